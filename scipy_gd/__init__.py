@@ -1,0 +1,82 @@
+"""Gradient descent and its family as plug-in methods for `scipy.optimize.minimize`.
+
+Examples
+--------
+>>> from scipy.optimize import minimize
+>>> from scipy_gd import adam
+>>> res = minimize(lambda x: (x[0] - 1)**2 + (x[1] + 2)**2, [0.0, 0.0], method=adam,
+...                options={"learning_rate": 0.1})
+>>> res.success, res.x.round(3)
+(True, array([ 1., -2.]))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._method import Method, elementwise, vector
+from .methods import (
+    METHODS,
+    adadelta,
+    adagrad,
+    adam,
+    adamw,
+    gd,
+    momentum,
+    nesterov,
+    random_search,
+    rmsprop,
+    rmsprop_nesterov,
+)
+
+if TYPE_CHECKING:
+    from . import plot, problems
+    from ._compare import Comparison, compare
+    from .check import GradientCheck, GradientError, check_grad
+
+__version__ = "0.1.0"
+
+# Loaded when they are first used: they import Numba or matplotlib, and most runs need neither.
+_LAZY = {
+    "check_grad": "check",
+    "GradientCheck": "check",
+    "GradientError": "check",
+    "compare": "_compare",
+    "Comparison": "_compare",
+    "problems": "",
+    "plot": "",
+}
+
+__all__ = [
+    "METHODS",
+    "Comparison",
+    "GradientCheck",
+    "GradientError",
+    "Method",
+    "adadelta",
+    "adagrad",
+    "adam",
+    "adamw",
+    "check_grad",
+    "compare",
+    "elementwise",
+    "gd",
+    "momentum",
+    "nesterov",
+    "plot",
+    "problems",
+    "random_search",
+    "rmsprop",
+    "rmsprop_nesterov",
+    "vector",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_LAZY[name] or name}")
+    return getattr(module, name) if _LAZY[name] else module
+
+
+def __dir__() -> list[str]:
+    return __all__

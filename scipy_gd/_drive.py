@@ -1,0 +1,227 @@
+"""The two drivers: they fetch the evaluations that the machine asks for.
+
+`interpret` calls Python functions, `Loop` runs compiled with Numba functions. Both do nothing else:
+the algorithm is in `_machine.py`. A run may change from one to the other between two evaluations,
+since all it remembers is in `V` and `s`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numba import njit, typeof, types
+from numba.core.errors import NumbaError
+from numba.extending import is_jitted
+
+from ._endings import CALLBACK, MAXFEV, MAXTIME
+from ._inputs import Vector
+from ._kernel import EXACT, V_type, g_type, s_type
+from ._machine import call_tell, tell, tell_by_address
+from ._objective import Objective, OutOfBudget
+from ._state import DONE, GRADIENT, NOISE, VALUE
+
+TIER_UP = 0.1
+"""Seconds that a run spends in Python before a loop is compiled for its functions."""
+CHUNK = 0.03
+"""Seconds that a compiled loop runs between two looks at the clock and at Ctrl-C."""
+
+
+class Halt(Exception):
+    """Raised by a watch to end the run: the user's callback has raised `StopIteration`."""
+
+
+Watch = Callable[[], None]
+Schedules = Sequence[tuple[Vector, Callable[[int], Any]]]
+
+
+def drive(
+    V: Vector,
+    s: Any,
+    objective: Objective,
+    *,
+    schedules: Schedules = (),
+    rng: np.random.Generator | None = None,
+    watch: Watch | None = None,
+    maxtime: float = float("inf"),
+    compiled: bool | None = None,
+) -> None:
+    """Run the machine to its end.
+
+    Parameters
+    ----------
+    V, s : arrays
+        The state; it is changed in place, and holds the reason for the end in ``s["ending"]``.
+    objective : Objective
+        Evaluates.
+    schedules : sequence of (slot, function)
+        Before step t each slot of the state is given ``function(t)``.
+    rng : Generator
+        Draws the noise, where the method needs some.
+    watch : callable, optional
+        Called after every iteration; may raise `Halt`.
+    maxtime : float
+        Seconds.
+    compiled : bool, optional
+        Whether a compiled loop may (None), must (True) or must not (False) be used.
+
+    Raises
+    ------
+    ValueError
+        If `compiled` is True and the run cannot be compiled; the message says why.
+    """
+    start = perf_counter()
+    deadline = start + maxtime
+    reason = not_compiled_because(objective, schedules, s)
+    if compiled and reason:
+        raise ValueError(f"`compiled=True` is not possible: {reason}")
+    try:
+        if compiled is not False and not reason:
+            loop = loop_for(objective.fun, objective.jac)
+            if not compiled and not loop.ready:
+                interpret(V, s, objective, schedules, rng, watch, start + min(TIER_UP, maxtime))
+            if s["ask"][0] and perf_counter() < deadline:
+                loop.run(V, s, objective, watch, deadline, must=bool(compiled))
+        interpret(V, s, objective, schedules, rng, watch, deadline)
+        if s["ask"][0]:
+            end(s, MAXTIME)
+    except OutOfBudget:
+        end(s, MAXFEV)
+    except Halt:
+        end(s, CALLBACK)
+
+
+def end(s: Any, ending: int) -> None:
+    s["ending"], s["ask"] = ending, DONE
+
+
+def interpret(
+    V: Vector,
+    s: Any,
+    objective: Objective,
+    schedules: Schedules,
+    rng: np.random.Generator | None,
+    watch: Watch | None,
+    until: float,
+) -> None:
+    """The driver for Python functions: to the end, or `until` a time of `perf_counter`."""
+    rows, trial, nit = list(V), s["trial"], s["nit"]
+    ask, seen = s["ask"].item(), nit.item()
+    while ask and not (perf_counter() >= until and ask & VALUE):
+        if ask & NOISE:
+            assert rng is not None
+            rng.standard_normal(out=rows[s["z"][0]])
+        for slot, schedule in schedules:
+            slot[:] = schedule(seen + 2)
+        f, g = objective(rows[trial.item()], ask)
+        ask = tell(V, s, f, g)
+        if nit.item() != seen:
+            seen += 1
+            if watch is not None:
+                watch()
+
+
+# --- compiled
+
+_LOOP = """
+def loop(V, s, g, args, tell, calls, pause):
+    r = s[0]
+    nit = r.nit
+    f = np.nan
+    x = np.empty(r.n)
+    for _ in range(calls):
+        {evaluate}
+        r.ask = call_tell(tell, V.ctypes.data, s.ctypes.data, f, g.ctypes.data)
+        if r.ask == DONE or (pause and r.nit != nit):
+            break
+"""
+_TWO = """
+        if r.ask & VALUE:
+            r.nfev += 1
+            x[:] = V[r.trial]
+            f = fun(x, *args)
+        if r.ask & GRADIENT:
+            r.njev += 1
+            x[:] = V[r.trial]
+            g[:] = jac(x, *args)
+"""
+_PAIR = """
+        if r.ask & VALUE:  # a gradient asked for by itself is already here
+            r.nfev += 1
+            r.njev += 1
+            x[:] = V[r.trial]
+            f, gradient = fun(x, *args)
+            g[:] = gradient
+"""
+
+
+class Loop:
+    """The driver for one pair of Numba functions, compiled around them for each type of `args`."""
+
+    def __init__(self, fun: Any, jac: Any) -> None:
+        scope = {"fun": fun, "jac": jac, "np": np, "call_tell": call_tell}
+        scope |= {"DONE": DONE, "VALUE": VALUE, "GRADIENT": GRADIENT}
+        exec(_LOOP.format(evaluate=_PAIR if jac is True else _TWO), scope)
+        self.loop = njit(nogil=True, **EXACT)(scope["loop"])
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.loop.signatures)
+
+    def run(
+        self,
+        V: Vector,
+        s: Any,
+        objective: Objective,
+        watch: Watch | None,
+        deadline: float,
+        must: bool,
+    ) -> None:
+        """Run the machine to its end; hand back to Python where Numba cannot compile the call."""
+        args = objective.args
+        try:
+            numbers = (types.int64, types.int64, types.boolean)
+            self.loop.compile((V_type, s_type, g_type, typeof(args), *numbers))
+        except (NumbaError, ValueError) as error:
+            if must:
+                raise ValueError(f"`compiled=True` is not possible: {error}") from error
+            return
+        address = tell_by_address().address
+        g = np.empty(V.shape[1])
+        calls, nit = 50, s["nit"].item()
+        while s["ask"][0] and (now := perf_counter()) < deadline:
+            allowed = min(calls, objective.maxfev - objective.nfev)
+            if allowed <= 0:
+                raise OutOfBudget
+            try:
+                self.loop(V, s, g, args, address, allowed, watch is not None)
+            finally:
+                objective.nfev += s["nfev"].item()
+                objective.njev += s["njev"].item()
+                s["nfev"] = s["njev"] = 0
+            if watch is not None and s["nit"].item() != nit:
+                nit = s["nit"].item()
+                watch()
+            elif watch is None:
+                spent = max(perf_counter() - now, 1e-6)
+                calls = min(max(int(calls * CHUNK / spent), calls // 2, 1), 4 * calls)
+
+
+loop_for = functools.lru_cache(maxsize=256)(Loop)
+"""The loops of the last functions that were used."""
+
+
+def not_compiled_because(objective: Objective, schedules: Schedules, s: Any) -> str:
+    """Why a run cannot be compiled; empty if it can."""
+    if not is_jitted(objective.fun):
+        return "`fun` is not a Numba function (decorate it with numba.njit)"
+    if objective.jac is not True and not is_jitted(objective.jac):
+        return "`jac` is not a Numba function (decorate it with numba.njit)"
+    if schedules:
+        return "a schedule is a Python function"
+    if s["needs"][0] & NOISE:
+        return "the method draws random numbers"
+    return ""

@@ -1,0 +1,266 @@
+"""Lifting: a formula becomes one fused, compiled kernel, cached on disk.
+
+`lift` reads a formula's source and puts its body inside a loop over the parameters (`elementwise`)
+or before one (`vector`). The same pass moves the point and reduces what the stop tests need. The
+result is a C function of two pointers, the rows `V` and the record `s` of `_state.py`; the machine
+calls it by address, so that machine and drivers are compiled once for all methods.
+
+The generated function keeps the file and the line numbers of its formula: a traceback points there,
+and Numba puts its cache beside that file.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import math
+import textwrap
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba import carray, cfunc, from_dtype, njit, types
+from numba.extending import intrinsic
+
+from ._state import RECORD
+
+if TYPE_CHECKING:
+    from ._method import Method
+
+record = from_dtype(RECORD)
+V_type = types.Array(types.float64, 2, "C")
+s_type = types.Array(record, 1, "C")
+g_type = types.Array(types.float64, 1, "C")
+kernel_type = types.void(types.CPointer(types.float64), types.CPointer(record))
+
+# NaN must survive (no "nnan"): the endings are decided by it.
+FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "reassoc"}}
+EXACT: dict[str, Any] = {"error_model": "numpy"}
+
+# Numba's cache sees edits of the function's own file only; this makes the name change with the rest.
+STAMP = zlib.crc32(
+    b"".join(
+        Path(__file__).with_name(f"{m}.py").read_bytes() for m in ("_state", "_kernel", "_machine")
+    )
+)
+
+
+def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
+    """Compile with the disk cache, or without where no cache directory can be written."""
+    try:
+        return build(cache=True, **options)(function)
+    except (RuntimeError, OSError):
+        return build(**options)(function)
+
+
+def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`njit` for one signature, cached on disk, as every function of the machine is."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        function.__qualname__ += f"_{STAMP:08x}"
+        build = functools.partial(njit, [signature] if signature else None, nogil=True)
+        return cached(build, function, **(EXACT | options))
+
+    return decorate
+
+
+def _nan_propagating(name: str) -> Any:
+    """`llvm.maximum` and `llvm.minimum`: unlike `max` and `np.maximum` they vectorise."""
+
+    @intrinsic
+    def extremum(typing: Any, a: Any, b: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            double = ir.DoubleType()
+            function = builder.module.declare_intrinsic(
+                f"llvm.{name}", [double], ir.FunctionType(double, [double, double])
+            )
+            return builder.call(function, args)
+
+        return types.float64(types.float64, types.float64), codegen
+
+    return extremum
+
+
+maximum = _nan_propagating("maximum")
+minimum = _nan_propagating("minimum")
+
+
+@intrinsic
+def call_kernel(typing: Any, address: Any, V: Any, s: Any) -> Any:
+    """Call the lifted formula at `address` with the addresses of `V` and `s`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        function = ir.FunctionType(ir.VoidType(), [word, word]).as_pointer()
+        builder.call(builder.inttoptr(args[0], function), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+# What a name in a formula's signature stands for: a row of V, a scalar of the record.
+ROWS = {"x": "_r.x", "g": "_r.g", "z": "_r.z"}
+SCALARS = {"f": "_r.f", "t": "_r.t"}
+
+_OPEN = """
+def {name}(_memory, _record):
+    _r = carray(_record, 1)[0]
+    _n = _r.n
+    _V = carray(_memory, (_r.rows, _n))
+    _at = _V[_r.x]
+    _to = _V[_r.trial]
+    _alpha = _r.alpha
+    _gnorm = 0.0
+    _snorm = 0.0
+    _slope = 0.0
+"""
+_CLIP = "_minimum(_maximum({}, _lower[_i]), _upper[_i])"
+# The step is taken as soon as its direction is known (a rate known beforehand) ...
+_STEP = """
+_y = {moved}
+_to[_i] = _y
+_snorm += (_y - _at[_i]) * (_y - _at[_i])
+"""
+# ... or the direction is kept, for a step rule to choose the rate.
+_DIRECTION = """
+_d = {rate} * _d
+_kept[_i] = _d
+_slope += _row_g[_i] * _d
+_snorm += _d * _d
+"""
+_GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
+
+
+def _body(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
+    """The formula's statements and what it returns, on the line numbers of its file."""
+    function = method.formula
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except OSError as error:
+        raise ValueError(
+            f"the source of the formula {method.__name__!r} is not available: define it in a file "
+            "or a notebook cell"
+        ) from error
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    ast.increment_lineno(tree, first - 1)
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    *body, last = definition.body
+    if ast.get_docstring(definition):
+        body = body[1:]
+    if not isinstance(last, ast.Return) or any(
+        isinstance(node, ast.Return) for statement in body for node in ast.walk(statement)
+    ):
+        raise ValueError(f"the formula {method.__name__!r} must have one return, as its last line")
+    value = last.value
+    returned = value.elts if isinstance(value, ast.Tuple) else [value]
+    if len(returned) != 1 + len(method.states) or None in returned:
+        raise ValueError(
+            f"the formula {method.__name__!r} must return the direction and then its states: "
+            + ", ".join(("d", *method.states))
+        )
+    return body, returned  # type: ignore[return-value]
+
+
+def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> ast.Module:
+    """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
+    body, returned = _body(method)
+    rows = {name: f"_V[{row}]" for name, row in ROWS.items() if name in method.supplied}
+    rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(method.states)}
+    rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+    scalars = {name: value for name, value in SCALARS.items() if name in method.supplied}
+    scalars |= {name: f"_r.h[{k}]" for k, name in enumerate(method.hyper) if name not in arrays}
+
+    names = [name for name in rows if name != "learning_rate"]
+
+    head = [f"{name} = {value}" for name, value in scalars.items()]
+    head += [f"_row_{name} = {row}" for name, row in rows.items()]
+    if bounded:
+        head += ["_lower = _V[_r.bounds]", "_upper = _V[_r.bounds + 1]"]
+    if searching:
+        head += ["_kept = _V[_r.d]"]
+
+    # all right-hand sides first: an expression may use the old value of another state
+    results = dict(zip(("d", *method.states), map(ast.unparse, returned), strict=True))
+    stores = [f"_new_{name} = {value}" for name, value in results.items()]
+    if method.elementwise:
+        loop = [f"{name} = _row_{name}[_i]" for name in names] + ["BODY"] + stores
+        loop += [f"_row_{name}[_i] = _new_{name}" for name in method.states]
+        loop += ["_d = _new_d"]
+    else:
+        head += [f"{name} = _row_{name}" for name in names] + ["BODY"] + stores
+        head += [f"_row_{name}[:] = _new_{name}" for name in method.states]
+        loop = ["_d = _new_d[_i]"]
+
+    def clip(y: str) -> str:
+        return _CLIP.format(y) if bounded else y
+
+    rate = "_row_learning_rate[_i]" if "learning_rate" in arrays else "1.0"
+    if searching:
+        loop += _DIRECTION.format(rate=rate).splitlines()
+    else:
+        loop += _STEP.format(moved=clip(f"_at[_i] - _alpha * {rate} * _d")).splitlines()
+    tail = ["_r.snorm = _sqrt(_snorm)", "_r.slope = _slope"]
+    if "g" in rows:
+        gradient = clip("_at[_i] - _row_g[_i]") + " - _at[_i]" if bounded else "_row_g[_i]"
+        loop += [_GNORM.format(gradient=gradient)]
+        tail += ["_r.gnorm = _gnorm"]
+
+    text = _OPEN.format(name=method.__name__)
+    text += textwrap.indent("\n".join(head), "    ")
+    text += "\n    for _i in range(_n):\n" + textwrap.indent("\n".join(loop), " " * 8)
+    text += "\n" + textwrap.indent("\n".join(tail), "    ")
+
+    tree = ast.parse(text)
+    first = method.formula.__code__.co_firstlineno
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = first
+    for block in ast.walk(tree):
+        if isinstance(block, ast.For | ast.FunctionDef):
+            marks = [k for k, line in enumerate(block.body) if ast.unparse(line) == "BODY"]
+            for k in marks:
+                block.body[k : k + 1] = body
+    return tree
+
+
+@functools.lru_cache(maxsize=None)
+def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> Any:
+    """Compile a method's formula into a kernel.
+
+    Parameters
+    ----------
+    method : Method
+        The formula and what its signature declares.
+    searching : bool
+        Keep the direction for a step rule, instead of stepping along it at the rate `s.alpha`.
+    bounded : bool
+        Project the new point on the box, and measure the projected gradient.
+    arrays : tuple of str
+        The hyper-parameters (and perhaps ``"learning_rate"``) that are rows of `V`, one value per
+        parameter, in the order of their rows.
+
+    Returns
+    -------
+    numba.core.ccallback.CFunc
+        Called as ``kernel(address of V, address of s)``; its ``address`` goes into the record.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be read, or does not return what its signature declares.
+    """
+    tree = _source(method, searching, bounded, arrays)
+    function = method.formula
+    (definition,) = tree.body
+    assert isinstance(definition, ast.FunctionDef)
+    definition.name += f"_{zlib.crc32(ast.unparse(tree).encode(), STAMP):08x}"
+    plumbing = {"carray": carray, "_maximum": maximum, "_minimum": minimum, "_sqrt": math.sqrt}
+    scope = function.__globals__ | plumbing
+    exec(compile(tree, inspect.getfile(function), "exec"), scope)
+    kernel = scope[definition.name]
+    kernel.__module__ = function.__module__
+    return cached(functools.partial(cfunc, kernel_type), kernel, **FAST)

@@ -1,0 +1,321 @@
+"""From a formula to a method: `@elementwise` and `@vector` turn one into a SciPy `method=`.
+
+The signature is the declaration. Positional names are what the machine supplies (`SUPPLIED`) or,
+all others, state vectors; keyword-only names are hyper-parameters with their defaults. The formula
+returns the direction d and then its states; the machine steps to ``x - learning_rate * d``.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import _options
+from ._state import GRADIENT, HYPER, NOISE, VALUE
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+SUPPLIED = {
+    "x": "the parameters",
+    "f": "the value of the function",
+    "g": "the gradient",
+    "t": "the number of the step: 1.0, 2.0, ...",
+    "z": "standard normal noise",
+}
+
+
+class Method:
+    """A gradient descent method: ``scipy.optimize.minimize(fun, x0, method=this)``.
+
+    Made by the decorators `elementwise` and `vector`. Immutable, without any state of a run: it may
+    be shared between threads and pickled (by name).
+
+    Parameters
+    ----------
+    formula : callable
+        The update rule.
+    elementwise : bool
+        Whether the formula is written on scalars, or on vectors.
+    learning_rate : float
+        The default learning rate.
+    init : mapping, optional
+        Start values of state vectors that do not start at 0.
+    example : mapping, optional
+        Options for the example in the documentation.
+
+    Attributes
+    ----------
+    formula : callable
+        As given; it can be called and read.
+    supplied, states : tuple of str
+        What the formula is given, and the state vectors it keeps.
+    hyper : dict
+        The hyper-parameters and their defaults.
+
+    Raises
+    ------
+    TypeError
+        If the signature does not follow the rules, or a hyper-parameter is assigned to.
+
+    Examples
+    --------
+    >>> from scipy_gd import adam
+    >>> adam
+    <method adam(learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)>
+    >>> adam.states
+    ('m', 'v')
+    """
+
+    def __init__(
+        self,
+        formula: Callable[..., Any],
+        *,
+        elementwise: bool,
+        learning_rate: float,
+        init: Mapping[str, float] | None = None,
+        example: Mapping[str, Any] | None = None,
+    ) -> None:
+        parameters = inspect.signature(formula).parameters.values()
+        positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.formula = formula
+        self.elementwise = elementwise
+        self.learning_rate = learning_rate
+        self.supplied = tuple(name for name in positional if name in SUPPLIED)
+        self.states = tuple(name for name in positional if name not in SUPPLIED)
+        self.hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.init = dict(init or {})
+        self.example = dict(example or {})
+        self.__name__ = self.__qualname__ = formula.__name__
+        self.__module__ = formula.__module__
+        self.__signature__ = _signature(self)
+        _check_declaration(self, len(parameters))
+
+    @property
+    def needs(self) -> int:
+        """What the machine must be told for a step, as bits."""
+        return VALUE | GRADIENT * ("g" in self.supplied) | NOISE * ("z" in self.supplied)
+
+    def __call__(
+        self,
+        fun: Callable[..., Any],
+        x0: Any,
+        args: Any = (),
+        jac: Any = None,
+        hess: Any = None,
+        hessp: Any = None,
+        bounds: Any = None,
+        constraints: Any = (),
+        callback: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> OptimizeResult:
+        from ._run import run  # Numba comes with it: importing the package must not wait for that
+
+        return run(self, fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options)
+
+    def __repr__(self) -> str:
+        values = {"learning_rate": self.learning_rate} | self.hyper
+        return f"<method {self.__name__}({', '.join(f'{k}={v!r}' for k, v in values.items())})>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+    def __getattribute__(self, name: str) -> Any:
+        return documentation(self) if name == "__doc__" else object.__getattribute__(self, name)
+
+
+def elementwise(
+    *,
+    learning_rate: float,
+    init: Mapping[str, float] | None = None,
+    example: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], Method]:
+    """Declare a formula that is written on scalars: the same for every parameter.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The default learning rate.
+    init : mapping, optional
+        Start values of state vectors that do not start at 0.
+    example : mapping, optional
+        Options for the example in the documentation.
+
+    Returns
+    -------
+    callable
+        A decorator that makes a `Method` of a formula.
+
+    Examples
+    --------
+    Gradient descent by the sign of the gradient, in full:
+
+    >>> import numpy as np
+    >>> from scipy.optimize import minimize
+    >>> from scipy_gd import elementwise
+    >>> @elementwise(learning_rate=0.5)
+    ... def sign_descent(g):
+    ...     return np.sign(g)
+    >>> sign_descent
+    <method sign_descent(learning_rate=0.5)>
+    """
+    return lambda formula: Method(
+        formula, elementwise=True, learning_rate=learning_rate, init=init, example=example
+    )
+
+
+def vector(
+    *,
+    learning_rate: float,
+    init: Mapping[str, float] | None = None,
+    example: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], Method]:
+    """Declare a formula that is written on vectors: it needs norms or dot products.
+
+    Parameters, returns and rules are those of `elementwise`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy_gd import vector
+    >>> @vector(learning_rate=0.5)
+    ... def normalized(g):
+    ...     return g / np.sqrt(np.sum(g * g))
+    >>> normalized
+    <method normalized(learning_rate=0.5)>
+    """
+    return lambda formula: Method(
+        formula, elementwise=False, learning_rate=learning_rate, init=init, example=example
+    )
+
+
+def _check_declaration(method: Method, parameters: int) -> None:
+    name = method.__name__
+    if len(method.supplied) + len(method.states) + len(method.hyper) != parameters:
+        raise TypeError(f"the formula {name!r} must not have *args, ** or positional-only names")
+    if hidden := [n for n in (*method.states, *method.hyper) if n.startswith("_")]:
+        raise TypeError(f"{hidden} of the formula {name!r} must not start with an underscore")
+    if len(method.hyper) > HYPER:
+        raise TypeError(f"the formula {name!r} has more than {HYPER} hyper-parameters")
+    taken = set(method.hyper) & set(_options.COMMON)
+    if taken:
+        raise TypeError(f"{sorted(taken)} of the formula {name!r} are options of every method")
+    for hyper, default in method.hyper.items():
+        if not isinstance(default, int | float):
+            raise TypeError(f"hyper-parameter {hyper!r} of {name!r} must have a number as default")
+    if unknown := set(method.init) - set(method.states):
+        raise TypeError(f"`init` of {name!r} names {sorted(unknown)}, which are no states")
+    for line in dis.get_instructions(method.formula):
+        if line.opname.startswith("STORE_FAST"):
+            stored = line.argval if isinstance(line.argval, tuple) else (line.argval,)
+            stored = stored[:1] if line.opname.endswith("LOAD_FAST") else stored
+            if taken := set(stored) & set(method.hyper):
+                raise TypeError(f"hyper-parameter {taken.pop()!r} of {name!r} is assigned to")
+
+
+def _signature(method: Method) -> inspect.Signature:
+    """SciPy's arguments, then every option with its default."""
+    call = list(inspect.signature(Method.__call__).parameters.values())[1:-1]
+    own = {"learning_rate": method.learning_rate} | method.hyper
+    common = {k: o.default for k, o in _options.COMMON.items() if k not in own}
+    kind = inspect.Parameter.KEYWORD_ONLY
+    options = [inspect.Parameter(k, kind, default=v) for k, v in (own | common).items()]
+    return inspect.Signature([*call, *options])
+
+
+# --- documentation: the formula's own docstring, its source, and the glossary
+
+_CALL = """
+Parameters
+----------
+fun : callable
+    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``.
+x0 : array_like, shape (n,)
+    Start.
+args : tuple, optional
+    Passed on to `fun` and `jac`.
+jac : callable, True, None or "2-point", "3-point", "cs"
+    ``jac(x, *args) -> array, shape (n,)``. None: finite differences, see `finite_diff_scheme`.
+hess, hessp
+    Not used.
+bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+    Every iterate is projected on the box.
+constraints
+    Not supported.
+callback : callable, optional
+    ``callback(intermediate_result=OptimizeResult)`` or ``callback(x)``, after every iteration;
+    raise `StopIteration` to stop.
+"""
+_RETURNS = """
+Returns
+-------
+scipy.optimize.OptimizeResult
+    With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
+    point is the one where the gradient test holds, else the best one seen. `success` means that the
+    gradient test holds there, or that a stop which was asked for (`target`, `ftol`, `xtol`) applies.
+
+Raises
+------
+TypeError, ValueError
+    If an argument is not what it should be; the message names it. What `fun`, `jac` or `callback`
+    raise comes out unchanged, with the best point in its attribute ``optimize_result``.
+"""
+_EXAMPLES = """
+Examples
+--------
+>>> from scipy.optimize import minimize
+>>> from scipy_gd import {name}
+>>> res = minimize(lambda x: x @ x, [3.0, -4.0], jac=lambda x: 2 * x, method={name},
+...                options={options})
+>>> res.success, bool(abs(res.x).max() < 0.1)
+(True, True)
+"""
+
+
+def documentation(method: Method) -> str:
+    """The docstring of a method."""
+    formula = method.formula
+    own = {"learning_rate": method.learning_rate} | method.hyper
+    lines = []
+    for name, default in (own | {k: o.default for k, o in _options.COMMON.items()}).items():
+        default = own.get(name, default)
+        option = _options.HYPER[name] if name in _options.HYPER else _options.COMMON.get(name)
+        text = option.doc if option else "Hyper-parameter of the formula."
+        shown = f", default {default!r}" if name in own or _worth_showing(default) else ", optional"
+        lines += [
+            f"{name}{' :' + shown[1:]}",
+            textwrap.indent("\n".join(textwrap.wrap(text, 92)), "    "),
+        ]
+    body = inspect.getdoc(formula) or method.__name__
+    head, _, references = body.partition("\n\nReferences\n")
+    parts = [
+        head,
+        _CALL.strip() + "\n" + "\n".join(lines),
+        _RETURNS.strip(),
+        "Notes\n-----\nUpdate, with ``x <- x - learning_rate * d``::\n\n"
+        + textwrap.indent(update(method), "    "),
+        *(["References\n" + references] if references else []),
+        _EXAMPLES.strip().format(name=method.__name__, options=method.example),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _worth_showing(default: Any) -> bool:
+    return default is not None and default not in (2**62, float("inf"), -float("inf"), -1.0)
+
+
+def update(method: Method) -> str:
+    """The source of the formula, without decorator and docstring."""
+    try:
+        source = textwrap.dedent(inspect.getsource(method.formula))
+    except OSError:
+        return "(source not available)"
+    source = source[source.index("def ") :].rstrip()
+    doc = method.formula.__doc__
+    if doc and doc in source:
+        start = source.index('"""')
+        source = source[:start].rstrip() + source[source.index('"""', start + 3) + 3 :]
+    return source

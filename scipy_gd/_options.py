@@ -1,0 +1,276 @@
+"""The glossary: every option's meaning, limits and default, once.
+
+Documentation, validation and the warning about unknown names are all made from it. A formula's
+hyper-parameters have their defaults in its signature; their meaning and limits are here too.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ._method import Method
+
+Check = Callable[[str, Any, int], Any]
+STEP_RULES = ("armijo",)
+
+
+class Option(NamedTuple):
+    """What an option means, how its value is checked, and its default."""
+
+    doc: str
+    check: Check
+    default: Any = None
+
+
+def number(
+    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> Check:
+    """A number from `low` to `high`; `above`, `below`: but not the limit itself."""
+    limits = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "a finite number"
+    if high < math.inf:
+        limits += f" and {'below' if below else 'at most'} {high:g}"
+
+    def check(name: str, value: Any, n: int) -> float:
+        try:
+            if isinstance(value, bool | np.bool_ | str | bytes):
+                raise TypeError
+            real = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"`{name}` must be a number, got {_show(value)}") from None
+        if not (low <= real <= high) or (above and real == low) or (below and real == high):
+            raise ValueError(f"`{name}` must be {limits}, got {_show(value)}")
+        return real
+
+    return check
+
+
+def per_parameter(scalar: Check, each: Check | None = None) -> Check:
+    """A number, an array with one for each parameter, or a callable ``t -> number or array``."""
+
+    def check(name: str, value: Any, n: int) -> Any:
+        if callable(value):
+            return value
+        if np.ndim(value) == 0:
+            return scalar(name, value, n)
+        try:
+            array = np.array(value, dtype=float)
+        except (TypeError, ValueError):
+            raise TypeError(f"`{name}` must be an array of numbers, got {_show(value)}") from None
+        if array.shape != (n,):
+            raise ValueError(
+                f"`{name}` must be a number or have one value for each of the {n} parameters, "
+                f"got shape {array.shape}"
+            )
+        for one in array:
+            (each or scalar)(name, one, n)
+        return array
+
+    return check
+
+
+def count(low: int) -> Check:
+    """A whole number, also as a float; `inf` means no limit."""
+
+    def check(name: str, value: Any, n: int) -> int:
+        try:
+            if isinstance(value, bool | str | bytes):
+                raise TypeError
+            if isinstance(value, float | np.floating):
+                whole = 2**62 if value == math.inf else int(value) if value.is_integer() else None
+            else:
+                whole = operator.index(value)
+        except TypeError:
+            raise TypeError(f"`{name}` must be a whole number, got {_show(value)}") from None
+        if whole is None or whole < low:
+            raise ValueError(f"`{name}` must be a whole number, at least {low}, got {_show(value)}")
+        return whole
+
+    return check
+
+
+def one_of(*choices: Any) -> Check:
+    def check(name: str, value: Any, n: int) -> Any:
+        if not any(value is c or (isinstance(c, str) and value == c) for c in choices):
+            raise ValueError(
+                f"`{name}` must be one of {', '.join(map(repr, choices))}, got {_show(value)}"
+            )
+        return value
+
+    return check
+
+
+def flag(name: str, value: Any, n: int) -> bool:
+    if not isinstance(value, bool | np.bool_ | int):
+        raise TypeError(f"`{name}` must be True or False, got {_show(value)}")
+    return bool(value)
+
+
+def generator(name: str, value: Any, n: int) -> np.random.Generator:
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"`{name}` must be None, a seed or a numpy.random.Generator, got {_show(value)}"
+        ) from None
+
+
+def rate(name: str, value: Any, n: int) -> Any:
+    if isinstance(value, str):
+        return one_of(*STEP_RULES)(name, value, n)
+    return per_parameter(number(0, above=True), number(0))(name, value, n)
+
+
+def map_like(name: str, value: Any, n: int) -> Any:
+    if callable(value):
+        return value
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be an int or a map-like callable, got {_show(value)}"
+        ) from None
+    if whole < -1 or whole == 0:
+        raise ValueError(f"`{name}` must be a positive int, or -1 for all cores, got {whole}")
+    return whole
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _positive(name: str, value: Any, n: int) -> Any:
+    return per_parameter(number(0, above=True))(name, value, n)
+
+
+_decay = per_parameter(number(0, 1, below=True))
+_nonnegative = per_parameter(number(0, math.inf, below=True))
+
+HYPER = {
+    "momentum": Option("Share of the velocity that is kept in a step, in [0, 1).", _decay),
+    "dampening": Option(
+        "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the classical "
+        "velocity; `dampening` = `momentum` the running average, whose effective rate is smaller "
+        "by the factor ``1 - momentum``.",
+        _decay,
+    ),
+    "beta1": Option("Decay of the running average of the gradients, in [0, 1).", _decay),
+    "beta2": Option("Decay of the running average of their squares, in [0, 1).", _decay),
+    "rho": Option("Decay of the running average of the squared gradients, in [0, 1).", _decay),
+    "eps": Option(
+        "Guard against division by zero, at least 0. (The step of finite differences, which SciPy "
+        "calls `eps`, is `finite_diff_rel_step`.)",
+        _nonnegative,
+    ),
+    "weight_decay": Option("Strength of the pull towards zero, at least 0.", _nonnegative),
+}
+
+COMMON = {
+    "learning_rate": Option(
+        "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
+        'rate`` called with the number of the step (1, 2, ...), or ``"armijo"`` for a backtracking '
+        "line search.",
+        rate,
+    ),
+    "maxiter": Option(
+        "Most iterations; a float is accepted. A run that ends here is no success.",
+        count(0),
+        20_000,
+    ),
+    "maxfev": Option(
+        "Most calls of `fun`, those for finite differences included. Default: no limit.",
+        count(1),
+        2**62,
+    ),
+    "maxtime": Option("Most seconds. Default: no limit.", number(0), math.inf),
+    "gtol": Option(
+        "Converged when no component of the gradient (with bounds: of the projected gradient) is "
+        "larger than this.",
+        number(0),
+        1e-5,
+    ),
+    "ftol": Option(
+        "Stop, as a success, when an iteration changes f by at most ``ftol * max(|f|, 1)``. "
+        "Default: off.",
+        number(0),
+        -1.0,
+    ),
+    "xtol": Option(
+        "Stop, as a success, when a step is at most ``xtol * (xtol + |x|)`` long (2-norms). "
+        "Default: off.",
+        number(0),
+        -1.0,
+    ),
+    "target": Option(
+        "Stop, as a success, when f is at most this. Default: off.", number(), -math.inf
+    ),
+    "tol": Option("SciPy's general tolerance: `gtol`, where that is not given.", number(0), None),
+    "disp": Option("Print SciPy's summary at the end.", flag, False),
+    "return_all": Option("Keep all iterates, x0 included, in ``result.allvecs``.", flag, False),
+    "rng": Option(
+        "Seed or `numpy.random.Generator` for all randomness; the global state is never touched.",
+        generator,
+    ),
+    "check_grad": Option(
+        "Check `jac` against finite differences before the first step; raise `GradientError` with "
+        "the table if it is wrong.",
+        flag,
+        False,
+    ),
+    "finite_diff_scheme": Option(
+        'Differences for a missing `jac`: "2-point", "3-point" or "cs" (complex step).',
+        one_of("2-point", "3-point", "cs"),
+        "2-point",
+    ),
+    "finite_diff_rel_step": Option(
+        "Relative step of the differences, a number or one for each parameter. Default: the root "
+        "(2-point, cs) or cube root (3-point) of the machine precision.",
+        _positive,
+    ),
+    "workers": Option(
+        "Evaluate the differences in parallel: a number of processes (-1: all cores) or a map-like "
+        "callable such as ``Pool.map``.",
+        map_like,
+    ),
+    "maxiter_is_success": Option(
+        "Report success when `maxiter` ends the run: for callers that discard anything else, such "
+        "as `basinhopping`, with a method that is meant to run a fixed number of steps.",
+        flag,
+        False,
+    ),
+    "compiled": Option(
+        "Whether long runs go on in a compiled loop when `fun` and `jac` are Numba functions. "
+        "Default: yes, if they can; False: never; True: from the first step, or say why not.",
+        one_of(None, True, False),
+    ),
+}
+
+
+def settings(method: Method, options: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
+    known = {name: option.default for name, option in COMMON.items()}
+    known |= {"learning_rate": method.learning_rate} | method.hyper
+    for name in known:
+        if options.get(name) is not None:
+            known[name] = check(method, name)(name, options[name], n)
+    if options.get("gtol") is None and known["tol"] is not None:
+        known["gtol"] = known["tol"]
+    return known
+
+
+def check(method: Method, name: str) -> Check:
+    """How a value of this option is checked; hyper-parameters of a user's own are numbers."""
+    if name in method.hyper:
+        return HYPER[name].check if name in HYPER else per_parameter(number())
+    return COMMON[name].check
+
+
+def unknown(method: Method, options: Mapping[str, Any]) -> list[str]:
+    """The names that mean nothing to this method."""
+    return [name for name in options if name not in COMMON and name not in method.hyper]

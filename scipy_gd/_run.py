@@ -1,0 +1,292 @@
+"""One run, from what the user gave to the result: check, lay out the state, drive, report."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+from scipy.optimize import OptimizeResult, OptimizeWarning
+
+from . import _machine, _options
+from ._drive import Halt, Schedules, drive
+from ._endings import CONVERGED, ENDINGS, MAXITER
+from ._inputs import Vector, limits, listener, starting_point
+from ._kernel import lift
+from ._objective import Objective, OutOfBudget, mapping
+from ._state import G_ROWS, GRADIENT, NOISE, RECORD, VALUE, X_ROWS, Rows
+
+if TYPE_CHECKING:
+    from ._method import Method
+
+SEARCHES = {"armijo": _machine.ARMIJO}
+
+
+def run(
+    method: Method,
+    fun: Callable[..., Any],
+    x0: Any,
+    args: Any,
+    jac: Any,
+    hess: Any,
+    hessp: Any,
+    bounds: Any,
+    constraints: Any,
+    callback: Any,
+    options: dict[str, Any],
+) -> OptimizeResult:
+    """What every method does when it is called."""
+    if not callable(fun):
+        raise TypeError(f"`fun` must be callable, got {fun!r}")
+    x = starting_point(x0)
+    box = limits(bounds, x.size)
+    _refuse_constraints(constraints)
+    told = listener(callback)
+    for name, given in {"hess": hess, "hessp": hessp}.items():
+        if given is not None:
+            warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
+    if unknown := _options.unknown(method, options):
+        warn(f"Unknown solver options: {', '.join(unknown)}")
+    opts = _options.settings(method, options, x.size)
+    fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
+    args = args if isinstance(args, tuple) else (args,)
+    if box is not None:
+        x = np.clip(x, *box)
+    V, s, schedules = lay_out(method, x, box, opts)
+    if opts["check_grad"] and not isinstance(jac, str):
+        from .check import check_grad
+
+        check_grad(fun, jac, x, args=args, bounds=bounds, rng=opts["rng"]).raise_if_wrong()
+
+    rng = np.random.default_rng(opts["rng"]) if s["needs"][0] & NOISE else None
+    with mapping(opts["workers"]) as map_:
+        objective = Objective(
+            fun,
+            jac,
+            args,
+            box=box,
+            rel_step=opts["finite_diff_rel_step"],
+            map=map_,
+            maxfev=opts["maxfev"],
+        )
+        allvecs: list[Vector] | None = [x.copy()] if opts["return_all"] else None
+
+        def watch() -> None:
+            r = s[0]
+            if allvecs is not None:
+                allvecs.append(V[r["x"]].copy())
+            if told is not None:
+                try:
+                    told(OptimizeResult(x=V[r["x"]].copy(), fun=r["f"].item(), nit=r["nit"].item()))
+                except StopIteration as stop:
+                    raise Halt from stop
+
+        try:
+            drive(
+                V,
+                s,
+                objective,
+                schedules=schedules,
+                rng=rng,
+                watch=watch if told or opts["return_all"] else None,
+                maxtime=opts["maxtime"],
+                compiled=opts["compiled"],
+            )
+        except BaseException as error:
+            with contextlib.suppress(AttributeError, TypeError):
+                error.optimize_result = _so_far(V, s, objective, error)  # type: ignore[attr-defined]
+            raise
+        result = _result(V, s, objective, box, opts)
+    if allvecs is not None:
+        result.allvecs = allvecs
+    if opts["disp"]:
+        _display(result)
+    return result
+
+
+def lay_out(
+    method: Method, x: Vector, box: tuple[Vector, Vector] | None, opts: dict[str, Any]
+) -> tuple[Vector, Any, Schedules]:
+    """The state before the first evaluation, and the slots that schedules fill."""
+    s = np.zeros(1, RECORD)
+    r = s[0]
+    rows = Rows(x.size)
+    rate = opts["learning_rate"]
+    searching = isinstance(rate, str)
+    needs = method.needs
+    if searching and not needs & GRADIENT:
+        raise ValueError(f"`learning_rate` must be a number for {method!r}, got {rate!r}")
+
+    rows.add(*[x] * X_ROWS)
+    r["g"] = r["g_best"] = rows.add(*[np.nan] * 2) if needs & GRADIENT else -1
+    r["z"] = rows.add(0.0) if needs & NOISE else -1
+    r["d"] = rows.add(0.0) if searching else -1
+    r["bounds"] = rows.add(*box) if box is not None else -1
+
+    scheduled: list[tuple[Any, Callable[[int], Any]]] = []
+    arrays: list[str] = []
+    values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+    for name, value in list(values.items()):
+        if callable(value):
+            check = _options.check(method, name)
+            schedule = _checked(name, value, check, x.size)
+            values[name] = schedule(1)
+            scheduled.append((name, schedule))
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            row = rows.add(value)
+            r["arrays"] = row if not arrays else r["arrays"]
+            arrays.append(name)
+    r["states"] = rows.add(*(method.init.get(name, 0.0) for name in method.states))
+    V = rows.stack()
+    r["rows"], r["n"] = V.shape
+
+    slots: dict[str, Any] = {name: V[r["arrays"] + k] for k, name in enumerate(arrays)}
+    for k, name in enumerate(method.hyper):
+        if name not in arrays:
+            slots[name] = s["h"][0, k : k + 1]
+            slots[name][0] = values[name]
+    if "learning_rate" not in arrays:
+        slots["learning_rate"] = s["alpha"]
+    r["alpha"] = 1.0 if searching or "learning_rate" in arrays else values["learning_rate"]
+
+    if searching:
+        r["rule"] = SEARCHES[rate]
+    else:
+        r["rule"] = _machine.FIXED if needs & GRADIENT else _machine.KEEP_BEST
+    fixed = r["rule"] == _machine.FIXED and not scheduled
+    r["kernel"] = lift(method, searching, box is not None, tuple(arrays)).address
+    r["needs"] = r["ask"] = needs
+    r["maxiter"], r["patience"] = opts["maxiter"], 1000 if fixed else 2**62
+    for name in ("gtol", "ftol", "xtol", "target"):
+        r[name] = opts[name]
+    r["nit"] = -1
+    r["f"] = r["f_old"] = r["f_trial"] = np.nan
+    r["f_start"] = r["f_best"] = r["f_mark"] = r["g_mark"] = r["gnorm"] = np.inf
+    r["reach"] = abs(x).max()
+    r["far"] = 1e10 * (1.0 + r["reach"])
+    return V, s, [(slots[name], schedule) for name, schedule in scheduled]
+
+
+def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int], Any]:
+    """A schedule whose values are held to the option's limits."""
+
+    def value(t: int) -> Any:
+        try:
+            given = schedule(t)
+            if isinstance(given, str) or callable(given):
+                raise TypeError(f"`{name}` must be a number or an array, got {given!r}")
+            return check(name, given, n)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error} (from the schedule, at step {t})") from error
+
+    return value
+
+
+def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
+    """The function and where its gradient comes from: a callable, True or a difference scheme."""
+    if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
+        # minimize(jac=True): its memo compares x only; the user's own function returns both
+        return fun.fun, True
+    if jac is None or jac is False:
+        return fun, scheme
+    if callable(jac) or jac is True:
+        return fun, jac
+    if jac in ("2-point", "3-point", "cs"):
+        return fun, jac
+    raise ValueError(
+        f"`jac` must be callable, True, None or one of '2-point', '3-point', 'cs', got {jac!r}"
+    )
+
+
+def _refuse_constraints(constraints: Any) -> None:
+    given = constraints is not None
+    with contextlib.suppress(TypeError):
+        given = given and len(constraints) > 0
+    if given:
+        raise ValueError(
+            "`constraints` are not supported by gradient descent methods; use `bounds`, or one of "
+            "SciPy's constrained solvers (SLSQP, trust-constr, COBYQA)"
+        )
+
+
+def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> OptimizeResult:
+    """The best point when something was raised."""
+    r = s[0]
+    started = r["nit"] >= 0
+    return OptimizeResult(
+        x=V[r["best"] if started else r["trial"]].copy(),
+        fun=r["f_best"].item() if started else np.nan,
+        nit=max(r["nit"].item(), 0),
+        nfev=objective.nfev,
+        njev=objective.njev,
+        nhev=0,
+        success=False,
+        status=-1,
+        message=f"Stopped by {type(error).__name__}: {error}",
+    )
+
+
+def _result(
+    V: Vector,
+    s: Any,
+    objective: Objective,
+    box: tuple[Vector, Vector] | None,
+    opts: dict[str, Any],
+) -> OptimizeResult:
+    r = s[0]
+    ending = r["ending"].item()
+    status, success, message = ENDINGS[ending]
+    started = r["nit"] >= 0
+    here = ending == CONVERGED
+    x = V[(r["x"] if here else r["best"]) if started else r["trial"]].copy()
+    f = (r["f"] if here else r["f_best"]).item() if started else objective.f
+    result = OptimizeResult(x=x, fun=f)
+    if r["needs"] & GRADIENT:
+        if started:
+            result.jac = V[r["g"] if here else r["g_best"]].copy()
+    elif not isinstance(objective.jac, str) and np.isfinite(f):
+        # the method uses no gradient, but the user has one: it decides about success
+        with contextlib.suppress(OutOfBudget):
+            result.jac = objective.gradient_at(x).copy()
+            step = x - result.jac if box is None else np.clip(x - result.jac, *box)
+            if abs(step - x).max() <= opts["gtol"]:
+                status, success, message = ENDINGS[CONVERGED]
+    if ending == MAXITER and opts["maxiter_is_success"]:
+        success = True
+    result.update(
+        nit=max(r["nit"].item(), 0),
+        nfev=objective.nfev,
+        njev=objective.njev,
+        nhev=0,
+        status=status,
+        success=success,
+        message=message,
+    )
+    return result
+
+
+def _display(result: OptimizeResult) -> None:
+    """What SciPy's BFGS prints."""
+    if result.success:
+        print(result.message)
+    else:
+        warn(result.message)
+    print(f"         Current function value: {result.fun:f}")
+    print(f"         Iterations: {result.nit:d}")
+    print(f"         Function evaluations: {result.nfev:d}")
+    print(f"         Gradient evaluations: {result.njev:d}")
+
+
+def warn(message: str, category: type[Warning] = OptimizeWarning) -> None:
+    """A warning on the caller's line: the first frame outside SciPy and this package."""
+    inside = tuple(str(Path(module).parent) for module in (__file__, scipy.__file__))
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

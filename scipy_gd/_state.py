@@ -1,0 +1,92 @@
+"""The state of a run: vectors in the rows of `V`, named scalars in the record `s`.
+
+Two plain arrays hold all that a run is. The machine (`_machine.py`) and the lifted formulas
+(`_kernel.py`) read and write them compiled, the drivers by name; saving them saves the run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+X_ROWS = 3
+"""The first rows of `V`: the current point, the trial, the best one; they take turns."""
+G_ROWS = X_ROWS
+"""The first of two rows for gradients: at the current point, at the best one."""
+HYPER = 16
+"""The most hyper-parameters that a formula may have."""
+
+RECORD = np.dtype(
+    [
+        # where things are: the shape of V and the first row of each kind (-1: there is none)
+        ("n", "i8"),
+        ("rows", "i8"),
+        ("x", "i8"),
+        ("trial", "i8"),
+        ("best", "i8"),
+        ("g", "i8"),
+        ("g_best", "i8"),
+        ("z", "i8"),
+        ("d", "i8"),
+        ("bounds", "i8"),
+        ("arrays", "i8"),
+        ("states", "i8"),
+        # what the run is made of: address of the lifted formula, step rule, hyper-parameters
+        ("kernel", "i8"),
+        ("rule", "i8"),
+        ("needs", "i8"),
+        ("h", "f8", (HYPER,)),
+        # when to stop
+        ("maxiter", "i8"),
+        ("patience", "i8"),
+        ("gtol", "f8"),
+        ("ftol", "f8"),
+        ("xtol", "f8"),
+        ("target", "f8"),
+        # how far it has come
+        ("ask", "i8"),
+        ("ending", "i8"),
+        ("nit", "i8"),
+        ("nfev", "i8"),
+        ("njev", "i8"),
+        ("t", "f8"),
+        ("f", "f8"),
+        ("f_start", "f8"),
+        ("f_old", "f8"),
+        ("f_best", "f8"),
+        ("gnorm", "f8"),
+        # the step under way
+        ("alpha", "f8"),
+        ("trials", "i8"),
+        ("f_trial", "f8"),
+        ("slope", "f8"),
+        ("snorm", "f8"),
+        # the last progress worth the name, and a bound on max |x|
+        ("f_mark", "f8"),
+        ("g_mark", "f8"),
+        ("nit_mark", "i8"),
+        ("reach", "f8"),
+        ("far", "f8"),
+    ],
+    align=True,
+)
+
+# What the next `tell` must bring, as bits; nothing means that the run has ended.
+DONE, VALUE, GRADIENT, NOISE = 0, 1, 2, 4
+
+
+class Rows:
+    """Hands out consecutive rows of `V`, then makes it."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.vectors: list[NDArray[np.float64]] = []
+
+    def add(self, *vectors: NDArray[np.float64] | float) -> int:
+        """Reserve a row for each vector (a number fills its row); return the first row's number."""
+        first = len(self.vectors)
+        self.vectors += [np.broadcast_to(np.asarray(v, float), (self.n,)) for v in vectors]
+        return first if vectors else -1
+
+    def stack(self) -> NDArray[np.float64]:
+        return np.array(self.vectors, order="C")
