@@ -62,7 +62,7 @@ def drive(
     rng : Generator
         Draws the noise, where the method needs some.
     watch : callable, optional
-        Called after every iteration; may raise `Halt`.
+        Called at the start and after every iteration; may raise `Halt`.
     maxtime : float
         Seconds.
     compiled : bool, optional

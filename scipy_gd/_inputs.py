@@ -17,6 +17,15 @@ from scipy.optimize import Bounds, OptimizeResult
 Vector = NDArray[np.float64]
 
 
+def real_numbers(given: Any) -> NDArray[Any] | None:
+    """As an array; None if it is not made of real numbers."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # ragged
+        return None
+    return array if array.dtype.kind in "fiub" else None
+
+
 def starting_point(x0: Any) -> Vector:
     """A fresh float64 vector.
 
@@ -27,15 +36,10 @@ def starting_point(x0: Any) -> Vector:
     ValueError
         If it is empty, not finite or has more than one dimension.
     """
-    given = np.asarray(x0)
-    if given.dtype.kind not in "fiub" and not (given.dtype.kind == "O" and given.size):
-        if given.size == 0:
-            raise ValueError("`x0` must not be empty")
-        raise TypeError(f"`x0` must be real numbers, got dtype {given.dtype}")
-    try:
-        x = np.atleast_1d(given.astype(np.float64))
-    except (TypeError, ValueError):
-        raise TypeError(f"`x0` must be real numbers, got {x0!r}") from None
+    given = real_numbers(x0)
+    if given is None:
+        raise TypeError(f"`x0` must be real numbers, got {x0!r}")
+    x = np.atleast_1d(given.astype(np.float64))
     if x.ndim != 1:
         raise ValueError(f"`x0` must have one dimension, got shape {x.shape}")
     if x.size == 0:

@@ -162,7 +162,7 @@ def arrive(V, r, g):
         V[r.g] = g
     if r.nit < 0:
         r.f_start = r.f
-    if r.f < r.f_best or r.nit < 0:
+    if r.nit < 0 or (r.f < r.f_best and np.isfinite(r.f)):
         r.f_best = r.f
         r.best = r.x
         r.g_best = r.g

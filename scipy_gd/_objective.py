@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._inputs import Vector
+from ._inputs import Vector, real_numbers
 from ._state import GRADIENT, VALUE
 
 FLOAT64 = np.dtype(np.float64)
@@ -173,21 +173,18 @@ def scalar(f: Any) -> float:
     TypeError, ValueError
         If it is not one real number.
     """
-    try:
-        value = np.asarray(f)
-        if value.size != 1 and value.dtype.kind in "fiub":
-            raise ValueError(
-                f"The user-provided objective function `fun` must return a scalar value, "
-                f"got shape {value.shape}"
-            )
-        if value.dtype.kind in "fiub":
-            return float(value.item())
-    except TypeError:
-        pass
-    raise TypeError(
-        "The user-provided objective function `fun` must return a scalar value (a real number), "
-        f"got {type(f).__name__}"
-    )
+    value = real_numbers(f)
+    if value is None:
+        raise TypeError(
+            "The user-provided objective function `fun` must return a scalar value (a real "
+            f"number), got {type(f).__name__}"
+        )
+    if value.size != 1:
+        raise ValueError(
+            "The user-provided objective function `fun` must return a scalar value, "
+            f"got shape {value.shape}"
+        )
+    return float(value.item())
 
 
 def complex_scalar(f: Any) -> complex:
@@ -208,12 +205,9 @@ def vector(g: Any, n: int) -> Vector:
     TypeError, ValueError
         If it is not n real numbers.
     """
-    try:
-        given = np.asarray(g)
-    except ValueError:
-        given = np.asarray(g, dtype=object)
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"`jac` must return {n} real numbers, got {type(g).__name__} {g!r:.60}")
+    given = real_numbers(g)
+    if given is None:
+        raise TypeError(f"`jac` must return {n} real numbers, got {g!r:.60}")
     if given.size != n or given.ndim > 2:
         raise ValueError(f"`jac` must return an array of shape ({n},), got shape {given.shape}")
     return np.array(given, dtype=np.float64).reshape(n)

@@ -74,13 +74,13 @@ def run(
             map=map_,
             maxfev=opts["maxfev"],
         )
-        allvecs: list[Vector] | None = [x.copy()] if opts["return_all"] else None
+        allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
         def watch() -> None:
             r = s[0]
             if allvecs is not None:
                 allvecs.append(V[r["x"]].copy())
-            if told is not None:
+            if told is not None and r["nit"] > 0:
                 try:
                     told(OptimizeResult(x=V[r["x"]].copy(), fun=r["f"].item(), nit=r["nit"].item()))
                 except StopIteration as stop:

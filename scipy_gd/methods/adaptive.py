@@ -58,7 +58,7 @@ def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     return g / P + momentum * v, r, v
 
 
-@elementwise(learning_rate=1.0, example={"learning_rate": 10.0, "eps": 1e-3})
+@elementwise(learning_rate=1.0, example={"gtol": 1e-2})
 def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     """Adadelta: steps in the units of the parameters, from the size of the last steps.
 

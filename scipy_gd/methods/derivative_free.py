@@ -3,7 +3,7 @@
 from .._method import elementwise
 
 
-@elementwise(learning_rate=1.0, example={"rng": 0, "target": 1e-3})
+@elementwise(learning_rate=1.0, example={"rng": 0, "target": 5e-3})
 def random_search(z):
     """Random search: try a normally distributed step, keep the better point.
 
