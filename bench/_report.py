@@ -1,0 +1,94 @@
+"""Tables, timing and where the figures come from."""
+
+import importlib.metadata
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("scipy_gd", "numpy", "scipy", "numba", "torch", "jax", "optax", "optimagic")
+
+
+class Table(NamedTuple):
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def __str__(self) -> str:
+        cells = [list(map(show, row)) for row in [self.columns, *self.rows]]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = []
+        for row in cells:
+            padded = (c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
+            lines.append(f"| {' | '.join(padded)} |")
+        rule = [("-" * w if k == 0 else "-" * (w - 1) + ":") for k, w in enumerate(widths)]
+        lines.insert(1, f"| {' | '.join(rule)} |")
+        return "\n".join(([f"### {self.title}", ""] if self.title else []) + lines)
+
+
+def show(value: Any) -> str:
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value != value:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def save(name: str, about: str, tables: Sequence[Table]) -> None:
+    """Print the tables and write them down, with the versions and the machine."""
+    text = "\n\n".join(map(str, tables))
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.md"
+    path.write_text(
+        f"# {name}\n\n{about.strip()}\n\n`python -m bench {name}`, {time.strftime('%Y-%m-%d')}\n\n"
+        f"{machine()}\n\n{text}\n"
+    )
+    print(f"\nwritten to {path}")
+
+
+def machine() -> str:
+    """One line: processor, system, versions."""
+    versions = []
+    for package in PACKAGES:
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+        cpu = next(line.split(":")[1].strip() for line in info.splitlines() if "model name" in line)
+    except (OSError, StopIteration):
+        cpu = platform.processor()
+    return f"{cpu}, {platform.system()}, Python {platform.python_version()}, {', '.join(versions)}"
+
+
+def seconds_each(
+    contestants: dict[str, Callable[[], Any]], rounds: int = 7, least: float = 0.02
+) -> dict[str, float]:
+    """Median seconds of one call of each, in turn, so that a drift of the machine hits all alike."""
+    repeats = {}
+    for name, call in contestants.items():
+        call()
+        number, spent = 1, 0.0
+        while spent < least:
+            number *= 2
+            spent = timed(call, number) * number
+        repeats[name] = number
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            times[name].append(timed(call, repeats[name]))
+    return {name: statistics.median(ts) for name, ts in times.items()}
+
+
+def timed(call: Callable[[], Any], number: int) -> float:
+    start = time.perf_counter()
+    for _ in range(number):
+        call()
+    return (time.perf_counter() - start) / number

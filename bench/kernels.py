@@ -1,0 +1,108 @@
+"""One Adam step, one thread: ours against NumPy, torch and optax.
+
+`scipy_gd` is the whole of what the machine does between two evaluations (copy of the gradient, best
+point, endings, step), called from Python as the Python driver calls it; `kernel` is the lifted
+formula alone. NumPy is the update as it is usually pasted, with temporaries; torch steps a
+parameter that holds its gradient; optax is jitted with its buffers donated.
+"""
+
+import ctypes
+import os
+
+import numpy as np
+
+from bench._report import Table, seconds_each
+from scipy_gd import adam
+from scipy_gd._kernel import lift
+from scipy_gd._machine import tell
+from scipy_gd._options import settings
+from scipy_gd._run import lay_out
+
+SIZES = (2, 100, 10_000, 1_000_000)
+
+
+def ours(n, g):
+    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"maxiter": 2**60, "gtol": 0.0}, n))
+    s["patience"] = 2**60
+    return lambda: tell(V, s, 1.0, g)
+
+
+def kernel(n, g):
+    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {}, n))
+    s["trial"], s["t"] = 1, 1.0
+    V[s["g"][0]] = g
+    call = lift(adam, False, False, ()).ctypes
+    pointers = V.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), s.ctypes.data
+    return lambda: call(*pointers)
+
+
+def numpy_adam(n, g):
+    x, m, v, t = np.ones(n), np.zeros(n), np.zeros(n), 0
+
+    def step():
+        nonlocal x, m, v, t
+        t += 1
+        m = 0.9 * m + (1 - 0.9) * g
+        v = 0.999 * v + (1 - 0.999) * g**2
+        m_hat = m / (1 - 0.9**t)
+        v_hat = v / (1 - 0.999**t)
+        x = x - 0.001 * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+    return step
+
+
+def torch_adam(n, g, **options):
+    import torch
+
+    torch.set_num_threads(1)
+    p = torch.nn.Parameter(torch.ones(n, dtype=torch.float64))
+    p.grad = torch.from_numpy(g.copy())
+    return torch.optim.Adam([p], **options).step
+
+
+def optax_adam(n, g):
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    jax.config.update("jax_enable_x64", True)
+    optimizer = optax.adam(1e-3)
+    gradient = jnp.array(g)
+
+    def update(x, state):
+        updates, state = optimizer.update(gradient, state)
+        return optax.apply_updates(x, updates), state
+
+    jitted = jax.jit(update, donate_argnums=(0, 1))
+    x = jnp.ones(n)
+    state = optimizer.init(x)
+
+    def step():
+        nonlocal x, state
+        x, state = jitted(x, state)
+        x.block_until_ready()
+
+    return step
+
+
+def run():
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    contestants = {
+        "scipy_gd": ours,
+        "kernel": kernel,
+        "NumPy": numpy_adam,
+        "torch foreach": lambda n, g: torch_adam(n, g, foreach=True),
+        "torch fused": lambda n, g: torch_adam(n, g, fused=True),
+        "optax": optax_adam,
+    }
+    times, ratios = [], []
+    for n in SIZES:
+        g = np.random.default_rng(0).normal(size=n)
+        result = seconds_each({name: make(n, g) for name, make in contestants.items()})
+        times.append([f"{n:,}", *(1e6 * t for t in result.values())])
+        ratios.append([f"{n:,}", *(t / result["scipy_gd"] for t in result.values())])
+    columns = ["n", *contestants]
+    return [
+        Table("Microseconds a step (median)", columns, times),
+        Table("Times as long as scipy_gd", columns, ratios),
+    ]

@@ -1,0 +1,773 @@
+"""Solvers side by side on one problem: calls counted from outside, gradients taken at the end."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import inspect
+import math
+import operator
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import Bounds, approx_fprime, minimize
+
+from .check import check_grad
+from .methods import METHODS
+from .problems import Problem
+
+__all__ = ["Comparison", "Row", "compare"]
+
+Array = NDArray[np.float64]
+Method = str | Callable[..., Any]
+
+# SciPy's methods: their options that bound the work, test the gradient, or stop otherwise.
+SCIPY: dict[str, tuple[str, ...]] = {
+    "Nelder-Mead": ("maxiter", "maxfev", "xatol", "fatol"),
+    "BFGS": ("maxiter", "gtol"),
+    "Newton-CG": ("maxiter", "xtol"),
+    "CG": ("maxiter", "gtol"),
+    "L-BFGS-B": ("maxiter", "maxfun", "gtol", "ftol"),
+    "TNC": ("maxfun", "gtol", "ftol", "xtol"),
+    "SLSQP": ("maxiter", "ftol"),
+    "Powell": ("maxiter", "maxfev", "ftol", "xtol"),
+    "COBYLA": ("maxiter",),
+    "COBYQA": ("maxiter", "maxfev"),
+    "trust-constr": ("maxiter", "gtol", "xtol"),
+    "dogleg": ("maxiter", "gtol"),
+    "trust-ncg": ("maxiter", "gtol"),
+    "trust-exact": ("maxiter", "gtol"),
+    "trust-krylov": ("maxiter", "gtol"),
+}
+DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one solver did: its own verdict beside figures that it had no hand in.
+
+    Attributes
+    ----------
+    method : str
+        The solver's label.
+    nit : int
+        Iterations, as the solver reports them (where it was cut off: as its callback tells).
+    nfev, njev, nhev : int
+        Calls of `fun`, of `jac`, and of `hess` and `hessp` together, counted from outside.
+    time : float
+        Seconds inside `scipy.optimize.minimize`.
+    f, gnorm, distance : float
+        At the returned point: the value, the largest gradient component (projected where there
+        are bounds) and the distance to the nearest known minimum (nan where none is known).
+    success, message : bool, str
+        The solver's own verdict. Whoever exhausts the budget has the message "budget: ...".
+    x : ndarray
+        The returned point; of a solver that was cut off or failed, the best point it evaluated.
+    evaluations, best, gradients : ndarray
+        The run: counts of evaluations (`fun` and `jac` together) and, after that many, the best
+        value so far and the largest gradient component (nan where no gradient was asked for).
+    path : ndarray, shape (points, n)
+        The iterates from the start to `x`; of a solver that calls no callback, the points that it
+        evaluated. Both are thinned in long runs.
+
+    Examples
+    --------
+    >>> from scipy_gd import compare
+    >>> row = compare(lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, methods="BFGS")["BFGS"]
+    >>> row.success, row.njev, len(row.path)
+    (True, 3, 3)
+    """
+
+    method: str
+    nit: int
+    nfev: int
+    njev: int
+    nhev: int
+    time: float
+    f: float
+    gnorm: float
+    distance: float
+    success: bool
+    message: str
+    x: Array
+    evaluations: Array = field(repr=False)
+    best: Array = field(repr=False)
+    gradients: Array = field(repr=False)
+    path: Array = field(repr=False)
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "method": ("method", str),
+    "nit": ("nit", str),
+    "nfev": ("nfev", str),
+    "njev": ("njev", str),
+    "nhev": ("nhev", str),
+    "time": ("time/s", "{:.3f}".format),
+    "f": ("f", "{:.2e}".format),
+    "gnorm": ("|g|", "{:.1e}".format),
+    "distance": ("|x-x*|", lambda d: "-" if math.isnan(d) else f"{d:.1e}"),
+    "success": ("ok", lambda ok: "yes" if ok else "no"),
+    "message": ("message", lambda text: " ".join(text.split())),
+}
+_LEFT = {"method", "message"}
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Sequence[Row]):
+    """The rows of a comparison; prints as a table, in a notebook as an HTML table.
+
+    Attributes
+    ----------
+    name : str
+        The problem's name.
+    rows : tuple of Row
+    fun : callable
+        The objective, its `args` bound; not counted.
+    x0 : ndarray
+        Where every solver started.
+    f_min : float
+        The smallest value known beforehand (nan: none).
+    minima : tuple of ndarray
+        The known minima.
+
+    Examples
+    --------
+    >>> from scipy_gd import compare
+    >>> both = compare(
+    ...     lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, methods=["BFGS", "Nelder-Mead"]
+    ... )
+    >>> len(both), both[0].method, both["Nelder-Mead"].njev
+    (2, 'BFGS', 0)
+    >>> [row.method for row in both.sort("nfev", reverse=True)]
+    ['Nelder-Mead', 'BFGS']
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    fun: Callable[[Array], float]
+    x0: Array
+    f_min: float
+    minima: tuple[Array, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, which: int | str) -> Row: ...
+    @overload
+    def __getitem__(self, which: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, which: int | str | slice) -> Row | tuple[Row, ...]:
+        if not isinstance(which, str):
+            return self.rows[which]
+        for row in self.rows:
+            if row.method == which:
+                return row
+        raise KeyError(f"no row {which!r}; there are {', '.join(r.method for r in self.rows)}")
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [head for head, _ in _COLUMNS.values()],
+            *(
+                [show(getattr(row, name)) for name, (_, show) in _COLUMNS.items()]
+                for row in self.rows
+            ),
+        ]
+
+    def __str__(self) -> str:
+        cells = self._cells()
+        *widths, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+        room = shutil.get_terminal_size((120, 24)).columns - sum(widths) - 2 * len(widths)
+        widths.append(max(room, 12))
+        lines = [
+            "  ".join(
+                f"{_clip(cell, width):{'<' if name in _LEFT else '>'}{width}}"
+                for name, cell, width in zip(_COLUMNS, line, widths, strict=True)
+            ).rstrip()
+            for line in cells
+        ]
+        title = f"{self.name}, n = {self.x0.size}"
+        known = "" if math.isnan(self.f_min) else f", min f = {self.f_min:.6g}"
+        return "\n".join([title + known, lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, *body = (
+            "".join(
+                f'<{tag} style="text-align:{"left" if name in _LEFT else "right"}">'
+                f"{html.escape(cell)}</{tag}>"
+                for name, cell in zip(_COLUMNS, line, strict=True)
+            )
+            for tag, line in zip(["th"] + ["td"] * len(self), self._cells(), strict=True)
+        )
+        rows = "".join(f"<tr>{line}</tr>" for line in body)
+        caption = f"{html.escape(self.name)}, n = {self.x0.size}"
+        return (
+            f"<table><caption>{caption}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
+
+        Returns
+        -------
+        list of dict
+            One per row: the columns and `x`, without the run's arrays. JSON knows neither nan
+            nor infinity: such figures are None.
+
+        Examples
+        --------
+        >>> import json
+        >>> from scipy_gd import compare
+        >>> table = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell"]).to_dicts()
+        >>> json.dumps(table)[:20]
+        '[{"method": "Powell"'
+        """
+        return [
+            {name: _plain(getattr(row, name)) for name in [*_COLUMNS, "x"]} for row in self.rows
+        ]
+
+    def sort(self, key: str | Callable[[Row], Any] = "f", *, reverse: bool = False) -> Comparison:
+        """Return the comparison with its rows in another order.
+
+        Parameters
+        ----------
+        key : str or callable, default: "f"
+            A column's name, or a function of a row. Rows without that figure (nan) come last.
+        reverse : bool, default: False
+            Largest first.
+
+        Returns
+        -------
+        Comparison
+
+        Examples
+        --------
+        >>> from scipy_gd import compare
+        >>> rows = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell", "BFGS"])
+        >>> [row.method for row in rows.sort("method")]
+        ['BFGS', 'Powell']
+        """
+        if isinstance(key, str) and key not in _COLUMNS:
+            raise ValueError(f"key: no column {key!r}; there are {', '.join(_COLUMNS)}")
+        figure = operator.attrgetter(key) if isinstance(key, str) else key
+        unknown = [row for row in self.rows if figure(row) != figure(row)]
+        known = [row for row in self.rows if figure(row) == figure(row)]
+        return replace(self, rows=(*sorted(known, key=figure, reverse=reverse), *unknown))
+
+    def plot(self, path: Any = None, axes: Any = None) -> Any:
+        """Draw the comparison (see `scipy_gd.plot.comparison`).
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to save the picture; the ending names the format.
+        axes : sequence of matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> from scipy_gd import compare
+        >>> figure = compare(lambda x: x @ x, [3.0, 4.0], methods=["BFGS"]).plot()
+        >>> len(figure.axes)
+        2
+        """
+        from .plot import comparison
+
+        figure = comparison(self, axes)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+
+def _clip(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value.tolist()]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class _Budget(BaseException):
+    """The budget is spent. Not an `Exception`, so that no solver can swallow it."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What every solver is given."""
+
+    fun: Callable[..., Any]
+    x0: Array
+    args: tuple[Any, ...]
+    bounds: Any
+    jac: Any
+    hess: Any
+    hessp: Any
+
+    def value(self, x: Array) -> float:
+        """Return f(x), uncounted; nan where the objective fails."""
+        try:
+            f = self.fun(np.copy(x), *self.args)
+            return _scalar(f[0] if self.jac is True else f)
+        except Exception:
+            return math.nan
+
+    def gradient(self, x: Array) -> Any:
+        """Return the gradient, uncounted; nan where the objective fails."""
+        try:
+            if self.jac is True:
+                return self.fun(np.copy(x), *self.args)[1]
+            if callable(self.jac):
+                return self.jac(np.copy(x), *self.args)
+        except Exception:
+            return math.nan
+        return approx_fprime(x, self.value)
+
+    def gnorm(self, x: Array, g: Any = None) -> float:
+        """Return the largest component of the projected gradient."""
+        g = self.gradient(x) if g is None else np.asarray(g)
+        return float(np.max(np.abs(g if self.bounds is None else x - self.clip(x - g))))
+
+    def clip(self, x: Array) -> Any:
+        if self.bounds is None:
+            return x
+        if isinstance(self.bounds, Bounds):
+            return np.clip(x, self.bounds.lb, self.bounds.ub)
+        low, high = np.array(
+            self.bounds, float
+        ).T  # None becomes nan, which fmax and fmin pass over
+        return np.fmin(np.fmax(x, low), high)
+
+    def inside(self, x: Array) -> bool:
+        return self.bounds is None or np.array_equal(self.clip(x), x)
+
+
+def _scalar(value: Any) -> float:
+    return float(np.asarray(value).item())
+
+
+@dataclass
+class _Point:
+    evaluations: int
+    x: Array
+    f: float = math.nan
+    gnorm: float = math.nan
+    best: float = math.inf
+
+
+class _Thinned(list[Any]):
+    """Keeps what comes at counts that grow geometrically once they are large.
+
+    Of a run that is the start in full, and the end at the resolution of a logarithmic axis.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.growth, self.due = 1 + max(5e-3, 5e-6 * size), 0.0
+
+    def offer(self, count: int, item: Any) -> None:
+        if count >= self.due:
+            self.due = max(count + 1, self.growth * count)
+            self.append(item)
+
+
+class _Recorder:
+    """Stands between a solver and the task: counts, remembers, and stops it."""
+
+    def __init__(self, task: _Task, maxfev: float, maxtime: float) -> None:
+        self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
+        self.nit = self.nfev = self.njev = self.nhev = 0
+        self.points, self.iterates = _Thinned(task.x0.size), _Thinned(task.x0.size)
+        self.f_best, self.x_best, self.x_last = math.inf, task.x0, task.x0
+        self.own = 0.0
+        self.start = time.perf_counter()
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what `minimize` is given in place of the task's own functions."""
+        task = self.task
+        return {
+            "fun": self.both if task.jac is True else self.fun,
+            "jac": self.jac if callable(task.jac) else task.jac,
+            "hess": partial(self.curvature, task.hess) if callable(task.hess) else task.hess,
+            "hessp": partial(self.curvature, task.hessp) if callable(task.hessp) else task.hessp,
+            "callback": self.iterated,
+        }
+
+    def fun(self, x: Array, *args: Any) -> Any:
+        self.spend(nfev=1)
+        f = self.task.fun(x, *args)
+        self.note(x, args, f=f)
+        return f
+
+    def jac(self, x: Array, *args: Any) -> Any:
+        self.spend(njev=1)
+        g = self.task.jac(x, *args)
+        self.note(x, args, g=g)
+        return g
+
+    def both(self, x: Array, *args: Any) -> Any:
+        self.spend(nfev=1, njev=1)
+        f, g = self.task.fun(x, *args)
+        self.note(x, args, f=f, g=g)
+        return f, g
+
+    def curvature(self, call: Callable[..., Any], x: Array, *rest: Any) -> Any:
+        self.spend(nhev=1)
+        return call(x, *rest)
+
+    def iterated(self, xk: Any, *_: Any) -> None:
+        self.nit += 1
+        self.iterates.offer(self.nit, np.array(xk, float))
+
+    def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
+        """Charge a call before it is made, or refuse it."""
+        if nfev + njev and self.nfev + self.njev + nfev + njev > self.maxfev:
+            raise _Budget(f"budget: {self.maxfev:g} evaluations")
+        if self.seconds() > self.maxtime:
+            raise _Budget(f"budget: {self.maxtime:g} s")
+        self.nfev += nfev
+        self.njev += njev
+        self.nhev += nhev
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start - self.own
+
+    def note(self, x: Array, args: tuple[Any, ...], f: Any = None, g: Any = None) -> None:
+        began = time.perf_counter()
+        x = self.x_last = np.array(x, float)
+        # A mini-batch brings other args: its value and gradient are not those of the objective.
+        if len(args) != len(self.task.args) or any(map(operator.is_not, args, self.task.args)):
+            f = g = None
+        value = math.nan if f is None else _scalar(f) if self.task.inside(x) else math.inf
+        if value < self.f_best:
+            self.f_best, self.x_best = value, x
+        if self.points and np.array_equal(x, self.points[-1].x):
+            point = self.points[-1]
+        else:
+            point = _Point(self.nfev + self.njev, x)
+            self.points.offer(point.evaluations, point)
+        point.best = self.f_best
+        if f is not None:
+            point.f = value
+        if g is not None:
+            point.gnorm = self.task.gnorm(x, g)
+        self.own += time.perf_counter() - began
+
+    def complete(self) -> None:
+        """Evaluate, uncounted, what the solver asked only the gradient of."""
+        last = _Point(self.nfev + self.njev, self.x_last)
+        for point in [*self.points, last]:
+            if math.isnan(point.f):
+                point.f = self.task.value(point.x) if self.task.inside(point.x) else math.inf
+            if point.f < self.f_best:
+                self.f_best, self.x_best = point.f, point.x
+
+
+@dataclass(frozen=True)
+class _Solver:
+    label: str
+    method: Method
+    options: Mapping[str, Any]
+
+    def with_options(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> _Solver:
+        """Add the limits that the solver knows and the common options; its own go first."""
+        if isinstance(self.method, str):
+            names: Iterable[str] = SCIPY[self.method]
+        else:
+            names = {"maxiter", "gtol", "rng"} & inspect.signature(self.method).parameters.keys()
+        preset = self.method.keywords if isinstance(self.method, partial) else {}
+        options = {name: limits[name] for name in names if name in limits} | dict(common)
+        free = {name: value for name, value in options.items() if name not in preset}
+        return replace(self, options=free | dict(self.options))
+
+
+def _solvers(methods: Any) -> list[_Solver]:
+    if methods is None:
+        methods = [*METHODS.values(), *DEFAULT]
+    elif isinstance(methods, str) or callable(methods):
+        methods = [methods]
+    entries = methods.items() if isinstance(methods, Mapping) else methods
+    solvers: dict[str, _Solver] = {}
+    for entry in entries:
+        label, method, *options = entry if isinstance(entry, tuple) else (None, entry)
+        method = _method(method)
+        solver = _Solver(label or _label(method), method, options[0] if options else {})
+        if solver.label in solvers:
+            raise ValueError(
+                f"methods: two are called {solver.label!r}; label one: (label, method)"
+            )
+        solvers[solver.label] = solver
+    return list(solvers.values())
+
+
+def _method(method: Any) -> Method:
+    if not isinstance(method, str):
+        if callable(method):
+            return method  # type: ignore[no-any-return]
+        raise TypeError(f"methods: a callable or a name expected, got {method!r}")
+    found = METHODS.get(method) or {name.lower(): name for name in SCIPY}.get(method.lower())
+    if found is None:
+        raise ValueError(
+            f"methods: no method {method!r}; ours are {', '.join(METHODS)}; "
+            f"SciPy's are {', '.join(SCIPY)}"
+        )
+    return found
+
+
+def _label(method: Any) -> str:
+    if isinstance(method, partial):
+        options = ", ".join(f"{name}={value!r}" for name, value in method.keywords.items())
+        return f"{_label(method.func)}({options})"
+    return method if isinstance(method, str) else getattr(method, "__name__", repr(method))
+
+
+def _run(
+    task: _Task, solver: _Solver, tol: float | None, recorder: _Recorder
+) -> tuple[Array | None, int | None, bool, str]:
+    """Let a solver loose; return its x and nit (None: it has none to show), success, message."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        # What overflows or stalls shows in the row; who leaves the bounds is no rival.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("error", "Method .* cannot handle", RuntimeWarning)
+        try:
+            result = minimize(
+                x0=np.copy(task.x0),
+                args=task.args,
+                method=solver.method,
+                bounds=task.bounds,
+                tol=tol,
+                options=dict(solver.options),
+                **recorder.arguments(),
+            )
+            x = np.array(result.x, float).reshape(task.x0.shape)
+            return x, result.get("nit"), bool(result.success), str(result.get("message", ""))
+        except _Budget as budget:
+            return None, None, False, str(budget)
+        except Exception as error:
+            return None, None, False, f"{type(error).__name__}: {error}"
+
+
+def _warm_up(task: _Task, solver: _Solver, tol: float | None) -> None:
+    """Have a solver compile and load what it needs, on a problem of the same shape."""
+    toy = replace(
+        task,
+        fun=lambda x, *_: x @ x,
+        jac=None if task.jac is None else lambda x, *_: 2 * x,
+        hess=None,
+        hessp=lambda x, p, *_: 2 * p,
+    )
+    _run(toy, solver, tol, _Recorder(toy, 4, math.inf))
+
+
+def _row(
+    task: _Task, solver: _Solver, tol: Any, recorder: _Recorder, distance: Callable[[Array], float]
+) -> Row:
+    x, nit, success, message = _run(task, solver, tol, recorder)
+    seconds = recorder.seconds()
+    recorder.complete()
+    x = recorder.x_best if x is None else x
+    f, gnorm = task.value(x), task.gnorm(x)
+    last = [recorder.nfev + recorder.njev, min(f, recorder.f_best), gnorm]
+    points, iterates = recorder.points, [task.x0, *recorder.iterates]
+    run = np.array([[p.evaluations, min(p.f, p.best), p.gnorm] for p in points] + [last], float)
+    return Row(
+        method=solver.label,
+        nit=int(recorder.nit if nit is None else nit),
+        nfev=recorder.nfev,
+        njev=recorder.njev,
+        nhev=recorder.nhev,
+        time=seconds,
+        f=f,
+        gnorm=gnorm,
+        distance=distance(x),
+        success=success,
+        message=message,
+        x=x,
+        evaluations=run[:, 0],
+        best=np.fmin.accumulate(run[:, 1]),
+        gradients=run[:, 2],
+        path=np.array([*(iterates if recorder.nit else (p.x for p in points)), x]),
+    )
+
+
+def compare(
+    problem: Problem | Callable[..., Any],
+    x0: ArrayLike | None = None,
+    *,
+    methods: Any = None,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    args: tuple[Any, ...] = (),
+    bounds: Any = None,
+    options: Mapping[str, Any] | None = None,
+    maxfev: int | None = 10_000,
+    maxtime: float | None = None,
+    gtol: float = 1e-5,
+    tol: float | None = None,
+    gtol_only: bool = False,
+    rng: Any = 0,
+    check: bool = True,
+    progress: bool = False,
+) -> Comparison:
+    """Run solvers on one problem and tabulate what they really did.
+
+    Every solver runs through `scipy.optimize.minimize` against the same recorder, which counts the
+    calls, keeps the path and ends the run when the budget is spent. The figures of the returned
+    point are taken afterwards by calls of their own, whatever the solver says about itself.
+
+    Parameters
+    ----------
+    problem : Problem or callable
+        One of `scipy_gd.problems`, or an objective ``fun(x, *args)``.
+    x0 : array_like, optional
+        The start; may be left out where the problem has one.
+    methods : sequence or dict, optional
+        What to compare: callables (ours, `functools.partial` presets of them, anybody's), names
+        ("adam", "BFGS"), tuples ``(label, method)`` or ``(label, method, options)``; or a dict
+        from label to method. Default: all of `scipy_gd.methods.METHODS` and SciPy's Nelder-Mead,
+        BFGS, Newton-CG, CG and L-BFGS-B.
+    jac, hess, hessp, args, bounds : optional
+        As in `scipy.optimize.minimize`; where not given, those of the problem. A solver that
+        does not use one of the derivatives runs without it; one that cannot handle the bounds
+        becomes a failed row.
+    options : dict, optional
+        Options for every solver; those of a tuple go before these, these before the defaults.
+    maxfev : int or None, default: 10_000
+        Evaluations, calls of `fun` and of `jac` together, that each solver may make. It replaces
+        the solvers' own limits. None: no limit.
+    maxtime : float, optional
+        Seconds that each solver may take.
+    gtol : float, default: 1e-5
+        The gradient test, given to whoever has one. SciPy's solvers keep their other stops and
+        their defaults.
+    tol : float, optional
+        As in `scipy.optimize.minimize`, which sets several tolerances of its methods by it.
+    gtol_only : bool, default: False
+        Switch the other tolerances of SciPy's solvers off.
+    rng : int, Generator or None, default: 0
+        Given to the methods that draw random numbers.
+    check : bool, default: True
+        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations.
+    progress : bool, default: False
+        Show on stderr which solver is running.
+
+    Returns
+    -------
+    Comparison
+        A sequence of `Row`, in the order of `methods`; prints as a table.
+
+    Raises
+    ------
+    GradientError
+        If the check finds the gradient wrong; it has the report.
+    TypeError, ValueError
+        If an argument is not what it should be; the message names it.
+
+    Notes
+    -----
+    A solver that raises becomes a row with ``success=False`` and the error as its message; Ctrl-C
+    ends the comparison. The time excludes the recorder's own and a solver's compilation: each
+    warms up on a trivial problem first.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from scipy_gd import compare
+    >>> from scipy_gd.methods import adam
+    >>> from scipy_gd.problems import rosenbrock
+    >>> solvers = ["BFGS", adam, partial(adam, learning_rate=0.01), ("newton", "Newton-CG")]
+    >>> table = compare(rosenbrock(), methods=solvers, maxfev=2000)
+    >>> [row.method for row in table]
+    ['BFGS', 'adam', 'adam(learning_rate=0.01)', 'newton']
+    >>> table["BFGS"].success, table["BFGS"].gnorm < 1e-5
+    (True, True)
+    >>> compare(lambda x: x @ x, [1.0, 2.0], jac=lambda x: x, methods=["BFGS"])
+    Traceback (most recent call last):
+    ...
+    ValueError: ...
+    """
+    known = problem if isinstance(problem, Problem) else None
+    task = _task(problem, x0, jac, hess, hessp, args, bounds)
+    if maxfev is not None and maxfev < 1:
+        raise ValueError(f"maxfev: at least 1 expected, got {maxfev}")
+    if maxtime is not None and maxtime <= 0:
+        raise ValueError(f"maxtime: more than 0 expected, got {maxtime}")
+    calls, seconds = maxfev or math.inf, maxtime or math.inf
+    limits: dict[str, Any] = dict.fromkeys(
+        ("maxiter", "maxfev", "maxfun"), 2**31 - 1 if calls == math.inf else calls + 1
+    )
+    limits |= {"gtol": gtol, "rng": rng}
+    if gtol_only:
+        limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
+    solvers = [solver.with_options(limits, options or {}) for solver in _solvers(methods)]
+    if check and (callable(task.jac) or task.jac is True):
+        report = check_grad(task.fun, task.jac, task.x0, args=task.args, bounds=task.bounds, rng=0)
+        report.raise_if_wrong()
+    name = known.name if known else getattr(problem, "__name__", "objective")
+    rows = []
+    for solver in _progress(solvers, f"{name}, n = {task.x0.size}") if progress else solvers:
+        _warm_up(task, solver, tol)
+        recorder = _Recorder(task, calls, seconds)
+        rows.append(_row(task, solver, tol, recorder, known.distance if known else _unknown))
+    return Comparison(
+        name=name,
+        rows=tuple(rows),
+        fun=task.value,
+        x0=task.x0,
+        f_min=known.f_min if known and math.isfinite(known.f_min) else math.nan,
+        minima=known.minima if known else (),
+    )
+
+
+def _task(problem: Any, x0: Any, jac: Any, hess: Any, hessp: Any, args: Any, bounds: Any) -> _Task:
+    """Fill what is not given from the problem, and check the start."""
+    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds}
+    args = args if isinstance(args, tuple) else (args,)
+    if isinstance(problem, Problem):
+        given = {k: getattr(problem, k) if v is None else v for k, v in given.items()}
+        args = args or problem.args
+        x0 = problem.x0 if x0 is None else x0
+    elif x0 is None:
+        raise TypeError("x0: a plain function needs a start")
+    start = np.array(x0, float, ndmin=1)
+    if start.ndim != 1 or not start.size:
+        raise ValueError(f"x0: one dimension expected, got shape {np.shape(x0)}")
+    fun = problem.fun if isinstance(problem, Problem) else problem
+    return _Task(fun, start, args=args, **given)
+
+
+def _unknown(x: Array) -> float:
+    return math.nan
+
+
+def _progress(solvers: Sequence[_Solver], title: str) -> Iterator[_Solver]:
+    """Yield the solvers, naming each on stderr: as a bar on a terminal, else line by line."""
+    if sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
+        from tqdm import tqdm
+
+        with tqdm(solvers, title, leave=False, unit="solver") as bar:
+            for solver in bar:
+                bar.set_postfix_str(solver.label)
+                yield solver
+    else:
+        for i, solver in enumerate(solvers, 1):
+            sys.stderr.write(f"{title}: {i}/{len(solvers)} {solver.label}\n")
+            yield solver

@@ -1,0 +1,741 @@
+"""Is the gradient right? An honest answer before the first step is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from html import escape
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+__all__ = ["GradientCheck", "GradientError", "check_grad"]
+
+Array = NDArray[np.float64]
+Interval = tuple[Array, Array]
+
+EPS, TINY = (float(v) for v in (np.finfo(float).eps, np.finfo(float).tiny))
+RUNGS = 25  # steps from 1 + |x| down to 4**-24 of it, sixteen times the spacing of x
+SHOWN = 20  # rows of the table
+AMPLE = 1000  # the first step lets noise err by about rtol / AMPLE
+MINOR = 1e-3  # a slope below this part of the usual one need not be right to rtol of itself
+ROUNDOFF = 64 * EPS  # nor one that changes f by fewer than 64 ulp over a step of 1 + |x|
+COARSE = 2.0**-22  # resolution of a fun that works in single precision without saying so
+COLUMNS = ("index", "x", "analytic", "numeric", "rel. error", "verdict")
+
+
+def _limits(bounds: Any, n: int) -> Interval:
+    """Lower and upper limits, each of shape (n,), from anything ``minimize`` takes as bounds."""
+    lower: Any = -np.inf
+    upper: Any = np.inf
+    try:
+        if isinstance(bounds, optimize.Bounds):
+            lower, upper = bounds.lb, bounds.ub
+        elif bounds is not None:
+            pairs = [(low, high) for low, high in bounds]
+            lower = [-np.inf if low is None else low for low, _ in pairs]
+            upper = [np.inf if high is None else high for _, high in pairs]
+        lower, upper = (np.broadcast_to(np.asarray(b, float), (n,)) for b in (lower, upper))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`bounds` must be Bounds or {n} pairs (low, high): {error}") from None
+    if bad := np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf))).tolist():
+        raise ValueError(f"`bounds` are infeasible at component(s) {bad[:10]}")
+    return lower, upper
+
+
+class _User:
+    """The user's functions: copies in, plain numbers out, every call counted."""
+
+    def __init__(self, fun: Any, jac: Any, args: tuple[Any, ...], limits: Interval) -> None:
+        self.fun, self.jac, self.args, self.limits = fun, jac, args, limits
+        self.nfev = self.njev = 0
+
+    def _call(self, x: Array) -> Any:
+        self.nfev += 1
+        return self.fun(x.copy(), *self.args)
+
+    def _scalar(self, value: Any) -> float:
+        if self.jac is True:
+            if not (isinstance(value, tuple | list) and len(value) == 2):
+                raise ValueError("`fun` must return (f, g) when jac is True")
+            value = value[0]
+        elif isinstance(value, tuple | list):
+            raise ValueError(
+                "`fun` must return a scalar; for a fun that returns (f, g) use jac=True"
+            )
+        array = np.asarray(value)
+        if array.size != 1 or array.dtype.kind not in "biuf":
+            kind = f"shape {array.shape}, dtype {array.dtype}"
+            raise ValueError(f"`fun` must return a real scalar, not {kind}")
+        return float(array.item())
+
+    def both(self, x: Array) -> tuple[float, Array]:
+        """The value and the gradient; what the user's functions raise passes through."""
+        value = self._call(x)
+        f = self._scalar(value)
+        self.njev += 1
+        gradient = value[1] if self.jac is True else self.jac(x.copy(), *self.args)
+        g = np.array(gradient)
+        if g.dtype.kind not in "biuf":
+            raise ValueError(f"`jac` must return real numbers, not dtype {g.dtype}")
+        if g.shape != x.shape and not (x.size == 1 and g.ndim == 0):
+            raise ValueError(f"`jac` must return shape {x.shape}, not {g.shape}")
+        return f, g.astype(float).reshape(x.shape)
+
+    def trial(self, x: Array) -> float:
+        """The value at a point of our choosing: NaN where there is none."""
+        if not np.all((self.limits[0] <= x) & (x <= self.limits[1])):
+            return np.nan
+        try:
+            value = self._call(x)
+        except (ArithmeticError, ValueError):  # the domain of math.log, an indefinite matrix
+            return np.nan
+        return self._scalar(value)
+
+
+def _noise(user: _User, x: Array, f: float, g: Array) -> float:
+    """The noise in f: Hamming's difference table (Moré and Wild's ECNoise) at three spacings.
+
+    High differences of a smooth function vanish, those of noise do not. The finest spacing shows
+    rounding, the coarsest a function that is piecewise constant on a finer scale.
+    """
+    below, above = x - user.limits[0], user.limits[1] - x
+    size = 1 + np.abs(x)
+    if f != 0:  # where f changes by its own size, if that is nearer
+        size = np.fmin(size, np.abs(f / np.where(g == 0, EPS, g)))
+    noise = EPS * abs(f)
+    for spacing in 2.0 ** np.array([-36, -28, -20]):
+        step = np.minimum(spacing * size, np.maximum(below, above) / 8)
+        step = (x + np.where(above >= below, step, -step)) - x  # so that x + k step is exact
+        table = np.array([f, *(user.trial(x + k * step) for k in range(1, 7))])
+        levels = []
+        for order, weight in ((3, 1 / 20), (4, 1 / 70), (5, 1 / 252)):  # (k!)**2 / (2k)!
+            levels.append(np.sqrt(weight * np.mean(np.diff(table, order) ** 2)))
+        noise = max(noise, min(levels)) if np.isfinite(levels).all() else noise
+    return noise
+
+
+def _extrapolate(d: Array, first: int, second: int) -> tuple[float, float]:
+    """Limit h -> 0 of values at h, 4h, 16h with error terms in h**first, h**second; its error."""
+    p, q = 4.0**first, 4.0**second
+    fine, coarse = (p * d[:-1] - d[1:]) / (p - 1)
+    limit = (q * fine - coarse) / (q - 1)
+    return limit, abs(limit - coarse) / np.sqrt(q)
+
+
+class _Slope(NamedTuple):
+    """A derivative, its uncertainty, and how much the slope changes within the steps."""
+
+    value: float = np.nan
+    error: float = np.inf
+    spread: float = 0.0
+    flat: bool = False
+
+
+class _Line:
+    """The derivative of ``line`` at x, where it is f; ``guess`` is what it should be."""
+
+    def __init__(
+        self,
+        line: Callable[[float], float],
+        x: float,
+        f: float,
+        guess: float,
+        scale: float,
+        noise: float,
+        rtol: float,
+    ) -> None:
+        self.line, self.x, self.f = cache(line), x, f
+        self.guess, self.scale, self.noise, self.rtol = guess, scale, noise, rtol
+        self.quantum: float | None = None  # least change of f, once f was seen not to change
+
+    def tolerance(self, slope: _Slope) -> float:
+        return self.rtol * max(abs(slope.value), self.scale, MINOR * slope.spread)
+
+    def slope(self, h: Array, central: bool) -> _Slope:
+        """The derivative extrapolated from steps h, 4h, 16h (Ridders 1982)."""
+        x, f = self.x, self.f
+        ahead = np.array([self.line(t) for t in x + h])
+        behind = np.array([self.line(t) for t in x - h]) if central else ahead
+        forward = (ahead - f) / ((x + h) - x)
+        if central:
+            backward = (f - behind) / (x - (x - h))
+            value, error = _extrapolate((ahead - behind) / ((x + h) - (x - h)), 2, 4)
+            jump = abs(_extrapolate(forward - backward, 1, 3)[0])  # not 0 at a kink
+            spread = abs(forward[-1] - backward[-1])
+        else:
+            value, error = _extrapolate(forward, 1, 2)
+            jump, spread = 0.0, abs(forward[-1] - forward[0])
+        values = np.abs([ahead, behind])
+        moves = np.abs([ahead - f, behind - f])
+        level = max(self.noise, EPS * np.max(values))
+        if flat := not moves.any():
+            if self.guess == 0:
+                spread = abs(f) / (1 + abs(x))
+            elif abs(self.guess) > self.rtol * self.scale:
+                level = max(level, COARSE * abs(f))
+            self.quantum = self.quantum or np.inf
+        elif self.quantum:
+            self.quantum = min(self.quantum, np.min(moves[moves > 0]))
+            level = max(level, self.quantum)
+        error += (2 if central else 4) * level / abs(h[0]) + jump / 2
+        return _Slope(value, error, spread, flat) if np.isfinite(error) else _Slope()
+
+    def search(self, below: float, above: float) -> _Slope:
+        """The best derivative from steps of at most ``below`` and ``above``.
+
+        First h is as small as noise allows if the guess is right: the nearer to x, the less can go
+        wrong. If the slope is uncertain or not the guess, h climbs the ladder from its foot until
+        the slope is certain to a third of the tolerance, in no contradiction to smaller h.
+        """
+        top = 2.0 ** np.floor(np.log2(1 + abs(self.x)))
+        steps = top * 4.0 ** np.arange(1 - RUNGS, 1)
+        wide = 1.0 if above >= below else -1.0
+        need = AMPLE * self.noise / (self.rtol * max(abs(self.guess), self.scale, TINY))
+        best, best_rank = _Slope(), (np.inf, np.inf)
+        for central in (True, False):
+            reach = min(below, above) if central else max(below, above)
+            h = wide * steps[steps <= reach]
+            if len(h) > 2:
+                k = int(np.searchsorted(np.abs(h[:-3]), need))
+                first = self.slope(h[k : k + 3], central)
+                tolerance = self.tolerance(first)
+                if 3 * first.error <= tolerance and abs(first.value - self.guess) <= tolerance:
+                    return first
+            smaller: list[_Slope] = []
+            for k in range(len(h) - 2):
+                found = self.slope(h[k : k + 3], central)
+                conflict = [abs(found.value - s.value) - 3 * s.error for s in smaller]
+                found = found._replace(error=max([found.error, *conflict]))
+                tolerance = self.tolerance(found)
+                if 3 * found.error <= tolerance and not (found.flat and self.guess):
+                    return found
+                rank = min(found.error / max(tolerance / self.rtol, TINY), 0.5), found.error
+                if rank < best_rank:
+                    best, best_rank = found, rank
+                if np.isfinite(found.error):
+                    smaller.append(found)
+            if best.flat and self.guess and self._steps_like_the_guess(h, central):
+                best = best._replace(error=max(best.error, abs(self.guess)))
+            if reach >= top:
+                break
+        return best
+
+    def _steps_like_the_guess(self, h: Array, central: bool) -> bool:
+        """A staircase, flat at x, whose overall slope is the guess."""
+        back = h if central else 0 * h
+        rise = [self.line(a) - self.line(b) for a, b in zip(self.x + h, self.x - back, strict=True)]
+        return bool(np.any(np.abs(rise / (h + back) - self.guess) <= 0.1 * abs(self.guess)))
+
+
+def _numeric(user: _User, x: Array, f: float, a: Array, scale: Array, rtol: float) -> Array:
+    """The numeric gradient at x, its uncertainty and the change of slope: shape (3, n)."""
+
+    def line(i: int, t: float) -> float:
+        moved = x.copy()
+        moved[i] = t
+        return user.trial(moved)
+
+    noise = _noise(user, x, f, a)
+    lower, upper = user.limits
+    columns = []
+    for i in range(x.size):
+        along = _Line(partial(line, i), x[i], f, a[i], scale[i], noise, rtol)
+        columns.append(along.search(x[i] - lower[i], upper[i] - x[i])[:3])
+    return np.array(columns).T
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GradientCheck:
+    """What `check_grad` found, point by point and component by component.
+
+    Printed, it is a table of the worst point (the worst 20 components of it), a line on the other
+    points, the worst component beside SciPy's figure, and, where the error has a recognisable
+    pattern, that pattern. In a notebook it shows as a table. All arrays are read-only.
+
+    Attributes
+    ----------
+    x : ndarray, shape (points, n)
+        The points; the first is ``x0``.
+    analytic, numeric : ndarray, shape (points, n)
+        The gradient from ``jac`` and the one from differences of ``fun`` (NaN where ``fun`` has no
+        finite values to take differences of).
+    uncertainty : ndarray, shape (points, n)
+        Estimated error of ``numeric``: noise, truncation, and half the jump of the slope at a kink.
+    rel_error : ndarray, shape (points, n)
+        ``|analytic - numeric| / max(|analytic|, |numeric|, scale)``, see `check_grad`.
+    verdict : ndarray of str, shape (points, n)
+        ``'ok'``, ``'wrong'`` or ``'unsure'``.
+    scipy : ndarray, shape (points,)
+        The figure of `scipy.optimize.check_grad`: the norm of the difference between ``jac`` and
+        one-sided differences. NaN where it would have to leave the bounds.
+    ok : bool
+        No component is wrong, and at least one is ok: all unsure is not ok.
+    worst : tuple of int
+        (point, component) of the largest ``rel_error``, among the wrong ones if there are any,
+        else among the unsure, else among all.
+    nfev, njev : int
+        Calls of ``fun`` (SciPy's included), and of ``jac`` (with ``jac=True``: gradients used).
+    rtol : float
+        The tolerance of the check.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy_gd.check import check_grad
+    >>> check = check_grad(lambda x: x @ x, lambda x: x, [1.0, -2.0], rng=0)
+    >>> check.ok, check.pattern
+    (False, 'analytic = 0.5 * numeric on every component: a missing or extra constant factor')
+    """
+
+    x: Array
+    analytic: Array
+    numeric: Array
+    uncertainty: Array
+    rel_error: Array
+    verdict: NDArray[np.str_]
+    scipy: Array
+    ok: bool
+    worst: tuple[int, int]
+    nfev: int
+    njev: int
+    rtol: float
+
+    def _factor(self, u: Array, v: Array) -> float | None:
+        """The k with u = k v, if there is one; a single pair shows it only for a telling k."""
+        if not u.size or np.any(v == 0):
+            return None
+        k = float(np.median(u / v))
+        telling = u.size > 1 or np.any(np.isclose(k, [-1, 0.5, 2], rtol=10 * self.rtol))
+        alike = np.abs(u - k * v) <= 10 * self.rtol * np.maximum(np.abs(u), np.abs(v))
+        return k if telling and alike.all() else None
+
+    def _permutation(self, columns: NDArray[np.intp]) -> dict[int, int]:
+        """Which numeric component each of the wrong analytic ones equals, at all points."""
+        found: dict[int, int] = {}
+        for i in map(int, columns):
+            a, n = self.analytic[:, i, None], self.numeric[:, columns]
+            slack = 10 * self.rtol * np.maximum(np.abs(a), np.abs(n)) + self.uncertainty[:, columns]
+            free = [int(j) for j in columns[np.all(np.abs(a - n) <= slack, axis=0)]]
+            free = [j for j in free if j != i and j not in found.values()]
+            if not free:
+                return {}
+            found[i] = free[0]
+        return found
+
+    @property
+    def pattern(self) -> str:
+        """str : what the errors have in common, in words; empty if nothing is wrong or recognised.
+
+        Recognised: the sign, a common factor, a term proportional to x, components permuted, one
+        component only, several components alike, and errors that do not show at ``x0``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy_gd.check import check_grad
+        >>> check_grad(lambda x: np.sum(x**4), lambda x: -4 * x**3, [1.0, 2.0], rng=0).pattern
+        'analytic = -numeric: the sign is wrong'
+        """
+        wrong = self.verdict == "wrong"
+        if not wrong.any():
+            return ""
+        a, n, count = self.analytic, self.numeric, self.x.shape[1]
+        size = np.maximum(np.abs(a), np.abs(n))
+        clear = np.isfinite(size) & (self.uncertainty <= self.rtol * size) & (size > 0)
+        if (k := self._factor(a[clear], n[clear])) is not None:
+            if np.isclose(k, -1, rtol=10 * self.rtol):
+                return "analytic = -numeric: the sign is wrong"
+            if k == 0:
+                return "analytic = 0 where fun has a slope"
+            return (
+                f"analytic = {k:.6g} * numeric on every component: "
+                "a missing or extra constant factor"
+            )
+        columns = np.flatnonzero(wrong.any(axis=0))
+        said = []
+        if columns.size > 1:
+            rest = clear & wrong.any(axis=0)
+            if moved := self._permutation(columns):
+                some = ", ".join(
+                    f"analytic[{i}] = numeric[{j}]" for i, j in list(moved.items())[:4]
+                )
+                said.append(f"components are permuted: {some}{', ...' * (len(moved) > 4)}")
+            elif (k := self._factor(a[rest] - n[rest], self.x[rest])) is not None:
+                said.append(f"analytic = numeric {'+' if k > 0 else '-'} {abs(k):.6g} * x")
+        if not said and columns.size < count:
+            rest = clear & np.isin(np.arange(count), columns)
+            k = self._factor(a[rest], n[rest])
+            which = (
+                f"only component {columns[0]} is wrong"
+                if columns.size == 1
+                else f"only {columns.size} of {count} components are wrong"
+            )
+            said.append(which + ("" if k is None else f", there analytic = {k:.6g} * numeric"))
+        if len(wrong) > 1 and wrong[1:].any() and not wrong[0].any():
+            said.append("nothing is wrong at x0: a term that vanishes there?")
+        return "; ".join(said)
+
+    def _rows(self) -> tuple[list[tuple[str, ...]], int]:
+        """The rows of the table at the worst point as text, and how many are left out."""
+        p = self.worst[0]
+        chosen = np.sort(np.argsort(-_badness(self.verdict[p], self.rel_error[p]))[:SHOWN])
+        rows: list[tuple[str, ...]] = [
+            (
+                str(i),
+                f"{self.x[p, i]:.6g}",
+                f"{self.analytic[p, i]:.8g}",
+                f"{self.numeric[p, i]:.8g}",
+                f"{self.rel_error[p, i]:.1e}",
+                str(self.verdict[p, i]),
+            )
+            for i in chosen
+        ]
+        return rows, int(self.x.shape[1] - len(rows))
+
+    def _lines(self) -> tuple[str, list[str]]:
+        """The heading above the table and the lines below it."""
+        points, n = self.x.shape
+        p, i = self.worst
+        count = {v: int(np.sum(self.verdict == v)) for v in ("wrong", "unsure", "ok")}
+        state = "ok" if self.ok else "wrong" if count["wrong"] else "unsure"
+        numbers = ", ".join(f"{m} {v}" for v, m in count.items() if m)
+        head = (
+            f"gradient check: {state} ({numbers}; {points} points x {n} components)\n"
+            f"point {p}{' (x0)' * (p == 0)}:"
+        )
+        below = []
+        if points > 1:
+            verdict, error = np.delete(self.verdict, p, 0), np.delete(self.rel_error, p, 0)
+            below.append(
+                f"other points: {np.sum(verdict == 'wrong')} wrong, "
+                f"{np.sum(verdict == 'unsure')} unsure, largest rel. error {np.max(error):.1e}"
+            )
+        below.append(
+            f"worst: component {i} at point {p}, analytic {self.analytic[p, i]:.8g}, "
+            f"numeric {self.numeric[p, i]:.8g} +- {self.uncertainty[p, i]:.1e}; "
+            f"scipy.optimize.check_grad there: {self.scipy[p]:.2e}"
+        )
+        if self.pattern:
+            below.append(f"pattern: {self.pattern}")
+        return head, below
+
+    def __str__(self) -> str:
+        rows, hidden = self._rows()
+        table = [COLUMNS, *rows]
+        width = [max(map(len, column)) for column in zip(*table, strict=True)]
+        head, below = self._lines()
+        lines = ["  ".join(map(str.rjust, row, width)) for row in table]
+        if hidden:
+            lines.append(f"({hidden} components with smaller errors not shown)")
+        return "\n".join([head, *lines, *below])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows, hidden = self._rows()
+        head, below = self._lines()
+        if hidden:
+            below.insert(0, f"{hidden} components with smaller errors not shown")
+        lines = ["".join(f"<th>{name}</th>" for name in COLUMNS)]
+        lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+        table = "\n".join(f"<tr>{line}</tr>" for line in lines)
+        return (
+            f"<p>{escape(head)}</p>\n<table>\n{table}\n</table>\n"
+            f"<p>{'<br>'.join(map(escape, below))}</p>"
+        )
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict of plain Python values per point and component, for a data frame or a log.
+
+        Returns
+        -------
+        list of dict
+            Keys: point, component, x, analytic, numeric, uncertainty, rel_error, verdict.
+
+        Examples
+        --------
+        >>> from scipy_gd.check import check_grad
+        >>> check = check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0], points=1)
+        >>> [(row["component"], row["analytic"], row["verdict"]) for row in check.to_dicts()]
+        [(0, 2.0, 'ok'), (1, -4.0, 'ok')]
+        """
+        names = ("x", "analytic", "numeric", "uncertainty", "rel_error", "verdict")
+        return [
+            {"point": p, "component": i}
+            | {name: getattr(self, name)[p, i].item() for name in names}
+            for p, i in np.ndindex(self.x.shape)
+        ]
+
+    def raise_if_wrong(self) -> GradientCheck:
+        """Return self, unless a component is wrong.
+
+        Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure.
+
+        Returns
+        -------
+        GradientCheck
+            The check itself.
+
+        Raises
+        ------
+        GradientError
+            If a verdict is ``'wrong'``.
+
+        Examples
+        --------
+        >>> from scipy_gd.check import check_grad
+        >>> check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0]).raise_if_wrong().ok
+        True
+        """
+        if np.any(self.verdict == "wrong"):
+            raise GradientError(self)
+        return self
+
+
+class GradientError(ValueError):
+    """The gradient is wrong; the message is the table.
+
+    Parameters
+    ----------
+    check : GradientCheck
+        The check that failed, kept as the attribute ``check``.
+
+    Examples
+    --------
+    >>> from scipy_gd.check import GradientError, check_grad
+    >>> try:
+    ...     check_grad(lambda x: x @ x, lambda x: -2 * x, [1.0, -2.0]).raise_if_wrong()
+    ... except GradientError as error:
+    ...     print(error.check.pattern)
+    analytic = -numeric: the sign is wrong
+    """
+
+    def __init__(self, check: GradientCheck) -> None:
+        super().__init__(check)
+        self.check = check
+
+
+def _badness(verdict: NDArray[np.str_], error: Array) -> Array:
+    """Orders wrong before unsure before ok, and each by its error."""
+    rank: Array = 4.0 * (verdict == "wrong") + 2.0 * (verdict == "unsure") + np.arctan(error)
+    return rank
+
+
+def _positive(name: str, value: float, strictly: bool = True) -> float:
+    """The value as a float, if it is a finite number above (or at) zero."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be a number, not {value!r}") from None
+    if not (np.isfinite(number) and (number > 0 or (number == 0 and not strictly))):
+        raise ValueError(
+            f"`{name}` must be finite and {'> 0' if strictly else '>= 0'}, not {value}"
+        )
+    return number
+
+
+def _start(x0: Any) -> Array:
+    """x0 as a new float array of shape (n,)."""
+    x = np.atleast_1d(np.array(x0))
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"`x0` must be real numbers, not dtype {x.dtype}")
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(f"`x0` must be a non-empty vector, not shape {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError("`x0` must be finite")
+    return x.astype(float)
+
+
+def check_grad(
+    fun: Callable[..., Any],
+    jac: Callable[..., Any] | bool,
+    x0: Any,
+    *,
+    args: tuple[Any, ...] = (),
+    bounds: Any = None,
+    points: int = 5,
+    radius: float = 0.1,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    rng: Any = None,
+) -> GradientCheck:
+    """Compare a gradient with accurate numeric derivatives, at x0 and at points around it.
+
+    `scipy.optimize.check_grad` gives one number, made of one-sided differences with one step, and
+    leaves its meaning to the reader. This gives a verdict for every component, and says when the
+    differences are too poor for one.
+
+    Parameters
+    ----------
+    fun : callable
+        The objective, ``fun(x, *args) -> float``. It is given copies of shape (n,).
+    jac : callable or True
+        The gradient to check, ``jac(x, *args) -> array, shape (n,)``; True if ``fun`` returns
+        ``(f, g)``.
+    x0 : array_like, shape (n,)
+        The first point.
+    args : tuple, optional
+        Further arguments of ``fun`` and ``jac``.
+    bounds : Bounds or sequence of n pairs (low, high), optional
+        Limits (None: no limit) that no evaluation leaves, SciPy's included.
+    points : int, optional
+        How many points: ``x0`` and ``points - 1`` random ones, default 5. A wrong term may well
+        vanish at ``x0``.
+    radius : float, optional
+        The random points differ from ``x0`` by at most ``radius * (1 + |x0|)`` in every component,
+        default 0.1. One where ``fun`` is not finite moves towards ``x0`` until it is.
+    rtol : float, optional
+        The relative error a component may have, default 1e-5.
+    atol : float, optional
+        The absolute error a component may have, if that is more, default 0.
+    rng : None, int or numpy.random.Generator, optional
+        Source of the random points, as in `numpy.random.default_rng`.
+
+    Returns
+    -------
+    GradientCheck
+        Verdicts, both gradients, errors; prints as a table.
+
+    Raises
+    ------
+    ValueError
+        If ``x0`` is not a finite non-empty vector, if the bounds are infeasible or exclude it, if
+        ``fun`` returns no real scalar or ``jac`` no real array of shape (n,), or if ``points``,
+        ``radius``, ``rtol`` or ``atol`` is out of range.
+    TypeError
+        If ``fun`` or ``jac`` is not callable, ``points`` not an int, ``x0`` not real, or
+        ``radius``, ``rtol`` or ``atol`` not a number.
+
+    See Also
+    --------
+    scipy.optimize.check_grad : One number for one point; reported as ``GradientCheck.scipy``.
+
+    Notes
+    -----
+    The numeric derivative d is extrapolated from central differences at three steps h, 4h, 16h
+    [1]_ [2]_, one-sided ones where a bound is too near. Its uncertainty u is the sum of the
+    extrapolation error, the noise of ``fun`` over h, and half of the jump between the slopes
+    from the right and from the left, so that a kink is seen as one. The noise is measured from
+    difference tables [3]_ and is at least the rounding of f. h is as small as noise permits;
+    where that is not enough, h goes from 4e-15 to 1 times ``1 + |x|`` until u is small.
+
+    With the error ``e = |a - d|`` of the analytic component a, and the tolerance
+    ``t = rtol * max(|a|, |d|, scale)``, the verdict is
+
+    - ``'ok'`` if ``e <= t`` and ``u <= t``,
+    - ``'wrong'`` if ``e > t + 3 u``, or if a is not finite while ``u <= t``,
+    - ``'unsure'`` otherwise: ``fun`` is noisy, has a kink or is not finite near the point, or
+      the variable is fixed by its bounds.
+
+    ``scale`` is for components that are nearly zero: a thousandth of the median of ``|a|`` over
+    the points or of the change of slope seen within the steps, the slope that changes f by 64 of
+    its rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest.
+
+    ``fun`` is called about ``7 n + 20`` times per point (6 n differences, n + 1 by SciPy, 19 for
+    the noise), for a component that is wrong or unsure up to 50 times instead of 6 (75 next to
+    a bound); ``jac`` once per point. At points of our choosing, an ArithmeticError or
+    ValueError of ``fun`` counts as a value that is not finite, and NumPy's floating-point
+    warnings are off; other exceptions, and all at ``x0``, pass through.
+
+    References
+    ----------
+    .. [1] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Advances in
+       Engineering Software 4 (1982), 75-76.
+    .. [2] W. H. Press et al., Numerical Recipes, 3rd ed., section 5.7, Cambridge 2007.
+    .. [3] J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM Journal on Scientific
+       Computing 33 (2011), 1292-1314.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.optimize import rosen, rosen_der
+    >>> from scipy_gd.check import check_grad
+    >>> check_grad(rosen, rosen_der, [-1.2, 1.0], rng=0).ok
+    True
+
+    A gradient with an error in the last component:
+
+    >>> def jac(x):
+    ...     g = rosen_der(x)
+    ...     g[-1] *= 2
+    ...     return g
+    >>> check = check_grad(rosen, jac, [-1.2, 1.0], points=1)
+    >>> check.verdict
+    array([['ok', 'wrong']], dtype='<U6')
+    >>> print(check)  # doctest: +ELLIPSIS
+    gradient check: wrong (1 wrong, 1 ok; 1 points x 2 components)
+    point 0 (x0):
+    index     x  analytic  numeric  rel. error  verdict
+        0  -1.2    -215.6   -215.6     ...       ok
+        1     1      -176      -88     5.0e-01    wrong
+    worst: component 1 at point 0, analytic -176, numeric -88 +- ...
+    pattern: only component 1 is wrong, there analytic = 2 * numeric
+    """
+    if not callable(fun):
+        raise TypeError(f"`fun` must be callable, not {fun!r}")
+    if not (callable(jac) or jac is True):
+        raise TypeError(f"`jac` must be callable, or True if fun returns (f, g), not {jac!r}")
+    if not isinstance(points, Integral) or isinstance(points, bool):
+        raise TypeError(f"`points` must be an int, not {points!r}")
+    if points < 1:
+        raise ValueError(f"`points` must be at least 1, not {points}")
+    rtol, radius = _positive("rtol", rtol), _positive("radius", radius)
+    atol = _positive("atol", atol, strictly=False)
+    start = _start(x0)
+    n = start.size
+    lower, upper = limits = _limits(bounds, n)
+    if bad := np.flatnonzero((start < lower) | (start > upper)).tolist():
+        raise ValueError(f"`x0` is outside the bounds at component(s) {bad[:10]}")
+    generator = np.random.default_rng(rng)
+    user = _User(fun, jac, args if isinstance(args, tuple) else (args,), limits)
+
+    reach = radius * (1 + np.abs(start))
+    low, high = np.maximum(lower, start - reach), np.minimum(upper, start + reach)
+    x = np.vstack([start, generator.uniform(low, high, (int(points) - 1, n))])
+    f, a = np.empty(len(x)), np.empty_like(x)
+    f[0], a[0] = user.both(start)
+    with np.errstate(all="ignore"):
+        for p in range(1, len(x)):
+            for _ in range(20):
+                if np.isfinite(user.trial(x[p])):
+                    break
+                x[p] = np.clip(start + (x[p] - start) / 4, lower, upper)
+            f[p], a[p] = user.both(x[p])
+        found, figure = np.full((3, *x.shape), np.nan), np.full(len(x), np.nan)
+        rounding = ROUNDOFF * np.maximum(np.abs(f), np.median(np.abs(f)))[:, None] / (1 + np.abs(x))
+        usual = MINOR * np.median(np.abs(a), axis=0)
+        scale = np.fmax(np.fmax(usual, rounding / rtol), atol / rtol)
+        for p in np.flatnonzero(np.isfinite(f)):
+            found[:, p] = _numeric(user, x[p], f[p], a[p], scale[p], rtol)
+            figure[p] = optimize.check_grad(user.trial, lambda _, p=p: a[p], x[p])
+        numeric, uncertainty, spread = found
+        uncertainty[np.isnan(numeric)] = np.inf
+        size = np.fmax(np.fmax(np.abs(a), np.abs(numeric)), np.fmax(scale, MINOR * spread))
+        error = np.abs(a - numeric)
+        relative = np.where(error == 0, 0.0, error / size)
+        relative[~np.isfinite(error)] = np.inf
+        certain = np.isfinite(numeric) & (uncertainty <= rtol * size)
+        wrong = np.where(np.isfinite(a), error > rtol * size + 3 * uncertainty, certain)
+        verdict = np.where(wrong, "wrong", np.where(certain & (relative <= rtol), "ok", "unsure"))
+    for array in (x, a, numeric, uncertainty, relative, verdict, figure):
+        array.flags.writeable = False
+    worst = np.unravel_index(np.argmax(_badness(verdict, relative)), x.shape)
+    return GradientCheck(
+        x=x,
+        analytic=a,
+        numeric=numeric,
+        uncertainty=uncertainty,
+        rel_error=relative,
+        verdict=verdict,
+        scipy=figure,
+        ok=bool(not wrong.any() and np.any(verdict == "ok")),
+        worst=(int(worst[0]), int(worst[1])),
+        nfev=user.nfev,
+        njev=user.njev,
+        rtol=rtol,
+    )
