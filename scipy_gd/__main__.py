@@ -61,28 +61,36 @@ def _add_compare(commands: Any) -> None:
         help="run the methods and SciPy's solvers on a test problem: a table and a picture",
         description="Run the methods and SciPy's solvers on a test problem through one recorder, "
         "print a table for each size and draw a picture.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = partial(parser.add_argument, default=argparse.SUPPRESS)
-    add("--problem", choices=PROBLEMS, default="rosenbrock", help="test problem")
-    add("-n", nargs="+", type=_above_zero(int), metavar="N", help="sizes (default: 2 10 100)")
-    add("--start", nargs="+", type=float, metavar="X", help="start (default: the problem's)")
+    add = parser.add_argument
+    add("--problem", choices=PROBLEMS, default="rosenbrock", help="default: %(default)s")
+    add("-n", nargs="+", type=_above_zero(int), metavar="N", help="sizes; default: 2 10 100")
+    add("--start", nargs="+", type=float, metavar="X", help="default: the problem's own")
     add(
         "--methods",
         nargs="+",
         choices=[*METHODS, *SCIPY],
         metavar="METHOD",
-        help=f"what to compare: {', '.join(METHODS)}; or SciPy's {', '.join(SCIPY)} "
-        "(default: all of the former, and the most used of the latter)",
+        help=f"of {', '.join(METHODS)}; or SciPy's {', '.join(SCIPY)}; "
+        "default: all of the former, and the most used of the latter",
     )
-    add("--maxfev", type=_above_zero(int), default=10_000, help="evaluations for each solver")
-    add("--maxtime", type=_above_zero(float), default=2.0, help="seconds for each solver")
-    add("--gtol", type=_above_zero(float), default=1e-5, help="gradient test")
-    add("--seed", type=int, default=0, help="for random problems and methods")
-    add("--output", type=Path, default=Path("comparison.png"), help="picture, or its folder")
-    add("--no-plot", action="store_true", default=False, help="draw no picture")
-    add("--json", action="store_true", default=False, help="print JSON instead of tables")
-    parser.set_defaults(run=partial(_compare, parser), n=None, start=None, methods=None)
+    for name, kind, default, text in [
+        ("--maxfev", int, 10_000, "evaluations for each solver"),
+        ("--maxtime", float, 2.0, "seconds for each solver"),
+        ("--gtol", float, 1e-5, "gradient test"),
+    ]:
+        add(name, type=_above_zero(kind), default=default, help=f"{text}; default: %(default)s")
+    add("--seed", type=int, default=0, help="for random problems and methods; default: %(default)s")
+    add(
+        "--output",
+        type=Path,
+        default=Path("comparison.png"),
+        metavar="PATH",
+        help="the picture or its folder; default: %(default)s",
+    )
+    add("--no-plot", action="store_true", help="draw no picture")
+    add("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=partial(_compare, parser))
 
 
 def _above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -50,7 +50,7 @@ SCIPY: dict[str, tuple[str, ...]] = {
 DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """What one solver did: its own verdict beside figures that it had no hand in.
 
@@ -63,10 +63,11 @@ class Row:
     nfev, njev, nhev : int
         Calls of `fun`, of `jac`, and of `hess` and `hessp` together, counted from outside.
     time : float
-        Seconds inside `scipy.optimize.minimize`.
+        Seconds inside `scipy.optimize.minimize`, without the recorder's own.
     f, gnorm, distance : float
         At the returned point: the value, the largest gradient component (projected where there
-        are bounds) and the distance to the nearest known minimum (nan where none is known).
+        are bounds; of differences where no gradient is given) and the distance to the nearest
+        known minimum (nan where none is known).
     success, message : bool, str
         The solver's own verdict. Whoever exhausts the budget has the message "budget: ...".
     x : ndarray
@@ -82,8 +83,8 @@ class Row:
     --------
     >>> from scipy_gd import compare
     >>> row = compare(lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, methods="BFGS")["BFGS"]
-    >>> row.success, row.njev, len(row.path)
-    (True, 3, 3)
+    >>> row.success, row.njev, row.path[0]
+    (True, 4, array([3., 4.]))
     """
 
     method: str
@@ -120,7 +121,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 _LEFT = {"method", "message"}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Sequence[Row]):
     """The rows of a comparison; prints as a table, in a notebook as an HTML table.
 
@@ -324,7 +325,8 @@ class _Task:
     def value(self, x: Array) -> float:
         """Return f(x), uncounted; nan where the objective fails."""
         try:
-            f = self.fun(np.copy(x), *self.args)
+            with np.errstate(all="ignore"):
+                f = self.fun(np.copy(x), *self.args)
             return _scalar(f[0] if self.jac is True else f)
         except Exception:
             return math.nan
@@ -332,13 +334,14 @@ class _Task:
     def gradient(self, x: Array) -> Any:
         """Return the gradient, uncounted; nan where the objective fails."""
         try:
-            if self.jac is True:
-                return self.fun(np.copy(x), *self.args)[1]
-            if callable(self.jac):
-                return self.jac(np.copy(x), *self.args)
+            with np.errstate(all="ignore"):
+                if self.jac is True:
+                    return self.fun(np.copy(x), *self.args)[1]
+                if callable(self.jac):
+                    return self.jac(np.copy(x), *self.args)
+                return approx_fprime(x, self.value)
         except Exception:
             return math.nan
-        return approx_fprime(x, self.value)
 
     def gnorm(self, x: Array, g: Any = None) -> float:
         """Return the largest component of the projected gradient."""
@@ -350,9 +353,7 @@ class _Task:
             return x
         if isinstance(self.bounds, Bounds):
             return np.clip(x, self.bounds.lb, self.bounds.ub)
-        low, high = np.array(
-            self.bounds, float
-        ).T  # None becomes nan, which fmax and fmin pass over
+        low, high = np.array(self.bounds, float).T  # None becomes nan, which fmin ignores
         return np.fmin(np.fmax(x, low), high)
 
     def inside(self, x: Array) -> bool:
@@ -395,7 +396,7 @@ class _Recorder:
         self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
         self.nit = self.nfev = self.njev = self.nhev = 0
         self.points, self.iterates = _Thinned(task.x0.size), _Thinned(task.x0.size)
-        self.f_best, self.x_best, self.x_last = math.inf, task.x0, task.x0
+        self.f_best, self.x_best, self.last = math.inf, task.x0, _Point(0, task.x0)
         self.own = 0.0
         self.start = time.perf_counter()
 
@@ -439,7 +440,7 @@ class _Recorder:
     def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
         """Charge a call before it is made, or refuse it."""
         if nfev + njev and self.nfev + self.njev + nfev + njev > self.maxfev:
-            raise _Budget(f"budget: {self.maxfev:g} evaluations")
+            raise _Budget(f"budget: {self.maxfev} evaluations")
         if self.seconds() > self.maxtime:
             raise _Budget(f"budget: {self.maxtime:g} s")
         self.nfev += nfev
@@ -451,18 +452,17 @@ class _Recorder:
 
     def note(self, x: Array, args: tuple[Any, ...], f: Any = None, g: Any = None) -> None:
         began = time.perf_counter()
-        x = self.x_last = np.array(x, float)
+        x = np.array(x, float)
         # A mini-batch brings other args: its value and gradient are not those of the objective.
         if len(args) != len(self.task.args) or any(map(operator.is_not, args, self.task.args)):
             f = g = None
         value = math.nan if f is None else _scalar(f) if self.task.inside(x) else math.inf
         if value < self.f_best:
             self.f_best, self.x_best = value, x
-        if self.points and np.array_equal(x, self.points[-1].x):
-            point = self.points[-1]
-        else:
-            point = _Point(self.nfev + self.njev, x)
-            self.points.offer(point.evaluations, point)
+        if not (self.points and np.array_equal(x, self.last.x)):
+            self.last = _Point(self.nfev + self.njev, x)
+            self.points.offer(self.last.evaluations, self.last)
+        point = self.last
         point.best = self.f_best
         if f is not None:
             point.f = value
@@ -472,8 +472,7 @@ class _Recorder:
 
     def complete(self) -> None:
         """Evaluate, uncounted, what the solver asked only the gradient of."""
-        last = _Point(self.nfev + self.njev, self.x_last)
-        for point in [*self.points, last]:
+        for point in [*self.points, self.last]:
             if math.isnan(point.f):
                 point.f = self.task.value(point.x) if self.task.inside(point.x) else math.inf
             if point.f < self.f_best:
@@ -506,14 +505,18 @@ def _solvers(methods: Any) -> list[_Solver]:
     entries = methods.items() if isinstance(methods, Mapping) else methods
     solvers: dict[str, _Solver] = {}
     for entry in entries:
-        label, method, *options = entry if isinstance(entry, tuple) else (None, entry)
+        if not isinstance(entry, tuple):
+            entry = (None, entry)
+        if len(entry) not in (2, 3):
+            raise TypeError(f"methods: (label, method) or (label, method, options), not {entry!r}")
+        label, method, options = (*entry, {})[:3]
         method = _method(method)
-        solver = _Solver(label or _label(method), method, options[0] if options else {})
-        if solver.label in solvers:
-            raise ValueError(
-                f"methods: two are called {solver.label!r}; label one: (label, method)"
-            )
-        solvers[solver.label] = solver
+        label = label or _label(method)
+        if label in solvers:
+            raise ValueError(f"methods: two are called {label!r}; give one a label of its own")
+        solvers[label] = _Solver(label, method, options)
+    if not solvers:
+        raise ValueError("methods: none given")
     return list(solvers.values())
 
 
@@ -584,9 +587,9 @@ def _row(
     recorder.complete()
     x = recorder.x_best if x is None else x
     f, gnorm = task.value(x), task.gnorm(x)
-    last = [recorder.nfev + recorder.njev, min(f, recorder.f_best), gnorm]
-    points, iterates = recorder.points, [task.x0, *recorder.iterates]
-    run = np.array([[p.evaluations, min(p.f, p.best), p.gnorm] for p in points] + [last], float)
+    count, final = recorder.nfev + recorder.njev, f if task.inside(x) else math.inf
+    points = [*recorder.points, _Point(count, x, final, gnorm, recorder.f_best)]
+    run = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
     return Row(
         method=solver.label,
         nit=int(recorder.nit if nit is None else nit),
@@ -603,7 +606,7 @@ def _row(
         evaluations=run[:, 0],
         best=np.fmin.accumulate(run[:, 1]),
         gradients=run[:, 2],
-        path=np.array([*(iterates if recorder.nit else (p.x for p in points)), x]),
+        path=np.array([task.x0, *recorder.iterates, x] if recorder.nit else [p.x for p in points]),
     )
 
 
@@ -702,7 +705,7 @@ def compare(
     >>> compare(lambda x: x @ x, [1.0, 2.0], jac=lambda x: x, methods=["BFGS"])
     Traceback (most recent call last):
     ...
-    ValueError: ...
+    scipy_gd.check.GradientError: ...
     """
     known = problem if isinstance(problem, Problem) else None
     task = _task(problem, x0, jac, hess, hessp, args, bounds)
@@ -711,9 +714,8 @@ def compare(
     if maxtime is not None and maxtime <= 0:
         raise ValueError(f"maxtime: more than 0 expected, got {maxtime}")
     calls, seconds = maxfev or math.inf, maxtime or math.inf
-    limits: dict[str, Any] = dict.fromkeys(
-        ("maxiter", "maxfev", "maxfun"), 2**31 - 1 if calls == math.inf else calls + 1
-    )
+    beyond = 2**31 - 1 if calls == math.inf else calls + task.x0.size + 2  # so that ours decides
+    limits: dict[str, Any] = dict.fromkeys(("maxiter", "maxfev", "maxfun"), beyond)
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
@@ -721,7 +723,7 @@ def compare(
     if check and (callable(task.jac) or task.jac is True):
         report = check_grad(task.fun, task.jac, task.x0, args=task.args, bounds=task.bounds, rng=0)
         report.raise_if_wrong()
-    name = known.name if known else getattr(problem, "__name__", "objective")
+    name = known.name if known else getattr(problem, "__name__", "objective").strip("<>")
     rows = []
     for solver in _progress(solvers, f"{name}, n = {task.x0.size}") if progress else solvers:
         _warm_up(task, solver, tol)

@@ -193,9 +193,10 @@ class Loop:
         g = np.empty(V.shape[1])
         calls, nit = 50, s["nit"].item()
         while s["ask"][0] and (now := perf_counter()) < deadline:
-            allowed = min(calls, objective.maxfev - objective.nfev)
-            if allowed <= 0:
+            left = objective.maxfev - objective.nfev
+            if left <= 0 and s["ask"][0] & VALUE:
                 raise OutOfBudget
+            allowed = min(calls, max(left, 1))
             try:
                 self.loop(V, s, g, args, address, allowed, watch is not None)
             finally:

@@ -217,7 +217,7 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     tree = ast.parse(text)
     first = method.formula.__code__.co_firstlineno
     for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
+        if isinstance(node, ast.stmt | ast.expr | ast.arg):
             node.lineno = node.end_lineno = first
     for block in ast.walk(tree):
         if isinstance(block, ast.For | ast.FunctionDef):
@@ -227,7 +227,7 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     return tree
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> Any:
     """Compile a method's formula into a kernel.
 

@@ -254,8 +254,8 @@ Returns
 -------
 scipy.optimize.OptimizeResult
     With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
-    point is the one where the gradient test holds, else the best one seen. `success` means that the
-    gradient test holds there, or that a stop which was asked for (`target`, `ftol`, `xtol`) applies.
+    point is the one where the gradient test holds, else the best one seen. `success` means that
+    the gradient test holds there, or a stop that was asked for (`target`, `ftol`, `xtol`).
 
 Raises
 ------

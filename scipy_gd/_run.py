@@ -19,7 +19,7 @@ from ._endings import CONVERGED, ENDINGS, MAXITER
 from ._inputs import Vector, limits, listener, starting_point
 from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
-from ._state import G_ROWS, GRADIENT, NOISE, RECORD, VALUE, X_ROWS, Rows
+from ._state import GRADIENT, NOISE, RECORD, X_ROWS, Rows
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -76,13 +76,14 @@ def run(
         )
         allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
+        rows, here, f, nit = list(V), s["x"], s["f"], s["nit"]
+
         def watch() -> None:
-            r = s[0]
             if allvecs is not None:
-                allvecs.append(V[r["x"]].copy())
-            if told is not None and r["nit"] > 0:
+                allvecs.append(rows[here.item()].copy())
+            if told is not None and (k := nit.item()) > 0:
                 try:
-                    told(OptimizeResult(x=V[r["x"]].copy(), fun=r["f"].item(), nit=r["nit"].item()))
+                    told(OptimizeResult(x=rows[here.item()].copy(), fun=f.item(), nit=k))
                 except StopIteration as stop:
                     raise Halt from stop
 
@@ -190,9 +191,10 @@ def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int], An
 
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     """The function and where its gradient comes from: a callable, True or a difference scheme."""
-    if getattr(jac, "__self__", None) is fun and callable(getattr(fun, "fun", None)):
+    inner = getattr(fun, "fun", None)
+    if getattr(jac, "__self__", None) is fun and callable(inner):
         # minimize(jac=True): its memo compares x only; the user's own function returns both
-        return fun.fun, True
+        return inner, True
     if jac is None or jac is False:
         return fun, scheme
     if callable(jac) or jac is True:

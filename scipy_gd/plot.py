@@ -96,7 +96,7 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
     ImportError
         If matplotlib is missing.
     ValueError
-        If the number of axes is not that of the panels.
+        If there is nothing to draw, or the number of axes is not that of the panels.
 
     Examples
     --------
@@ -118,6 +118,8 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
         ) from error
 
     every = [results] if isinstance(results, Comparison) else list(results)
+    if not every:
+        raise ValueError("results: at least one comparison needed")
     names = list(dict.fromkeys(row.method for c in every for row in _ran(c)))
     looks = _styles(names)
     flat = next((c for c in every if c.x0.size == 2), None)
@@ -149,24 +151,26 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
 
 
 def _ran(result: Comparison) -> list[Row]:
-    return [row for row in result if row.nfev or row.njev]
+    """Return the rows with something to draw."""
+    return [row for row in result if row.nfev + row.njev and math.isfinite(row.best[-1])]
 
 
 def _curves(ax: Any, result: Comparison, looks: dict[str, dict[str, Any]]) -> None:
     """Draw the best value so far, less the smallest known, against the evaluations."""
     known = math.isfinite(result.f_min)
-    lowest = result.f_min if known else min((row.best[-1] for row in result), default=0.0)
+    lowest = result.f_min if known else min((row.best[-1] for row in _ran(result)), default=0.0)
     floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
     for i, row in enumerate(_ran(result)):
         error = np.maximum(row.best - lowest, floor)
-        ax.loglog(
+        ax.plot(
             row.evaluations,
             error,
             label=row.method,
             markevery=(0.05 + 0.031 * (i % 5), 0.16),  # staggered, evenly spaced to the eye
             **looks[row.method],
         )
-    ax.set_xlim(left=1)
+    most = max(row.nfev + row.njev for row in result)
+    ax.set(xscale="log", yscale="log", xlim=(1, max(10, 1.5 * most)))
     ax.set_xlabel("evaluations of $f$ and $\\nabla f$")
     ax.set_ylabel("best $f$ so far $-$ " + ("min $f$" if known else "smallest $f$ found"))
     ax.set_title(f"{result.name}, n = {result.x0.size}")
@@ -176,26 +180,12 @@ def _curves(ax: Any, result: Comparison, looks: dict[str, dict[str, Any]]) -> No
 
 
 def _paths(ax: Any, result: Comparison, looks: dict[str, dict[str, Any]]) -> None:
-    """Draw the evaluated points of each method on the contours of f, at logarithmic levels."""
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
-
+    """Draw the iterates of each method on the contours of f."""
     low, high = _window(result)
-    grid = np.linspace(low, high, 241)
-    values = np.array([[result.fun(np.array([u, v])) for u in grid[:, 0]] for v in grid[:, 1]])
-    values[~np.isfinite(values)] = np.nan
-    values -= result.f_min if math.isfinite(result.f_min) else np.nanmin(values)
-    top = np.nanmax(values)
-    values[values < -1e-9 * top] = np.nan  # lower than the minimum: outside the bounds
-    bottom = max(np.nanquantile(values, 0.003), 1e-6 * top)
-    levels = np.geomspace(bottom, top, 13)
-    pale = LinearSegmentedColormap.from_list("pale", ["#a9bfd6", "#dfe8f1", "#fbfcfd"])
-    values = np.maximum(values, bottom / 2)
-    ax.contourf(*grid.T, values, levels, cmap=pale, norm=LogNorm(), extend="both")
-    ax.contour(*grid.T, values, levels, colors="white", linewidths=0.6)
-    for i, row in enumerate(result):
-        ax.plot(
-            *row.path.T, label=row.method, markevery=(0.03 * (i % 5), 0.12), **looks[row.method]
-        )
+    _contours(ax, result, np.linspace(low, high, 121).T)
+    for i, row in enumerate(_ran(result)):
+        marks = (0.03 * (i % 5), 0.12)
+        ax.plot(*row.path.T, label=row.method, markevery=marks, **looks[row.method])
     point = {"linestyle": "none", "markeredgecolor": "black", "zorder": 5}
     ax.plot(*result.x0, marker="o", markersize=9, color="white", label="start", **point)
     if result.minima:
@@ -203,8 +193,27 @@ def _paths(ax: Any, result: Comparison, looks: dict[str, dict[str, Any]]) -> Non
             *np.transpose(result.minima),
             marker="*", markersize=15, color="#F0E442", label="minimum", **point,
         )  # fmt: skip
-    ax.set(xlim=grid[[0, -1], 0], ylim=grid[[0, -1], 1], xlabel="$x_1$", ylabel="$x_2$")
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$x_1$", ylabel="$x_2$")
     ax.set_title(f"{result.name}, n = 2: paths")
+
+
+def _contours(ax: Any, result: Comparison, grid: NDArray[np.float64]) -> None:
+    """Fill between levels of f less its minimum that follow each other by a constant factor."""
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm
+
+    values: Any = [[result.fun(np.array([u, v])) for u in grid[0]] for v in grid[1]]
+    values = np.ma.masked_invalid(values)
+    values -= result.f_min if math.isfinite(result.f_min) else values.min()
+    top = values.max()
+    if not top > 0:
+        return
+    values = np.ma.masked_less(values, -1e-9 * top)  # below the minimum: outside the bounds
+    bottom = max(np.quantile(values.compressed(), 0.003), 1e-6 * top)
+    levels = np.geomspace(bottom, top, 13)
+    values = np.ma.maximum(values, bottom / 2)
+    pale = LinearSegmentedColormap.from_list("pale", ["#9db6d0", "#dbe5ef", "#fbfcfd"])
+    ax.contourf(*grid, values, levels, cmap=pale, norm=LogNorm(), extend="both")
+    ax.contour(*grid, values, levels, colors="white", linewidths=0.6)
 
 
 def _window(result: Comparison) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -215,5 +224,5 @@ def _window(result: Comparison) -> tuple[NDArray[np.float64], NDArray[np.float64
     seen = np.concatenate([fixed, *(row.path for row in result)])
     seen = np.clip(seen, fixed.min(axis=0) - 0.6 * size, fixed.max(axis=0) + 0.6 * size)
     low, high = np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)
-    half = 0.58 * np.maximum(high - low, 0.6 * np.max(high - low))
+    half = 0.58 * np.maximum(high - low, 0.6 * max(size, np.max(high - low)))
     return (low + high) / 2 - half, (low + high) / 2 + half

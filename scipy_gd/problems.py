@@ -8,6 +8,7 @@ Every function takes ``(x, *args)`` with ``x`` a C-contiguous 1-d float64 array,
 `scipy.optimize.minimize` calls it, and returns new arrays.
 """
 
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
 from __future__ import annotations
 
 import dataclasses
@@ -34,6 +35,9 @@ __all__ = [
     "rosenbrock",
     "saddle",
 ]
+
+Array = NDArray[np.float64]
+Function = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -81,13 +85,13 @@ class Problem:
 
     name: str
     fun: Callable[..., float]
-    jac: Callable[..., NDArray]
-    fun_and_jac: Callable[..., tuple[float, NDArray]]
-    hess: Callable[..., NDArray]
-    hessp: Callable[..., NDArray]
+    jac: Callable[..., Array]
+    fun_and_jac: Callable[..., tuple[float, Array]]
+    hess: Callable[..., Array]
+    hessp: Callable[..., Array]
     args: tuple[Any, ...]
-    starts: tuple[NDArray, ...]
-    minima: tuple[NDArray, ...]
+    starts: tuple[Array, ...]
+    minima: tuple[Array, ...]
     f_min: float
     bounds: Bounds | None
     title: str
@@ -97,7 +101,7 @@ class Problem:
         return f"<Problem {self.name}, n={self.n}: {self.title}>"
 
     @property
-    def x0(self) -> NDArray:
+    def x0(self) -> Array:
         """The first starting point, of shape (n,), as a new writable array.
 
         Examples
@@ -156,15 +160,18 @@ class Problem:
         >>> saddle().distance([3.0, 6.0])
         5.0
         """
-        return min((float(np.linalg.norm(x - m)) for m in self.minima), default=math.nan)
+        return min(
+            (float(np.linalg.norm(np.subtract(x, m))) for m in self.minima), default=math.nan
+        )
 
 
 @functools.cache
-def _jit(function: Callable) -> Callable:
-    return njit(cache=True)(function)
+def _jit(function: Function) -> Function:
+    compiled: Function = njit(cache=True)(function)
+    return compiled
 
 
-def _frozen(arrays: Iterable[ArrayLike]) -> tuple[NDArray, ...]:
+def _frozen(arrays: Iterable[ArrayLike]) -> tuple[Array, ...]:
     copies = tuple(np.array(a, dtype=float, order="C") for a in arrays)
     for a in copies:
         a.flags.writeable = False
@@ -173,7 +180,7 @@ def _frozen(arrays: Iterable[ArrayLike]) -> tuple[NDArray, ...]:
 
 def _problem(
     name: str,
-    functions: tuple[Callable, Callable, Callable, Callable, Callable],
+    functions: tuple[Function, Function, Function, Function, Function],
     *,
     starts: Iterable[ArrayLike],
     minima: Iterable[ArrayLike],
@@ -651,7 +658,7 @@ def _linear_hessp(w, p, A, y):
     return A.T @ (A @ p) / y.size
 
 
-def _table(text: str) -> tuple[NDArray, NDArray]:
+def _table(text: str) -> tuple[Array, Array]:
     x, y = np.array(text.split(), dtype=float).reshape(-1, 2).T
     return x[:, None], y
 
@@ -666,7 +673,7 @@ _NORRIS = _table("""
 """)
 
 
-def _real_array(name: str, a: ArrayLike, ndim: int) -> NDArray:
+def _real_array(name: str, a: ArrayLike, ndim: int) -> Array:
     a = np.asarray(a)
     if a.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {a.dtype}")
@@ -676,8 +683,8 @@ def _real_array(name: str, a: ArrayLike, ndim: int) -> NDArray:
 
 
 def _data(
-    X: ArrayLike | None, y: ArrayLike | None, default: tuple[NDArray, NDArray], source: str
-) -> tuple[NDArray, NDArray, str]:
+    X: ArrayLike | None, y: ArrayLike | None, default: tuple[Array, Array], source: str
+) -> tuple[Array, Array, str]:
     """Return the design matrix ``[X 1]``, the responses and their source."""
     if X is None and y is None:
         X, y = default
@@ -800,8 +807,8 @@ _CHALLENGER = (_temperature - _temperature.mean()) / _temperature.std(), _distre
 
 
 def _newton(
-    fun: Callable, jac: Callable, hess: Callable, x: NDArray, args: tuple[NDArray, ...]
-) -> NDArray:
+    fun: Function, jac: Function, hess: Function, x: Array, args: tuple[Array, ...]
+) -> Array:
     """Minimise a positive convex function by Newton's method, halving steps that ascend."""
     for _ in range(100):
         step = -np.linalg.solve(hess(x, *args), jac(x, *args))

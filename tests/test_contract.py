@@ -66,9 +66,7 @@ def test_ways_to_give_the_gradient_agree(descent, bowl):
     assert run(bowl.both, True).tolist() == exact.tolist()
     assert descent(bowl.both, bowl.x0, jac=True, **SHORT).x.tolist() == exact.tolist()
     np.testing.assert_allclose(run(bowl.fun, None), exact, rtol=1e-4)
-    np.testing.assert_allclose(
-        run(bowl.fun, None, finite_diff_scheme="3-point"), exact, rtol=1e-7
-    )
+    np.testing.assert_allclose(run(bowl.fun, None, finite_diff_scheme="3-point"), exact, rtol=1e-7)
     analytic = run(lambda x: ((x - bowl.center) ** 2).sum(), None, finite_diff_scheme="cs")
     np.testing.assert_allclose(analytic, exact, rtol=1e-12)
     np.testing.assert_allclose(
@@ -112,7 +110,9 @@ def test_functions_may_write_to_their_x(method, bowl):
         x[:] = np.nan
         return gradient
 
-    wild = minimize(fun, bowl.x0, jac=jac, callback=lambda x: x.fill(9), method=method, options=SHORT)
+    wild = minimize(
+        fun, bowl.x0, jac=jac, callback=lambda x: x.fill(9), method=method, options=SHORT
+    )
     same(wild, minimize(bowl.fun, bowl.x0, jac=bowl.jac, method=method, options=SHORT))
 
 

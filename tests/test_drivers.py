@@ -115,9 +115,7 @@ def test_callbacks_are_called_once_per_iteration_in_both():
                 raise StopIteration
 
         options = {"compiled": compiled}
-        res = minimize(
-            rosen, START, jac=rosen_grad, method=adam, callback=listen, options=options
-        )
+        res = minimize(rosen, START, jac=rosen_grad, method=adam, callback=listen, options=options)
         assert (res.status, res.nit) == (99, 30)
     assert seen[0] == seen[1]
     assert [nit for nit, _ in seen[0]] == list(range(1, 31))

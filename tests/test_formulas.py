@@ -47,9 +47,9 @@ def trajectory(method, x0, gradient, steps, **options):
 def test_stored_trajectories_of_torch_and_optax(entry):
     x0, gradient = gradients(entry["problem"])
     steps = np.array(entry["steps"])
-    ours = trajectory(
-        METHODS[entry["method"]], x0, gradient, int(steps.max()), **entry["options"]
-    )[steps]
+    ours = trajectory(METHODS[entry["method"]], x0, gradient, int(steps.max()), **entry["options"])[
+        steps
+    ]
     theirs = STORED[entry["key"]]
     error = np.linalg.norm(ours - theirs, axis=1) / np.linalg.norm(theirs, axis=1)
     assert error.max() <= 1e-10

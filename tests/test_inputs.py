@@ -99,9 +99,13 @@ BAD_ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "error", "message"), BAD_ARGUMENTS, ids=lambda v: str(v)[:50])
+def cases(table):
+    return [pytest.param(*row, id=f"{k} {next(iter(row[0]))}") for k, row in enumerate(table)]
+
+
+@pytest.mark.parametrize(("bad", "error", "message"), cases(BAD_ARGUMENTS))
 def test_bad_argument(bad, error, message):
-    with pytest.raises(error, match=message if "`.*" in message or ".*" in message else re.escape(message)):
+    with pytest.raises(error, match=re.escape(message).replace(r"\.\*", ".*")):
         adam(**({"fun": never, "x0": X0} | bad))
 
 
@@ -135,7 +139,7 @@ BAD_FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "error", "message"), BAD_FUNCTIONS)
+@pytest.mark.parametrize(("bad", "error", "message"), cases(BAD_FUNCTIONS))
 def test_functions_that_return_nonsense(bad, error, message):
     with pytest.raises(error, match=re.escape(message)) as caught:
         adam(**({"fun": fun, "x0": X0} | bad))

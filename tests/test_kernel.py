@@ -1,4 +1,4 @@
-"""Lifting: the compiled kernel does what the formula says, from any state in the middle of a run."""
+"""Lifting: the compiled kernel does what the formula says, from any state in mid-run."""
 
 import ctypes
 import subprocess

@@ -267,7 +267,7 @@ def test_linear_regression_takes_other_data():
     assert problem.args[0].flags.c_contiguous
     assert_array_equal(problem.args[0][:, -1], 1)
     assert "caller" in problem.source
-    line = linear_regression(x[:, None], y)
+    line = linear_regression(x[:, None], y.astype(np.longdouble))
     assert_allclose(line.minima[0], np.polyfit(x, y, 1), rtol=1e-12)
     twice = linear_regression(np.column_stack([x, x]), y).minima[0]
     assert_allclose(twice, [line.minima[0][0] / 2] * 2 + [line.minima[0][1]], rtol=1e-12)
@@ -387,9 +387,11 @@ def test_caller_keeps_his_data():
 def test_record_is_complete(problem):
     shapes = {a.shape for a in (*problem.starts, *problem.minima)}
     assert shapes == {(problem.n,)}
-    assert problem.title and "\n" not in problem.title
+    assert problem.title
+    assert "\n" not in problem.title
     assert problem.source
-    assert problem.name in repr(problem) and len(repr(problem)) < 120
+    assert problem.name in repr(problem)
+    assert len(repr(problem)) < 120
     assert problem != dataclasses.replace(problem)
 
 

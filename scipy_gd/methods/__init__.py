@@ -21,5 +21,3 @@ METHODS: dict[str, Method] = {
     )
 }
 """Every method by its name; documentation, tests, comparison and benchmarks follow it."""
-
-__all__ = ["METHODS", *METHODS]

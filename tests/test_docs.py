@@ -1,0 +1,126 @@
+"""What the user reads: docstrings, their examples, the glossary, the example scripts."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scipy_gd
+from scipy_gd import METHODS, _options, elementwise
+from scipy_gd._method import update
+
+ROOT = Path(scipy_gd.__file__).parent.parent
+MODULES = [
+    name
+    for _, name, _ in pkgutil.walk_packages(scipy_gd.__path__, "scipy_gd.")
+    if not name.endswith("__main__")
+]
+PUBLIC = [name for name in scipy_gd.__all__ if name != "METHODS"]
+
+
+def check_examples(text, name, scope=None):
+    test = doctest.DocTestParser().get_doctest(text, scope or {}, name, None, 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    out = []
+    runner.run(test, out=out.append)
+    assert not runner.failures, "".join(out)
+    return len(test.examples)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_a_docstring_with_an_example_that_runs(name):
+    thing = getattr(scipy_gd, name)
+    if inspect.ismodule(thing):
+        assert thing.__doc__
+        return
+    assert check_examples(inspect.getdoc(thing), name) > 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_a_module(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for key, thing in vars(module).items():
+        own = getattr(thing, "__module__", None) == name and not key.startswith("__")
+        if own and key not in METHODS and isinstance(getattr(thing, "__doc__", None), str):
+            check_examples(thing.__doc__, f"{name}.{key}")
+
+
+def test_documentation_of_a_method_has_every_option_once(method):
+    doc = method.__doc__
+    for name in [*_options.COMMON, *method.hyper]:
+        assert doc.count(f"\n{name} :") == 1, name
+    for section in ("Parameters", "Returns", "Raises", "Notes", "References", "Examples"):
+        assert doc.count(f"\n{section}\n---") == 1, section
+    assert update(method) in doc.replace("\n    ", "\n")
+    assert '"""' not in update(method)
+    assert "return" in update(method)
+    assert max(map(len, doc.splitlines())) <= 100
+
+
+def test_the_glossary_knows_every_hyper_parameter(method):
+    for name, default in method.hyper.items():
+        option = _options.HYPER[name]
+        assert len(option.doc) > 20
+        assert option.check(name, default, 3) == default
+
+
+def test_the_glossary_has_nothing_that_no_method_uses():
+    used = {name for method in METHODS.values() for name in method.hyper}
+    assert used == set(_options.HYPER)
+
+
+def test_signature_shows_every_option_with_its_default(method):
+    parameters = inspect.signature(method).parameters
+    assert list(parameters)[:4] == ["fun", "x0", "args", "jac"]
+    assert parameters["learning_rate"].default == method.learning_rate
+    for name, default in method.hyper.items():
+        assert parameters[name].default == default
+    assert set(_options.COMMON) < set(parameters)
+
+
+def test_a_method_of_the_users_own_is_documented_too():
+    @elementwise(learning_rate=0.1)
+    def homemade(g, *, strength=2.0):
+        """Mine."""
+        return strength * g
+
+    assert "Mine." in homemade.__doc__
+    assert "strength : default 2.0" in homemade.__doc__
+    assert homemade(lambda x: x @ x, [1.0], strength=1.0).success
+
+
+def test_every_method_is_exported():
+    for name, method in METHODS.items():
+        assert getattr(scipy_gd, name) is method
+        assert name in scipy_gd.__all__
+
+
+def test_lazy_names_exist_and_others_do_not():
+    assert set(dir(scipy_gd)) >= set(scipy_gd.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'adamm'"):
+        _ = scipy_gd.adamm
+
+
+def run_example(name):
+    return runpy.run_path(str(ROOT / "examples" / name))["main"]()
+
+
+def test_example_fits_the_certified_values(capsys):
+    result, b = run_example("fit_nist.py")
+    assert result.success
+    np.testing.assert_allclose(b, [2.3894212918e02, 5.5015643181e-04], rtol=5e-7)
+    assert result.fun == pytest.approx(1.2455138894e-01, rel=1e-9)
+    assert "certified 238.94213" in capsys.readouterr().out
+
+
+def test_example_of_basin_hopping_finds_the_global_minimum(capsys):
+    result = run_example("basin_hopping.py")
+    assert result.x[0] == pytest.approx(-0.1951, abs=1e-4)
+    assert result.lowest_optimization_result.success
+    assert "f = -1.0009" in capsys.readouterr().out
