@@ -1,11 +1,16 @@
 """``python -m bench NAME``: run one benchmark, print its tables, write bench/results/NAME.md."""
 
 import importlib
+import os
 import pkgutil
 import sys
 
-import bench
-from bench._report import save
+# One thread for everybody; read when the libraries are loaded.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import bench  # noqa: E402
+from bench._report import save  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:

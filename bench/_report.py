@@ -74,7 +74,7 @@ def machine() -> str:
 def seconds_each(
     contestants: dict[str, Callable[[], Any]], rounds: int = 7, least: float = 0.02
 ) -> dict[str, float]:
-    """Median seconds of one call of each, in turn, so that a drift of the machine hits all alike."""
+    """Median seconds of a call of each, in turn: a drift of the machine hits all alike."""
     repeats = {}
     for name, call in contestants.items():
         call()
@@ -86,6 +86,8 @@ def seconds_each(
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
+            time.sleep(0.05)  # threads of the one before come to rest
+            call()
             times[name].append(timed(call, repeats[name]))
     return {name: statistics.median(ts) for name, ts in times.items()}
 

@@ -1,9 +1,10 @@
 """One Adam step, one thread: ours against NumPy, torch and optax.
 
-`scipy_gd` is the whole of what the machine does between two evaluations (copy of the gradient, best
-point, endings, step), called from Python as the Python driver calls it; `kernel` is the lifted
-formula alone. NumPy is the update as it is usually pasted, with temporaries; torch steps a
-parameter that holds its gradient; optax is jitted with its buffers donated.
+`scipy_gd` is the lifted formula, called from Python through ctypes: it steps in place, as the peers
+do, and measures the step and the gradient. `whole loop` is all that happens between two evaluations
+(copy of the gradient, best point, endings, step to another row), as the Python driver calls it.
+NumPy is the update as it is usually pasted, with temporaries; torch steps a parameter that holds
+its gradient; optax is jitted with its buffers donated.
 """
 
 import ctypes
@@ -21,15 +22,15 @@ from scipy_gd._run import lay_out
 SIZES = (2, 100, 10_000, 1_000_000)
 
 
-def ours(n, g):
+def loop(n, g):
     V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"maxiter": 2**60, "gtol": 0.0}, n))
     s["patience"] = 2**60
     return lambda: tell(V, s, 1.0, g)
 
 
-def kernel(n, g):
+def step(n, g):
     V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {}, n))
-    s["trial"], s["t"] = 1, 1.0
+    s["trial"], s["t"] = s["x"], 1.0
     V[s["g"][0]] = g
     call = lift(adam, False, False, ()).ctypes
     pointers = V.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), s.ctypes.data
@@ -88,8 +89,8 @@ def optax_adam(n, g):
 def run():
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     contestants = {
-        "scipy_gd": ours,
-        "kernel": kernel,
+        "scipy_gd": step,
+        "whole loop": loop,
         "NumPy": numpy_adam,
         "torch foreach": lambda n, g: torch_adam(n, g, foreach=True),
         "torch fused": lambda n, g: torch_adam(n, g, fused=True),

@@ -18,8 +18,9 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import Bounds, approx_fprime, minimize
+from scipy.optimize import approx_fprime, minimize
 
+from ._inputs import limits
 from .check import check_grad
 from .methods import METHODS
 from .problems import Problem
@@ -349,12 +350,8 @@ class _Task:
         return float(np.max(np.abs(g if self.bounds is None else x - self.clip(x - g))))
 
     def clip(self, x: Array) -> Any:
-        if self.bounds is None:
-            return x
-        if isinstance(self.bounds, Bounds):
-            return np.clip(x, self.bounds.lb, self.bounds.ub)
-        low, high = np.array(self.bounds, float).T  # None becomes nan, which fmin ignores
-        return np.fmin(np.fmax(x, low), high)
+        box = limits(self.bounds, x.size)
+        return x if box is None else np.clip(x, *box)
 
     def inside(self, x: Array) -> bool:
         return self.bounds is None or np.array_equal(self.clip(x), x)
@@ -688,7 +685,8 @@ def compare(
     -----
     A solver that raises becomes a row with ``success=False`` and the error as its message; Ctrl-C
     ends the comparison. The time excludes the recorder's own and a solver's compilation: each
-    warms up on a trivial problem first.
+    warms up on a trivial problem first. On small problems it is steadier without BLAS threads: set
+    OPENBLAS_NUM_THREADS=1 before Python starts.
 
     Examples
     --------

@@ -40,7 +40,7 @@ kernel_type = types.void(types.CPointer(types.float64), types.CPointer(record))
 FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "reassoc"}}
 EXACT: dict[str, Any] = {"error_model": "numpy"}
 
-# Numba's cache sees edits of the function's own file only; this makes the name change with the rest.
+# Numba's cache sees edits of the function's own file only: the rest changes its name.
 STAMP = zlib.crc32(
     b"".join(
         Path(__file__).with_name(f"{m}.py").read_bytes() for m in ("_state", "_kernel", "_machine")

@@ -5,8 +5,7 @@
 `tell` is all that happens between two evaluations of the user's functions. It never calls them: it
 is told the value and the gradient at the point it asked for (row `s.trial` of `V`) and returns what
 it wants to know next, as bits (`VALUE | GRADIENT`, ...; `DONE` when the run has ended). Its whole
-memory is `V` and `s`. Both drivers, a resumed run and the user who asks and tells by hand go through
-this one function.
+memory is `V` and `s`. Both drivers go through this one function.
 
 A step rule is two small functions over the record: *judge* the trial, place the *next* one.
 """
@@ -172,7 +171,7 @@ def arrive(V, r, g):
 
 @local
 def progressed(r):
-    """Whether the best value or the best gradient has improved in the last `patience` iterations."""
+    """Whether the best value or the best gradient improved in the last `patience` iterations."""
     if r.f_best < r.f_mark - 1e-8 * abs(r.f_mark) or r.gnorm < 0.99 * r.g_mark:
         r.f_mark = min(r.f_best, r.f_mark)
         r.g_mark = min(r.gnorm, r.g_mark)

@@ -277,9 +277,9 @@ def difference_quotients(
     if scheme == "cs":
         return np.asarray(values.imag / steps)
     if scheme == "2-point":
-        return np.asarray((values - f) / steps)
+        return np.asarray((values - f) / steps, dtype=np.float64)
     first, second = values[0::2], values[1::2]
-    return np.where(
+    return np.where(  # type: ignore[no-any-return]
         one_sided, (-3.0 * f + 4.0 * first - second) / (2 * steps), (second - first) / (2 * steps)
     )
 

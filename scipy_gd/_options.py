@@ -155,9 +155,9 @@ _nonnegative = per_parameter(number(0, math.inf, below=True))
 HYPER = {
     "momentum": Option("Share of the velocity that is kept in a step, in [0, 1).", _decay),
     "dampening": Option(
-        "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the classical "
-        "velocity; `dampening` = `momentum` the running average, whose effective rate is smaller "
-        "by the factor ``1 - momentum``.",
+        "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the "
+        "classical velocity; `dampening` = `momentum` the running average, whose effective rate "
+        "is smaller by the factor ``1 - momentum``.",
         _decay,
     ),
     "beta1": Option("Decay of the running average of the gradients, in [0, 1).", _decay),

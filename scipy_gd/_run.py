@@ -61,7 +61,9 @@ def run(
     if opts["check_grad"] and not isinstance(jac, str):
         from .check import check_grad
 
-        check_grad(fun, jac, x, args=args, bounds=bounds, rng=opts["rng"]).raise_if_wrong()
+        # a stream of its own: the run itself must not depend on the check
+        rng = opts["rng"].spawn(1)[0] if opts["rng"] is not None else None
+        check_grad(fun, jac, x, args=args, bounds=bounds, rng=rng).raise_if_wrong()
 
     rng = np.random.default_rng(opts["rng"]) if s["needs"][0] & NOISE else None
     with mapping(opts["workers"]) as map_:

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from ._inputs import limits, starting_point
+from ._objective import scalar, vector
+
 __all__ = ["GradientCheck", "GradientError", "check_grad"]
 
 Array = NDArray[np.float64]
@@ -26,27 +29,6 @@ MINOR = 1e-3  # a slope below this part of the usual one need not be right to rt
 ROUNDOFF = 64 * EPS  # nor one that changes f by fewer than 64 ulp over a step of 1 + |x|
 COARSE = 2.0**-22  # resolution of a fun that works in single precision without saying so
 COLUMNS = ("index", "x", "analytic", "numeric", "rel. error", "verdict")
-
-
-def _limits(bounds: Any, n: int) -> Interval:
-    """Lower and upper limits, each of shape (n,), from anything ``minimize`` takes as bounds."""
-    lower: Any = -np.inf
-    upper: Any = np.inf
-    try:
-        if isinstance(bounds, optimize.Bounds):
-            lower, upper = bounds.lb, bounds.ub
-        elif bounds is not None:
-            pairs = [(low, high) for low, high in bounds]
-            if len(pairs) != n:
-                raise ValueError(f"there are {len(pairs)} pairs")
-            lower = [-np.inf if low is None else low for low, _ in pairs]
-            upper = [np.inf if high is None else high for _, high in pairs]
-        lower, upper = (np.broadcast_to(np.asarray(b, float), (n,)) for b in (lower, upper))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`bounds` must be Bounds or {n} pairs (low, high): {error}") from None
-    if bad := np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf))).tolist():
-        raise ValueError(f"`bounds` are infeasible at component(s) {bad[:10]}")
-    return lower, upper
 
 
 class _User:
@@ -69,11 +51,7 @@ class _User:
             raise ValueError(
                 "`fun` must return a scalar; for a fun that returns (f, g) use jac=True"
             )
-        array = np.asarray(value)
-        if array.size != 1 or array.dtype.kind not in "biuf":
-            kind = f"shape {array.shape}, dtype {array.dtype}"
-            raise ValueError(f"`fun` must return a real scalar, not {kind}")
-        return float(array.item())
+        return scalar(value)
 
     def both(self, x: Array) -> tuple[float, Array]:
         """The value and the gradient; what the user's functions raise passes through."""
@@ -81,12 +59,7 @@ class _User:
         f = self._scalar(value)
         self.njev += 1
         gradient = value[1] if self.jac is True else self.jac(x.copy(), *self.args)
-        g = _array(gradient)
-        if g.dtype.kind not in "biuf":
-            raise ValueError(f"`jac` must return real numbers, not dtype {g.dtype}")
-        if g.shape != x.shape and not (x.size == 1 and g.ndim == 0):
-            raise ValueError(f"`jac` must return shape {x.shape}, not {g.shape}")
-        return f, g.astype(float).reshape(x.shape)
+        return f, vector(gradient, x.size)
 
     def trial(self, x: Array) -> float:
         """The value at a point of our choosing: NaN where there is none."""
@@ -103,7 +76,8 @@ def _noise(user: _User, x: Array, f: float, g: Array) -> float:
     """The noise in f: Hamming's difference table (Moré and Wild's ECNoise) at three spacings.
 
     High differences of a smooth function vanish, those of noise do not. The finest spacing shows
-    rounding, the coarsest a function that is piecewise constant on a finer scale.
+    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, for a
+    kink between the points is no noise.
     """
     below, above = x - user.limits[0], user.limits[1] - x
     size = 1 + np.abs(x)
@@ -111,12 +85,12 @@ def _noise(user: _User, x: Array, f: float, g: Array) -> float:
         size = np.fmin(size, np.abs(f / np.where(g == 0, EPS, g)))
     noise = EPS * abs(f)
     for spacing in 2.0 ** np.array([-36, -28, -20]):
-        step = np.minimum(spacing * size, np.maximum(below, above) / 8)
+        step = np.minimum(spacing * size, np.maximum(below, above) / 10)
         step = (x + np.where(above >= below, step, -step)) - x  # so that x + k step is exact
-        table = np.array([f, *(user.trial(x + k * step) for k in range(1, 7))])
+        table = np.array([f, *(user.trial(x + k * step) for k in range(1, 9))])
         levels = []
         for order, weight in ((3, 1 / 20), (4, 1 / 70), (5, 1 / 252)):  # (k!)**2 / (2k)!
-            levels.append(np.sqrt(weight * np.mean(np.diff(table, order) ** 2)))
+            levels.append(1.48 * np.sqrt(weight) * np.median(np.abs(np.diff(table, order))))
         noise = max(noise, min(levels)) if np.isfinite(levels).all() else noise
     return noise
 
@@ -204,6 +178,7 @@ class _Line:
         for central in (True, False):
             reach = min(below, above) if central else max(below, above)
             h = wide * steps[steps <= reach]
+            first = _Slope()
             if len(h) > 2:
                 k = int(np.searchsorted(np.abs(h[:-3]), need))
                 first = self.slope(h[k : k + 3], central)
@@ -217,7 +192,9 @@ class _Line:
                 found = found._replace(error=max([found.error, *conflict]))
                 tolerance = self.tolerance(found)
                 if 3 * found.error <= tolerance and not (found.flat and self.guess):
-                    return self.doubt(found, smaller)
+                    same = abs(first.value - found.value) <= 3 * found.error
+                    finer = same and first.error < found.error
+                    return self.doubt(first if finer else found, smaller)
                 rank = min(found.error / max(tolerance / self.rtol, TINY), 0.5), found.error
                 if rank < best_rank:
                     best, best_rank = found, rank
@@ -315,13 +292,13 @@ class GradientCheck:
     njev: int
     rtol: float
 
-    def _factor(self, u: Array, v: Array) -> float | None:
+    def _factor(self, u: Array, v: Array, slack: Array) -> float | None:
         """The k with u = k v, if there is one; a single pair shows it only if k is telling."""
         if not u.size or np.any(v == 0):
             return None
         k = float(np.median(u / v))
         telling = u.size > 1 or np.any(np.isclose(k, [-1, 0.5, 2], rtol=10 * self.rtol))
-        alike = np.abs(u - k * v) <= 10 * self.rtol * np.maximum(np.abs(u), np.abs(k * v))
+        alike = np.abs(u - k * v) <= slack + 10 * self.rtol * np.abs(u)
         return k if telling and alike.all() else None
 
     def _permutation(self, columns: NDArray[np.intp]) -> dict[int, int]:
@@ -360,7 +337,11 @@ class GradientCheck:
         a, n, count = self.analytic, self.numeric, self.x.shape[1]
         size = np.maximum(np.abs(a), np.abs(n))
         clear = np.isfinite(size) & (self.uncertainty <= self.rtol * size) & (size > 0)
-        if columns.size == count and (k := self._factor(a[clear], n[clear])) is not None:
+
+        def factor(u: Array, v: Array) -> float | None:
+            return self._factor(u[clear], v[clear], self.uncertainty[clear])
+
+        if columns.size == count and (k := factor(a, n)) is not None:
             if np.isclose(k, -1, rtol=10 * self.rtol):
                 return ["analytic = -numeric: the sign is wrong"]
             if k == 0:
@@ -371,15 +352,16 @@ class GradientCheck:
         said = []
         if moved := self._permutation(columns):
             some = [f"analytic[{i}] = numeric[{j}]" for i, j in moved.items()]
-            said.append(f"components are permuted: {', '.join(some[:4] + ['...'] * (count > 4))}")
-        elif (k := self._factor(a[clear] - n[clear], self.x[clear])) is not None:
+            said.append(
+                f"components are permuted: {', '.join(some[:4] + ['...'] * (len(some) > 4))}"
+            )
+        elif (k := factor(a - n, self.x)) is not None:
             said.append(f"analytic = numeric {'+' if k > 0 else '-'} {abs(k):.6g} * x")
         elif columns.size < count:
             several = f"{columns.size} of {count} components are"
             which = several if columns.size > 1 else f"component {columns[0]} is"
-            k = self._factor(a[clear], n[clear])
-            factor = "" if k is None else f", by the factor {k:.6g}"
-            said.append(f"only {which} wrong{factor}")
+            k = factor(a, n)
+            said.append(f"only {which} wrong" + ("" if k is None else f", by the factor {k:.6g}"))
         if len(wrong) > 1 and np.all(self.verdict[0, columns] == "ok"):
             said.append("nothing is wrong at x0: a term that vanishes there?")
         return said
@@ -544,26 +526,6 @@ def _positive(name: str, value: float, strictly: bool = True) -> float:
     return number
 
 
-def _array(value: Any) -> NDArray[Any]:
-    """A new array; of dtype object if the value is ragged."""
-    try:
-        return np.array(value)
-    except ValueError:
-        return np.array(None)
-
-
-def _start(x0: Any) -> Array:
-    """x0 as a new float array of shape (n,)."""
-    x = np.atleast_1d(_array(x0))
-    if x.dtype.kind not in "biuf":
-        raise TypeError(f"`x0` must be real numbers, not dtype {x.dtype}")
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"`x0` must be a non-empty vector, not shape {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("`x0` must be finite")
-    return x.astype(float)
-
-
 def check_grad(
     fun: Callable[..., Any],
     jac: Callable[..., Any] | bool,
@@ -652,7 +614,7 @@ def check_grad(
     its rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest.
     Structure of ``fun`` finer than its noise lets anyone see cannot be told from an error.
 
-    ``fun`` is called about ``7 n + 20`` times per point (6 n differences, n + 1 by SciPy, 20 for
+    ``fun`` is called about ``7 n + 27`` times per point (6 n differences, n + 1 by SciPy, 26 for
     the noise and the value), for a component that is wrong or unsure up to 50 times instead of
     6; ``jac`` once per point. At points of our choosing, an ArithmeticError or ValueError of
     ``fun`` counts as a value that is not finite, and NumPy's floating-point warnings are off;
@@ -702,17 +664,18 @@ def check_grad(
         raise ValueError(f"`points` must be at least 1, not {points}")
     rtol, radius = _positive("rtol", rtol), _positive("radius", radius)
     atol = _positive("atol", atol, strictly=False)
-    start = _start(x0)
+    start = starting_point(x0)
     n = start.size
-    lower, upper = limits = _limits(bounds, n)
+    lower, upper = box = limits(bounds, n) or (np.full(n, -np.inf), np.full(n, np.inf))
     if bad := np.flatnonzero((start < lower) | (start > upper)).tolist():
         raise ValueError(f"`x0` is outside the bounds at component(s) {bad[:10]}")
     generator = np.random.default_rng(rng)
-    user = _User(fun, jac, args if isinstance(args, tuple) else (args,), limits)
+    user = _User(fun, jac, args if isinstance(args, tuple) else (args,), box)
 
     reach = radius * (1 + np.abs(start))
     low, high = np.maximum(lower, start - reach), np.minimum(upper, start + reach)
-    x = np.vstack([start, generator.uniform(low, high, (int(points) - 1, n))])
+    around = generator.uniform(low, high, (int(points) - 1, n))
+    x = np.vstack([start, np.clip(around, lower, upper)])
     f, a = np.empty(len(x)), np.empty_like(x)
     f[0], a[0] = user.both(start)
     with np.errstate(all="ignore"):
@@ -723,15 +686,16 @@ def check_grad(
                 x[p] = np.clip(start + (x[p] - start) / 4, lower, upper)
             f[p], a[p] = user.both(x[p])
         found, figure = np.full((3, *x.shape), np.nan), np.full(len(x), np.nan)
-        rounding = ROUNDOFF * np.maximum(np.abs(f), np.median(np.abs(f)))[:, None] / (1 + np.abs(x))
-        usual = MINOR * np.median(np.abs(a), axis=0)
-        scale = np.fmax(np.fmax(usual, rounding / rtol), atol / rtol)
+        height, steep = (np.where(np.isfinite(v), np.abs(v), 0.0) for v in (f, a))
+        height = np.maximum(height, np.median(height))[:, None]
+        visible = np.maximum(atol, ROUNDOFF * height / (1 + np.abs(x))) / rtol
+        scale = np.maximum(visible, MINOR * np.median(steep, axis=0))
         for p in np.flatnonzero(np.isfinite(f)):
             found[:, p] = _numeric(user, x[p], f[p], a[p], scale[p], rtol)
             figure[p] = optimize.check_grad(user.trial, lambda _, p=p: a[p], x[p])
         numeric, uncertainty, spread = found
         uncertainty[np.isnan(numeric)] = np.inf
-        size = np.fmax(np.fmax(np.abs(a), np.abs(numeric)), np.fmax(scale, MINOR * spread))
+        size = np.fmax(np.fmax(steep, np.abs(numeric)), np.fmax(scale, MINOR * spread))
         error = np.abs(a - numeric)
         relative = np.where(error == 0, 0.0, error / size)
         relative[~np.isfinite(error)] = np.inf

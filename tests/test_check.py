@@ -219,6 +219,19 @@ def test_a_nan_gradient_is_wrong_where_the_numeric_one_is_certain():
     assert check.worst == (0, 0)
 
 
+def test_values_that_are_not_finite_do_not_widen_the_tolerance_elsewhere():
+    x0 = np.array([1.0, 2.0])
+    check = check_grad(
+        lambda x: square(x) if np.all(x == x0) else square(x) + np.inf * (x[0] > 1.01),
+        lambda x: 3 * x if np.all(x == x0) else np.array([np.inf, np.nan]),
+        x0,
+        rng=0,
+    )
+    assert np.all(check.verdict[0] != "ok")
+    assert not check.ok
+    assert "wrong" in str(check)
+
+
 # Unsure, not wrong
 
 
@@ -241,6 +254,14 @@ def test_a_slope_beyond_both_sides_of_a_kink_is_wrong():
 def test_a_kink_nearby_is_no_kink():
     check = check_grad(lambda x: np.sum(np.abs(x)), np.sign, [1e-7, -1e-12], points=1)
     assert verdicts(check) == {"ok"}
+
+
+def test_an_infinite_slope_is_unsure():
+    for slope in (np.inf, np.nan, 0.0, 1.0):
+        check = check_grad(
+            lambda x: np.sqrt(abs(x[0])), lambda x, s=slope: np.array([s]), [0.0], points=1
+        )
+        assert verdicts(check) == {"unsure"}
 
 
 @pytest.mark.parametrize("size", [1e-5, 1e-2, 10.0])
@@ -409,7 +430,7 @@ def test_counts_are_real():
     check = check_grad(fun, jac, np.linspace(-1, 2, 30), rng=0)
     assert (check.nfev, check.njev) == (calls["fun"], calls["jac"])
     assert check.njev == 5
-    assert check.nfev <= 5 * (7 * 30 + 21)
+    assert check.nfev <= 5 * (7 * 30 + 27)
     same = check_grad(both, True, np.linspace(-1, 2, 30), rng=0)
     assert (same.nfev, same.njev) == (calls["both"], 5)
     assert same.nfev == check.nfev
@@ -549,23 +570,22 @@ def test_the_error_carries_the_check_and_its_table():
         ({"atol": np.nan}, ValueError, "`atol`"),
         ({"fun": 3}, TypeError, "`fun`"),
         ({"fun": lambda x: x}, ValueError, "`fun`"),
-        ({"fun": lambda x: None}, ValueError, "`fun`"),
-        ({"fun": lambda x: 1j}, ValueError, "`fun`"),
+        ({"fun": lambda x: None}, TypeError, "`fun`"),
+        ({"fun": lambda x: 1j}, TypeError, "`fun`"),
         ({"fun": lambda x: (square(x), 2 * x)}, ValueError, "jac=True"),
         ({"jac": True}, ValueError, "`fun` must return \\(f, g\\)"),
         ({"jac": None}, TypeError, "`jac`"),
         ({"jac": "2-point"}, TypeError, "`jac`"),
         ({"jac": lambda x: x[:1]}, ValueError, "`jac`"),
-        ({"jac": lambda x: x[None]}, ValueError, "`jac`"),
         ({"jac": lambda x: 1.0}, ValueError, "`jac`"),
-        ({"jac": lambda x: None}, ValueError, "`jac`"),
-        ({"jac": lambda x: 1j * x}, ValueError, "`jac`"),
-        ({"jac": lambda x: [[1.0], [1.0, 2.0]]}, ValueError, "`jac`"),
-        ({"bounds": [(0, 1)]}, ValueError, "`bounds`"),
-        ({"bounds": [(0, 1)] * 3}, ValueError, "`bounds`"),
-        ({"bounds": [0, 1]}, ValueError, "`bounds`"),
-        ({"bounds": 3}, ValueError, "`bounds`"),
-        ({"bounds": [(2, 1), (0, 9)]}, ValueError, "`bounds`"),
+        ({"jac": lambda x: None}, TypeError, "`jac`"),
+        ({"jac": lambda x: 1j * x}, TypeError, "`jac`"),
+        ({"jac": lambda x: [[1.0], [1.0, 2.0]]}, TypeError, "`jac`"),
+        ({"bounds": [(0, 1)]}, ValueError, "number of bounds"),
+        ({"bounds": [(0, 1)] * 3}, ValueError, "number of bounds"),
+        ({"bounds": [0, 1]}, TypeError, "`bounds`"),
+        ({"bounds": 3}, TypeError, "`bounds`"),
+        ({"bounds": [(2, 1), (0, 9)]}, ValueError, "upper bound is less"),
         ({"bounds": [(np.nan, 1), (0, 9)]}, ValueError, "`bounds`"),
         ({"bounds": [(np.inf, None), (0, 9)]}, ValueError, "`bounds`"),
         ({"bounds": [(0, 9), (0, 1)]}, ValueError, r"outside .* \[1\]"),

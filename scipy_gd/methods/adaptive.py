@@ -100,8 +100,8 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay apart from the moments.
 
-    The decay of a step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax; the
-    paper's lambda is this product (its Algorithm 2 does not multiply by the rate, only by the
+    The decay of a step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax;
+    the paper's lambda is this product (its Algorithm 2 does not multiply by the rate, only by the
     schedule). The default is no decay, since a decay moves the point where the method comes to
     rest away from the minimum of f.
 
