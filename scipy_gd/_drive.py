@@ -22,7 +22,7 @@ from ._inputs import Vector
 from ._kernel import EXACT, V_type, g_type, s_type
 from ._machine import call_tell, tell, tell_by_address
 from ._objective import Objective, OutOfBudget
-from ._state import DONE, GRADIENT, NOISE, VALUE
+from ._state import DONE, GRADIENT, HESSIAN, NOISE, VALUE
 
 TIER_UP = 0.1
 """Seconds that a run spends in Python before a loop is compiled for its functions."""
@@ -35,7 +35,7 @@ class Halt(Exception):
 
 
 Watch = Callable[[], None]
-Schedules = Sequence[tuple[Vector, Callable[[int], Any]]]
+Schedules = Sequence[tuple[Vector, Callable[[int, float], Any]]]
 
 
 def drive(
@@ -58,7 +58,7 @@ def drive(
     objective : Objective
         Evaluates.
     schedules : sequence of (slot, function)
-        Before step t each slot of the state is given ``function(t)``.
+        Before step t each slot of the state is given ``function(t, f)``.
     rng : Generator
         Draws the noise, where the method needs some.
     watch : callable, optional
@@ -110,13 +110,16 @@ def interpret(
     """The driver for Python functions: to the end, or `until` a time of `perf_counter`."""
     rows, trial, nit = list(V), s["trial"], s["nit"]
     ask, seen = s["ask"].item(), nit.item()
+    hess = V[s["hess"][0] : s["hess"][0] + V.shape[1]]
     while ask and not (perf_counter() >= until and ask & VALUE):
         if ask & NOISE:
             assert rng is not None
             rng.standard_normal(out=rows[s["z"][0]])
+        f, g = objective(x := rows[trial.item()], ask)
+        if ask & HESSIAN:
+            hess[:] = objective.hessian(x)
         for slot, schedule in schedules:
-            slot[:] = schedule(seen + 2)
-        f, g = objective(rows[trial.item()], ask)
+            slot[:] = schedule(seen + 2, f)
         ask = tell(V, s, f, g)
         if nit.item() != seen:
             seen += 1
@@ -225,4 +228,6 @@ def not_compiled_because(objective: Objective, schedules: Schedules, s: Any) -> 
         return "a schedule is a Python function"
     if s["needs"][0] & NOISE:
         return "the method draws random numbers"
+    if s["needs"][0] & HESSIAN:
+        return "the method needs a Hessian"
     return ""

@@ -25,7 +25,7 @@ from llvmlite import ir
 from numba import carray, cfunc, from_dtype, njit, types
 from numba.extending import intrinsic
 
-from ._state import RECORD
+from ._state import GRADIENT, POINTS, RECORD
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -43,7 +43,7 @@ EXACT: dict[str, Any] = {"error_model": "numpy"}
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
 STAMP = zlib.crc32(
     b"".join(
-        Path(__file__).with_name(f"{m}.py").read_bytes() for m in ("_state", "_kernel", "_machine")
+        Path(__file__).with_name(f"{m}.py").read_bytes() for m in ("_state", "_kernel", "_steps", "_machine")
     )
 )
 
@@ -102,7 +102,14 @@ def call_kernel(typing: Any, address: Any, V: Any, s: Any) -> Any:
 
 
 # What a name in a formula's signature stands for: a row of V, a scalar of the record.
-ROWS = {"x": "_r.x", "g": "_r.g", "z": "_r.z"}
+ROWS = {
+    "x": "_V[_r.x]",
+    "g": "_V[_r.x + POINTS]",
+    "x_old": "_V[_r.old]",
+    "g_old": "_V[_r.old + POINTS]",
+    "z": "_V[_r.z]",
+    "hess": "_V[_r.hess : _r.hess + _n]",
+}
 SCALARS = {"f": "_r.f", "t": "_r.t"}
 
 _OPEN = """
@@ -115,6 +122,7 @@ def {name}(_memory, _record):
     _alpha = _r.alpha
     _gnorm = 0.0
     _snorm = 0.0
+    _dnorm = 0.0
     _slope = 0.0
 """
 _CLIP = "_minimum(_maximum({}, _lower[_i]), _upper[_i])"
@@ -124,12 +132,16 @@ _y = {moved}
 _to[_i] = _y
 _snorm += (_y - _at[_i]) * (_y - _at[_i])
 """
-# ... or the direction is kept, for a step rule to choose the rate.
+# ... or the direction is kept, for a step rule to choose the rate; a bound that holds a parameter
+# takes it out.
+_BLOCKED = """
+if (_at[_i] <= _lower[_i] and _d > 0.0) or (_at[_i] >= _upper[_i] and _d < 0.0):
+    _d = 0.0
+"""
 _DIRECTION = """
-_d = {rate} * _d
 _kept[_i] = _d
 _slope += _row_g[_i] * _d
-_snorm += _d * _d
+_dnorm += _d * _d
 """
 _GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
 
@@ -168,20 +180,27 @@ def _body(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
 def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> ast.Module:
     """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
     body, returned = _body(method)
-    rows = {name: f"_V[{row}]" for name, row in ROWS.items() if name in method.supplied}
+    rows = {name: row for name, row in ROWS.items() if name in method.supplied or name == "g"}
+    if not method.needs & GRADIENT:
+        del rows["g"]
     rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(method.states)}
     rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+    for k, name in enumerate(method.memory):
+        rows[name] = f"_V[_r.memory + {k} * _m : _r.memory + {k + 1} * _m]"
     scalars = {name: value for name, value in SCALARS.items() if name in method.supplied}
     scalars |= {name: f"_r.h[{k}]" for k, name in enumerate(method.hyper) if name not in arrays}
 
     names = [name for name in rows if name != "learning_rate"]
 
     head = [f"{name} = {value}" for name, value in scalars.items()]
+    head += ["_m = int(maxcor)"] if method.memory else []
     head += [f"_row_{name} = {row}" for name, row in rows.items()]
     if bounded:
         head += ["_lower = _V[_r.bounds]", "_upper = _V[_r.bounds + 1]"]
     if searching:
         head += ["_kept = _V[_r.d]"]
+    if searching and method.preconditioned:
+        head += ["_metric = _V[_r.p]"]
 
     # all right-hand sides first: an expression may use the old value of another state
     results = dict(zip(("d", *method.states), map(ast.unparse, returned), strict=True))
@@ -198,12 +217,16 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     def clip(y: str) -> str:
         return _CLIP.format(y) if bounded else y
 
-    rate = "_row_learning_rate[_i]" if "learning_rate" in arrays else "1.0"
+    rate = "_alpha * _row_learning_rate[_i]" if "learning_rate" in arrays else "_alpha"
     if searching:
-        loop += _DIRECTION.format(rate=rate).splitlines()
+        loop += ["_metric[_i] = P" if method.elementwise else "_metric[_i] = P[_i]"] * (
+            method.preconditioned
+        )
+        loop += (_BLOCKED * bounded + _DIRECTION).splitlines()
+        tail = ["_r.slope = _slope", "_r.dnorm = _sqrt(_dnorm)"]
     else:
-        loop += _STEP.format(moved=clip(f"_at[_i] - _alpha * {rate} * _d")).splitlines()
-    tail = ["_r.snorm = _sqrt(_snorm)", "_r.slope = _slope"]
+        loop += _STEP.format(moved=clip(f"_at[_i] - {rate} * _d")).splitlines()
+        tail = ["_r.snorm = _sqrt(_snorm)"]
     if "g" in rows:
         gradient = clip("_at[_i] - _row_g[_i]") + " - _at[_i]" if bounded else "_row_g[_i]"
         loop += [_GNORM.format(gradient=gradient)]
@@ -258,8 +281,8 @@ def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
     definition.name += f"_{zlib.crc32(ast.unparse(tree).encode(), STAMP):08x}"
-    plumbing = {"carray": carray, "_maximum": maximum, "_minimum": minimum, "_sqrt": math.sqrt}
-    scope = function.__globals__ | plumbing
+    plumbing = {"carray": carray, "POINTS": POINTS, "_sqrt": math.sqrt}
+    scope = function.__globals__ | plumbing | {"_maximum": maximum, "_minimum": minimum}
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
     kernel = scope[definition.name]
     kernel.__module__ = function.__module__

@@ -7,7 +7,7 @@ is told the value and the gradient at the point it asked for (row `s.trial` of `
 it wants to know next, as bits (`VALUE | GRADIENT`, ...; `DONE` when the run has ended). Its whole
 memory is `V` and `s`. Both drivers go through this one function.
 
-A step rule is two small functions over the record: *judge* the trial, place the *next* one.
+The step rules are in `_steps.py`, the endings in `_endings.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, njit, types
+from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
 from ._endings import (
@@ -26,147 +26,40 @@ from ._endings import (
     FTOL,
     MAXITER,
     NONFINITE,
-    PRECISION,
     RUNNING,
     STALLED,
     TARGET,
     XTOL,
 )
 from ._kernel import EXACT, STAMP, V_type, cached, call_kernel, compiled, g_type, record, s_type
-from ._state import DONE, G_ROWS, GRADIENT, VALUE, X_ROWS
-
-# Step rules. FIXED: the rate is known beforehand, every trial is the next point, and the formula's
-# kernel takes the step itself. KEEP_BEST: the same, but the point moves only downhill. The others
-# search: the kernel leaves its direction in row `s.d` and they choose the rate.
-FIXED, KEEP_BEST, ARMIJO = range(3)
-
-ACCEPT, STAY, RETRY = range(3)
-
-C1 = 1e-4
-TRIALS = 40
-
-local = njit(**EXACT)  # compiled into `tell`
-
-
-@local
-def dot(a, b):
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
-@local
-def largest(a):
-    """The inf-norm; NaN if any element is."""
-    top = 0.0
-    for i in range(a.size):
-        size = abs(a[i])
-        if not size <= top:
-            top = size
-            if size != size:
-                break
-    return top
-
-
-@local
-def place(V, r, alpha):
-    """Put the trial at x - alpha d, projected on the bounds."""
-    x, d, trial, g = V[r.x], V[r.d], V[r.trial], V[r.g]
-    r.alpha = alpha
-    square = promised = 0.0
-    for i in range(r.n):
-        y = x[i] - alpha * d[i]
-        if r.bounds >= 0:
-            y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
-        trial[i] = y
-        square += (y - x[i]) ** 2
-        promised += g[i] * (x[i] - y)
-    r.snorm = np.sqrt(square)
-    r.slope = promised
-
-
-@local
-def descend(V, r):
-    """Make sure that d is a direction of descent: else go along the gradient."""
-    if not r.slope > 0.0:
-        V[r.d] = V[r.g]
-        r.snorm = np.sqrt(dot(V[r.g], V[r.g]))
-
-
-# --- Armijo's rule: halve the step, more or less, until the decrease is a share of the promised one
-
-
-@local
-def armijo_first(V, r):
-    descend(V, r)
-    if r.nit == 0:
-        alpha = 0.1 * (1.0 + np.sqrt(dot(V[r.x], V[r.x]))) / r.snorm
-    else:
-        alpha = 2.0 * r.alpha
-    place(V, r, alpha)
-    return VALUE
-
-
-@local
-def armijo_judge(V, r, f, g):
-    if r.ask == VALUE:
-        r.f_trial = f
-        if f <= r.f - C1 * r.slope + 1e-15 * abs(r.f):
-            r.ask = GRADIENT
-            return RETRY
-    elif np.isfinite(largest(g)):
-        return ACCEPT
-    armijo_next(V, r)
-    return RETRY
-
-
-@local
-def armijo_next(V, r):
-    """A shorter step: the minimum of the parabola through what is known, within [0.1, 0.5]."""
-    shrink = 0.5 * r.slope / (r.f_trial - r.f + r.slope)
-    if not np.isfinite(r.f_trial):
-        shrink = 0.1
-    place(V, r, r.alpha * min(max(shrink, 0.1), 0.5))
-    r.ask = VALUE
-
-
-# --- what every step rule goes through
-
-
-@local
-def judge(V, r, f, g):
-    """The step rule's verdict on the trial."""
-    if r.rule >= ARMIJO and r.nit >= 0:
-        r.trials += 1
-        if r.trials > TRIALS or r.snorm == 0.0:
-            r.ending = PRECISION
-            r.ask = DONE
-            return RETRY
-        return armijo_judge(V, r, f, g)
-    r.f_trial = f
-    if r.rule == KEEP_BEST and r.nit >= 0 and not f < r.f:
-        return STAY
-    return ACCEPT
+from ._state import DONE, GRADIENT, POINTS, RECENT, VALUE
+from ._steps import ACCEPT, ANEW, RETRY, first, judge, largest, local, norm
 
 
 @local
 def arrive(V, r, g):
     """Make the trial the current point, and remember the best one."""
+    r.old = r.x if r.nit >= 0 else r.trial
     r.x = r.trial
-    r.f = r.f_trial
+    r.f_old, r.f = r.f, r.f_trial
     if r.needs & GRADIENT:
-        if r.g == r.g_best:
-            r.g = 2 * G_ROWS + 1 - r.g  # the other one of the two
-        V[r.g] = g
+        V[r.x + POINTS] = g
     if r.nit < 0:
         r.f_start = r.f
     if r.nit < 0 or (r.f < r.f_best and np.isfinite(r.f)):
         r.f_best = r.f
         r.best = r.x
-        r.g_best = r.g
+    r.recent[(r.nit + 1) % RECENT] = r.f
     # of the three rows one that is neither
-    r.trial = (r.x + 1) % X_ROWS if r.x == r.best else X_ROWS - r.x - r.best
+    r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
+
+
+@local
+def begin_anew(V, r):
+    """Let the formula start as in its first step."""
+    for k in range(r.state_rows):
+        V[r.states + k] = r.init[k]
+    r.t = 0.0
 
 
 @local
@@ -204,7 +97,7 @@ def judge_point(V, r, arrived, moved):
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
             return FTOL
-        if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + np.sqrt(dot(V[r.x], V[r.x]))):
+        if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + norm(V[r.x])):
             return XTOL
         if ran_away(V, r, moved):
             return DIVERGED
@@ -212,7 +105,7 @@ def judge_point(V, r, arrived, moved):
         return MAXITER
     if not progressed(r):
         return STALLED
-    if not np.isfinite(r.snorm):
+    if not np.isfinite(r.snorm + r.dnorm):
         return NONFINITE
     return RUNNING
 
@@ -243,21 +136,19 @@ def tell(V, s, f, g):
     if verdict == RETRY:
         return r.ask
     moved = r.snorm
-    f_old = r.f
-    if verdict == ACCEPT:
-        arrive(V, r, g)
-        r.f_old = f_old
-    r.nit += 1
-    r.t += 1.0
-    r.trials = 0
-    call_kernel(r.kernel, V.ctypes.data, s.ctypes.data)
-    r.ending = judge_point(V, r, verdict == ACCEPT, moved)
-    if r.ending != RUNNING:
-        r.ask = DONE
-    elif r.rule >= ARMIJO:
-        r.ask = armijo_first(V, r)
+    if verdict == ANEW:
+        begin_anew(V, r)
     else:
-        r.ask = r.needs
+        if verdict == ACCEPT:
+            arrive(V, r, g)
+        r.nit += 1
+        r.trials = 0
+    r.t += 1.0
+    r.fresh = r.t == 1.0
+    call_kernel(r.kernel, V.ctypes.data, s.ctypes.data)
+    if verdict != ANEW:
+        r.ending = judge_point(V, r, verdict == ACCEPT, moved)
+    r.ask = first(V, r) if r.ending == RUNNING else DONE
     return r.ask
 
 

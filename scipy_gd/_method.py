@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _options
-from ._state import GRADIENT, HYPER, NOISE, VALUE
+from ._state import GRADIENT, HESSIAN, HYPER, NOISE, VALUE
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -24,8 +24,12 @@ SUPPLIED = {
     "f": "the value of the function",
     "g": "the gradient",
     "t": "the number of the step: 1.0, 2.0, ...",
+    "x_old": "the parameters before the last step",
+    "g_old": "the gradient there",
+    "hess": "the Hessian, shape (n, n), for vector formulas",
     "z": "standard normal noise",
 }
+AUTO = ("fixed", "fifth", "armijo", "wolfe", "spectral", "bold", "restart")
 
 
 class Method:
@@ -40,12 +44,8 @@ class Method:
         The update rule.
     elementwise : bool
         Whether the formula is written on scalars, or on vectors.
-    learning_rate : float
-        The default learning rate.
-    init : mapping, optional
-        Start values of state vectors that do not start at 0.
-    example : mapping, optional
-        Options for the example in the documentation.
+    learning_rate, auto, unit, c2, init, memory, example
+        As for `elementwise` and `vector`.
 
     Attributes
     ----------
@@ -75,17 +75,25 @@ class Method:
         formula: Callable[..., Any],
         *,
         elementwise: bool,
-        learning_rate: float,
+        learning_rate: float | None = None,
+        auto: str | None = None,
+        unit: bool = False,
+        c2: float = 0.9,
         init: Mapping[str, float] | None = None,
+        memory: tuple[str, ...] = (),
         example: Mapping[str, Any] | None = None,
     ) -> None:
         parameters = inspect.signature(formula).parameters.values()
         positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.formula = formula
         self.elementwise = elementwise
-        self.learning_rate = learning_rate
+        self.learning_rate: Any = "auto" if auto else learning_rate
+        self.constant = learning_rate
+        self.auto, self.unit, self.c2 = auto, unit, c2
         self.supplied = tuple(name for name in positional if name in SUPPLIED)
-        self.states = tuple(name for name in positional if name not in SUPPLIED)
+        self.memory = memory
+        self.states = tuple(n for n in positional if n not in SUPPLIED and n not in memory)
+        self.preconditioned = "P" in formula.__code__.co_varnames
         self.hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.init = dict(init or {})
         self.example = dict(example or {})
@@ -97,7 +105,8 @@ class Method:
     @property
     def needs(self) -> int:
         """What the machine must be told for a step, as bits."""
-        return VALUE | GRADIENT * ("g" in self.supplied) | NOISE * ("z" in self.supplied)
+        has = self.supplied.__contains__
+        return VALUE | GRADIENT * has("g") | HESSIAN * has("hess") | NOISE * has("z")
 
     def __call__(
         self,
@@ -129,16 +138,23 @@ class Method:
 
 def elementwise(
     *,
-    learning_rate: float,
+    learning_rate: float | None = None,
+    auto: str | None = "spectral",
     init: Mapping[str, float] | None = None,
     example: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a formula that is written on scalars: the same for every parameter.
 
+    A formula that divides by a preconditioner names it `P`: automatic step sizes measure in its
+    metric.
+
     Parameters
     ----------
-    learning_rate : float
-        The default learning rate.
+    learning_rate : float, optional
+        The published learning rate, used where the objective is sampled, or if `auto` is None.
+    auto : {"spectral", "bold", "armijo", "wolfe", "fixed", "fifth", "restart"} or None
+        The step rule behind ``learning_rate="auto"``, which is then the default. "spectral" suits
+        directions in proportion to the gradient, "bold" those of about unit length.
     init : mapping, optional
         Start values of state vectors that do not start at 0.
     example : mapping, optional
@@ -156,26 +172,52 @@ def elementwise(
     >>> import numpy as np
     >>> from scipy.optimize import minimize
     >>> from scipy_gd import elementwise
-    >>> @elementwise(learning_rate=0.5)
+    >>> @elementwise(learning_rate=0.5, auto=None)
     ... def sign_descent(g):
     ...     return np.sign(g)
     >>> sign_descent
     <method sign_descent(learning_rate=0.5)>
     """
     return lambda formula: Method(
-        formula, elementwise=True, learning_rate=learning_rate, init=init, example=example
+        formula,
+        elementwise=True,
+        learning_rate=learning_rate,
+        auto=auto,
+        init=init,
+        example=example,
     )
 
 
 def vector(
     *,
-    learning_rate: float,
+    learning_rate: float | None = None,
+    auto: str | None = "spectral",
+    unit: bool = False,
+    c2: float = 0.9,
     init: Mapping[str, float] | None = None,
+    memory: tuple[str, ...] = (),
     example: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Method]:
-    """Declare a formula that is written on vectors: it needs norms or dot products.
+    """Declare a formula that is written on vectors: it needs norms, dot products or matrices.
 
-    Parameters, returns and rules are those of `elementwise`.
+    A state that is one number is returned as a number, and found in every element of its vector.
+
+    Parameters
+    ----------
+    learning_rate, auto, init, example
+        As for `elementwise`.
+    unit : bool
+        Whether the direction comes with its length, as Newton's: line searches first try 1.
+    c2 : float
+        What "wolfe" wants of the slope; below 1/2, of its absolute value.
+    memory : tuple of str
+        State matrices of `maxcor` rows (a hyper-parameter), which the formula changes in place and
+        does not return.
+
+    Returns
+    -------
+    callable
+        A decorator that makes a `Method` of a formula.
 
     Examples
     --------
@@ -185,21 +227,34 @@ def vector(
     ... def normalized(g):
     ...     return g / np.sqrt(np.sum(g * g))
     >>> normalized
-    <method normalized(learning_rate=0.5)>
+    <method normalized(learning_rate='auto')>
     """
     return lambda formula: Method(
-        formula, elementwise=False, learning_rate=learning_rate, init=init, example=example
+        formula,
+        elementwise=False,
+        learning_rate=learning_rate,
+        auto=auto,
+        unit=unit,
+        c2=c2,
+        init=init,
+        memory=memory,
+        example=example,
     )
 
 
 def _check_declaration(method: Method, parameters: int) -> None:
     name = method.__name__
-    if len(method.supplied) + len(method.states) + len(method.hyper) != parameters:
+    names = (*method.supplied, *method.states, *method.memory, *method.hyper)
+    if len(names) != parameters:
         raise TypeError(f"the formula {name!r} must not have *args, ** or positional-only names")
     if hidden := [n for n in (*method.states, *method.hyper) if n.startswith("_")]:
         raise TypeError(f"{hidden} of the formula {name!r} must not start with an underscore")
-    if len(method.hyper) > HYPER:
-        raise TypeError(f"the formula {name!r} has more than {HYPER} hyper-parameters")
+    if max(len(method.hyper), len(method.states)) > HYPER:
+        raise TypeError(f"the formula {name!r} has more than {HYPER} hyper-parameters or states")
+    if method.auto not in (None, *AUTO):
+        raise ValueError(f"`auto` of {name!r} must be None or one of {AUTO}, got {method.auto!r}")
+    if method.auto in (None, "fixed") and method.constant is None:
+        raise TypeError(f"the formula {name!r} needs a `learning_rate`")
     taken = set(method.hyper) & set(_options.COMMON)
     if taken:
         raise TypeError(f"{sorted(taken)} of the formula {name!r} are options of every method")

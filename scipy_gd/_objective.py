@@ -35,6 +35,9 @@ class Objective:
         ``fun(x, *args) -> float``, or ``-> (float, gradient)`` when `jac` is True.
     jac : callable, True, or "2-point", "3-point", "cs"
         ``jac(x, *args) -> gradient``; a name means finite differences.
+    hess, hessp : callable, optional
+        ``hess(x, *args) -> matrix``, ``hessp(x, p, *args) -> matrix times p``. If both are missing,
+        the Hessian is made of differences of `jac`.
     args : tuple
         Passed on to both.
     box : (lower, upper) or None
@@ -48,8 +51,8 @@ class Objective:
 
     Attributes
     ----------
-    nfev, njev : int
-        Calls of `fun`, and gradients obtained.
+    nfev, njev, nhev : int
+        Calls of `fun`, gradients obtained, calls of `hess` or `hessp`.
     """
 
     def __init__(
@@ -59,13 +62,16 @@ class Objective:
         args: tuple[Any, ...],
         *,
         box: tuple[Vector, Vector] | None = None,
+        hess: Any = None,
+        hessp: Any = None,
         rel_step: Any = None,
         map: Callable[..., Iterable[Any]] = map,
         maxfev: int = 2**62,
     ) -> None:
         self.fun, self.jac, self.args = fun, jac, args
+        self.hess, self.hessp = hess, hessp
         self.box, self.rel_step, self.map, self.maxfev = box, rel_step, map, maxfev
-        self.nfev = self.njev = 0
+        self.nfev = self.njev = self.nhev = 0
         self.f = float("nan")  # the last value: what is asked for next is at the same point
         self.g: Vector | None = None  # the gradient that came with it
         if jac is True:
@@ -124,6 +130,40 @@ class Objective:
         g, self.g = self.g, None
         assert g is not None
         return g
+
+    def hessian(self, x: Vector) -> NDArray[np.float64]:
+        """The Hessian, shape (n, n).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `hess` or `hessp` does not return real numbers of the right shape, or a matrix that
+            is not symmetric.
+        """
+        n = x.size
+        if self.hess is not None:
+            self.nhev += 1
+            H = self.hess(x.copy(), *self.args)
+            H = real_numbers(H.toarray() if hasattr(H, "toarray") else H)
+            if H is None or H.shape != (n, n):
+                got = "no real numbers" if H is None else f"shape {H.shape}"
+                raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
+            if not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * np.abs(H).max(), equal_nan=True):
+                raise ValueError("`hess` must return a symmetric matrix")
+            return H.astype(float)
+        if self.hessp is not None:
+            self.nhev += n
+            rows = [self.hessp(x.copy(), e, *self.args) for e in np.eye(n)]
+            H = np.array([vector(row, n, "hessp") for row in rows])
+        else:
+            g = self.gradient_at(x).copy()
+            steps, _ = difference_steps(x, "2-point", None, self.box)
+            H = np.zeros((n, n))
+            for i in np.flatnonzero(steps):
+                point = x.copy()
+                point[i] += steps[i]
+                H[i] = (self.gradient_at(point) - g) / steps[i]
+        return 0.5 * (H + H.T)
 
     def _difference(self, x: Vector) -> Vector:
         steps, sides = difference_steps(x, self.jac, self.rel_step, self.box)
@@ -197,7 +237,7 @@ def complex_scalar(f: Any) -> complex:
     return complex(value.item())
 
 
-def vector(g: Any, n: int) -> Vector:
+def vector(g: Any, n: int, name: str = "jac") -> Vector:
     """A float64 vector from whatever `jac` returned; (n, 1) and (1, n) are taken as vectors.
 
     Raises
@@ -207,9 +247,9 @@ def vector(g: Any, n: int) -> Vector:
     """
     given = real_numbers(g)
     if given is None:
-        raise TypeError(f"`jac` must return {n} real numbers, got {g!r:.60}")
+        raise TypeError(f"`{name}` must return {n} real numbers, got {g!r:.60}")
     if given.size != n or given.ndim > 2:
-        raise ValueError(f"`jac` must return an array of shape ({n},), got shape {given.shape}")
+        raise ValueError(f"`{name}` must return an array of shape ({n},), got shape {given.shape}")
     return np.array(given, dtype=np.float64).reshape(n)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._method import Method
 
 Check = Callable[[str, Any, int], Any]
-STEP_RULES = ("armijo",)
+STEP_RULES = ("auto", "armijo", "wolfe")
 
 
 class Option(NamedTuple):
@@ -168,14 +168,21 @@ HYPER = {
         "calls `eps`, is `finite_diff_rel_step`.)",
         _nonnegative,
     ),
+    "eta_minus": Option("Factor of a step whose gradient has changed its sign.", _decay),
+    "eta_plus": Option("Factor of a step whose gradient has kept its sign.", _positive),
+    "step_min": Option("Shortest step of a parameter, times the learning rate.", _nonnegative),
+    "step_max": Option("Longest step of a parameter, times the learning rate.", _nonnegative),
+    "maxcor": Option(
+        "The number of steps that are remembered. 0 chooses by the number of parameters.", count(0)
+    ),
     "weight_decay": Option("Strength of the pull towards zero, at least 0.", _nonnegative),
 }
 
 COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
-        'rate`` called with the number of the step (1, 2, ...), or ``"armijo"`` for a backtracking '
-        "line search.",
+        'rate`` called with the number of the step (1, 2, ...), ``"armijo"`` or ``"wolfe"`` for a '
+        'line search, or ``"auto"`` for the rule that suits the method.',
         rate,
     ),
     "maxiter": Option(

@@ -13,18 +13,26 @@ import numpy as np
 import scipy
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from . import _machine, _options
+from . import _options, _state
 from ._drive import Halt, Schedules, drive
 from ._endings import CONVERGED, ENDINGS, MAXITER
 from ._inputs import Vector, limits, listener, starting_point
 from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
-from ._state import GRADIENT, NOISE, RECORD, X_ROWS, Rows
+from ._state import GRADIENT, HESSIAN, NOISE, POINTS, RECORD, Rows
 
 if TYPE_CHECKING:
     from ._method import Method
 
-SEARCHES = {"armijo": _machine.ARMIJO}
+RULES = {
+    "fixed": _state.FIXED,
+    "fifth": _state.FIFTH,
+    "armijo": _state.ARMIJO,
+    "wolfe": _state.WOLFE,
+    "spectral": _state.SPECTRAL,
+    "bold": _state.BOLD,
+    "restart": _state.RESTART,
+}
 
 
 def run(
@@ -48,12 +56,14 @@ def run(
     _refuse_constraints(constraints)
     told = listener(callback)
     for name, given in {"hess": hess, "hessp": hessp}.items():
-        if given is not None:
+        if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
         warn(f"Unknown solver options: {', '.join(unknown)}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
+    if method.needs & HESSIAN:
+        hess, hessp = _hessian(method, jac, hess, hessp)
     args = args if isinstance(args, tuple) else (args,)
     if box is not None:
         x = np.clip(x, *box)
@@ -72,6 +82,8 @@ def run(
             jac,
             args,
             box=box,
+            hess=hess,
+            hessp=hessp,
             rel_step=opts["finite_diff_rel_step"],
             map=map_,
             maxfev=opts["maxfev"],
@@ -119,33 +131,40 @@ def lay_out(
     s = np.zeros(1, RECORD)
     r = s[0]
     rows = Rows(x.size)
-    rate = opts["learning_rate"]
-    searching = isinstance(rate, str)
     needs = method.needs
-    if searching and not needs & GRADIENT:
-        raise ValueError(f"`learning_rate` must be a number for {method!r}, got {rate!r}")
+    rule = _rule(method, opts)
+    searching = rule >= _state.ARMIJO
 
-    rows.add(*[x] * X_ROWS)
-    r["g"] = r["g_best"] = rows.add(*[np.nan] * 2) if needs & GRADIENT else -1
+    rows.add(*[x] * POINTS, *[np.nan] * POINTS)
     r["z"] = rows.add(0.0) if needs & NOISE else -1
-    r["d"] = rows.add(0.0) if searching else -1
+    r["d"] = rows.add(0.0, 0.0) if searching else -1
+    r["p"] = rows.add(1.0) if searching and method.preconditioned else -1
+    r["hess"] = rows.add(*[0.0] * x.size) if needs & HESSIAN else -1
     r["bounds"] = rows.add(*box) if box is not None else -1
 
-    scheduled: list[tuple[Any, Callable[[int], Any]]] = []
+    scheduled: list[tuple[Any, Callable[[int, float], Any]]] = []
     arrays: list[str] = []
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+    if values.get("maxcor") == 0:
+        values["maxcor"] = memory_for(x.size)
+    if isinstance(values["learning_rate"], str):
+        values["learning_rate"] = _first_rate(method, rule, x)
     for name, value in list(values.items()):
         if callable(value):
             check = _options.check(method, name)
             schedule = _checked(name, value, check, x.size)
-            values[name] = schedule(1)
+            values[name] = schedule(1, np.nan)
             scheduled.append((name, schedule))
     for name, value in values.items():
         if isinstance(value, np.ndarray):
             row = rows.add(value)
             r["arrays"] = row if not arrays else r["arrays"]
             arrays.append(name)
-    r["states"] = rows.add(*(method.init.get(name, 0.0) for name in method.states))
+    for k, name in enumerate(method.states):
+        r["init"][k] = method.init.get(name, 0.0)
+    r["states"] = rows.add(*r["init"][: len(method.states)])
+    r["state_rows"] = len(method.states)
+    r["memory"] = rows.add(*[0.0] * (len(method.memory) * int(values.get("maxcor", 0))))
     V = rows.stack()
     r["rows"], r["n"] = V.shape
 
@@ -156,16 +175,12 @@ def lay_out(
             slots[name][0] = values[name]
     if "learning_rate" not in arrays:
         slots["learning_rate"] = s["alpha"]
-    r["alpha"] = 1.0 if searching or "learning_rate" in arrays else values["learning_rate"]
-
-    if searching:
-        r["rule"] = SEARCHES[rate]
-    else:
-        r["rule"] = _machine.FIXED if needs & GRADIENT else _machine.KEEP_BEST
-    fixed = r["rule"] == _machine.FIXED and not scheduled
+    r["alpha"] = 1.0 if "learning_rate" in arrays else values["learning_rate"]
+    r["rule"], r["unit"], r["c2"] = rule, method.unit, method.c2
     r["kernel"] = lift(method, searching, box is not None, tuple(arrays)).address
     r["needs"] = r["ask"] = needs
-    r["maxiter"], r["patience"] = opts["maxiter"], 1000 if fixed else 2**62
+    patient = scheduled or not needs & GRADIENT
+    r["maxiter"], r["patience"] = opts["maxiter"], 2**62 if patient else 1000
     for name in ("gtol", "ftol", "xtol", "target"):
         r[name] = opts[name]
     r["nit"] = -1
@@ -176,12 +191,48 @@ def lay_out(
     return V, s, [(slots[name], schedule) for name, schedule in scheduled]
 
 
-def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int], Any]:
-    """A schedule whose values are held to the option's limits."""
+def _rule(method: Method, opts: dict[str, Any]) -> int:
+    """The step rule behind `learning_rate`."""
+    rate = opts["learning_rate"]
+    if not isinstance(rate, str):
+        return _state.FIXED if method.needs & GRADIENT else _state.KEEP_BEST
+    name = method.auto if rate == "auto" else rate
+    if name is None:
+        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
+    rule = RULES[name]
+    if rule >= _state.ARMIJO and not method.needs & GRADIENT:
+        raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
+    return rule
 
-    def value(t: int) -> Any:
+
+def _first_rate(method: Method, rule: int, x: Vector) -> float:
+    """The rate before the first step; 0 where the rule finds it from the direction."""
+    if rule == _state.FIFTH:
+        return float(0.1 * (1.0 + np.linalg.norm(x)) / np.sqrt(x.size))
+    return method.constant if rule == _state.FIXED else 0.0  # type: ignore[return-value]
+
+
+def memory_for(n: int) -> int:
+    """How many steps a limited-memory method remembers, by the number of parameters."""
+    return 300 if n <= 150 else 100 if n <= 2000 else 30 if n <= 100_000 else 10
+
+
+def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int, float], Any]:
+    """A schedule whose values are held to the option's limits.
+
+    One with `needs_value` (reduce_on_plateau) is told the function value, and begins anew in every
+    run.
+    """
+    if getattr(schedule, "needs_value", False):
+        evaluate = schedule.start()
+    else:
+
+        def evaluate(t: int, f: float) -> Any:
+            return schedule(t)
+
+    def value(t: int, f: float) -> Any:
         try:
-            given = schedule(t)
+            given = evaluate(t, f)
             if isinstance(given, str) or callable(given):
                 raise TypeError(f"`{name}` must be a number or an array, got {given!r}")
             return check(name, given, n)
@@ -208,6 +259,18 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
+def _hessian(method: Method, jac: Any, hess: Any, hessp: Any) -> tuple[Any, Any]:
+    """Where the Hessian comes from; a difference scheme by name counts as none."""
+    if isinstance(hess, str):
+        hess = None
+    for name, given in {"hess": hess, "hessp": hessp}.items():
+        if given is not None and not callable(given):
+            raise TypeError(f"`{name}` must be callable, got {given!r}")
+    if hess is None and hessp is None and isinstance(jac, str):
+        raise ValueError(f"{method.__name__} needs `hess` or `hessp`, or `jac` to make it from")
+    return hess, hessp
+
+
 def _refuse_constraints(constraints: Any) -> None:
     given = constraints is not None
     with contextlib.suppress(TypeError):
@@ -229,7 +292,7 @@ def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> Op
         nit=max(r["nit"].item(), 0),
         nfev=objective.nfev,
         njev=objective.njev,
-        nhev=0,
+        nhev=objective.nhev,
         success=False,
         status=-1,
         message=f"Stopped by {type(error).__name__}: {error}",
@@ -253,7 +316,7 @@ def _result(
     result = OptimizeResult(x=x, fun=f)
     if r["needs"] & GRADIENT:
         if started:
-            result.jac = V[r["g"] if here else r["g_best"]].copy()
+            result.jac = V[(r["x"] if here else r["best"]) + POINTS].copy()
     elif not isinstance(objective.jac, str) and np.isfinite(f):
         # the method uses no gradient, but the user has one: it decides about success
         with contextlib.suppress(OutOfBudget):
@@ -267,7 +330,7 @@ def _result(
         nit=max(r["nit"].item(), 0),
         nfev=objective.nfev,
         njev=objective.njev,
-        nhev=0,
+        nhev=objective.nhev,
         status=status,
         success=success,
         message=message,

@@ -1,7 +1,8 @@
 """The state of a run: vectors in the rows of `V`, named scalars in the record `s`.
 
-Two plain arrays hold all that a run is. The machine (`_machine.py`) and the lifted formulas
-(`_kernel.py`) read and write them compiled, the drivers by name; saving them saves the run.
+Two plain arrays hold all that a run is. The machine (`_machine.py`), the step rules (`_steps.py`)
+and the lifted formulas (`_kernel.py`) read and write them compiled, the drivers by name; saving
+them saves the run.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-X_ROWS = 3
-"""The first rows of `V`: the current point, the trial, the best one; they take turns."""
-G_ROWS = X_ROWS
-"""The first of two rows for gradients: at the current point, at the best one."""
+POINTS = 3
+"""The first rows of `V` are the current point, the trial and the best point, which take turns; as
+many rows after them hold the gradients there, in the same order."""
 HYPER = 16
-"""The most hyper-parameters that a formula may have."""
+"""The most hyper-parameters, and the most states, that a formula may have."""
+RECENT = 32
+"""How many function values are remembered."""
+
+# What the next `tell` must bring, as bits; nothing means that the run has ended.
+DONE, VALUE, GRADIENT, HESSIAN, NOISE = 0, 1, 2, 4, 8
+
+# Step rules: who chooses the rate, see `_steps.py`.
+FIXED, KEEP_BEST, FIFTH, ARMIJO, WOLFE, SPECTRAL, BOLD, RESTART = range(8)
 
 RECORD = np.dtype(
     [
@@ -24,18 +32,22 @@ RECORD = np.dtype(
         ("x", "i8"),
         ("trial", "i8"),
         ("best", "i8"),
-        ("g", "i8"),
-        ("g_best", "i8"),
+        ("old", "i8"),
         ("z", "i8"),
         ("d", "i8"),
+        ("p", "i8"),
+        ("hess", "i8"),
         ("bounds", "i8"),
         ("arrays", "i8"),
         ("states", "i8"),
+        ("state_rows", "i8"),
+        ("memory", "i8"),
         # what the run is made of: address of the lifted formula, step rule, hyper-parameters
         ("kernel", "i8"),
         ("rule", "i8"),
         ("needs", "i8"),
         ("h", "f8", (HYPER,)),
+        ("init", "f8", (HYPER,)),
         # when to stop
         ("maxiter", "i8"),
         ("patience", "i8"),
@@ -49,18 +61,39 @@ RECORD = np.dtype(
         ("nit", "i8"),
         ("nfev", "i8"),
         ("njev", "i8"),
+        ("nhev", "i8"),
         ("t", "f8"),
         ("f", "f8"),
         ("f_start", "f8"),
         ("f_old", "f8"),
         ("f_best", "f8"),
         ("gnorm", "f8"),
-        # the step under way
+        ("recent", "f8", (RECENT,)),
+        # the step under way: x - alpha d, its length, what the slope promises of it
         ("alpha", "f8"),
-        ("trials", "i8"),
         ("f_trial", "f8"),
         ("slope", "f8"),
+        ("dnorm", "f8"),
         ("snorm", "f8"),
+        ("promised", "f8"),
+        ("trials", "i8"),
+        ("fresh", "i8"),
+        # line searches: the bracket, and what is wanted of the slope at its end
+        ("unit", "i8"),
+        ("probe", "i8"),
+        ("c2", "f8"),
+        ("low", "f8"),
+        ("f_low", "f8"),
+        ("slope_low", "f8"),
+        ("high", "f8"),
+        ("f_high", "f8"),
+        ("width", "f8"),
+        # spectral steps and restarts
+        ("tau", "f8"),
+        ("short", "f8", (6,)),
+        ("pairs", "i8"),
+        ("theta", "f8"),
+        ("f_kept", "f8"),
         # the last progress worth the name, and a bound on max |x|
         ("f_mark", "f8"),
         ("g_mark", "f8"),
@@ -70,9 +103,6 @@ RECORD = np.dtype(
     ],
     align=True,
 )
-
-# What the next `tell` must bring, as bits; nothing means that the run has ended.
-DONE, VALUE, GRADIENT, NOISE = 0, 1, 2, 4
 
 
 class Rows:

@@ -1,8 +1,9 @@
 """The formulas, by family, and the registry of all methods."""
 
 from .._method import Method
-from .adaptive import adadelta, adagrad, adam, adamw, rmsprop, rmsprop_nesterov
-from .classic import gd, momentum, nesterov
+from .adaptive import adadelta, adagrad, adam, adamw, rmsprop, rmsprop_nesterov, rprop
+from .classic import adgd, gd, momentum, nesterov, nesterov_restart, spg
+from .curvature import cg_descent, lbfgs, newton
 from .derivative_free import random_search
 
 METHODS: dict[str, Method] = {
@@ -17,6 +18,13 @@ METHODS: dict[str, Method] = {
         adadelta,
         adam,
         adamw,
+        rprop,
+        spg,
+        adgd,
+        nesterov_restart,
+        cg_descent,
+        lbfgs,
+        newton,
         random_search,
     )
 }

@@ -1,11 +1,11 @@
 """A rate for each parameter, from the size of its gradients."""
 
-from numpy import sqrt
+from numpy import sign, sqrt
 
 from .._method import elementwise
 
 
-@elementwise(learning_rate=1e-2, example={"learning_rate": 2.0})
+@elementwise(learning_rate=1e-2)
 def adagrad(g, r, *, eps=1e-10):
     """AdaGrad: each parameter's rate falls with the gradients it has seen.
 
@@ -23,7 +23,7 @@ def adagrad(g, r, *, eps=1e-10):
     return g / P, r
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 1e-2, "gtol": 0.1})
+@elementwise(learning_rate=1e-3)
 def rmsprop(g, r, *, rho=0.9, eps=1e-8):
     """RMSProp: the gradient over the root of its recent mean square.
 
@@ -41,7 +41,7 @@ def rmsprop(g, r, *, rho=0.9, eps=1e-8):
     return g / P, r
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 1e-3, "gtol": 0.1})
+@elementwise(learning_rate=1e-3)
 def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     """RMSProp with Nesterov momentum on the scaled gradient.
 
@@ -58,7 +58,7 @@ def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     return g / P + momentum * v, r, v
 
 
-@elementwise(learning_rate=1.0, example={"gtol": 1e-2})
+@elementwise(learning_rate=1.0)
 def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     """Adadelta: steps in the units of the parameters, from the size of the last steps.
 
@@ -76,7 +76,7 @@ def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     return d, s, u
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 0.1})
+@elementwise(learning_rate=1e-3, auto="bold")
 def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """Adam: bias-corrected averages of the gradient and of its square.
 
@@ -96,7 +96,7 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     return m / (1 - beta1**t) / P, m, v
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 0.1})
+@elementwise(learning_rate=1e-3, auto="bold")
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay apart from the moments.
 
@@ -114,3 +114,25 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     v = beta2 * v + (1 - beta2) * g * g
     P = sqrt(v / (1 - beta2**t)) + eps
     return m / (1 - beta1**t) / P + weight_decay * x, m, v
+
+
+@elementwise(learning_rate=1.0, auto="fixed", init={"size": 0.01})
+def rprop(g, g_last, size, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-12, step_max=50.0):
+    """Rprop: a step for each parameter, longer while its gradient keeps the sign, else shorter.
+
+    The variant iRprop- of Igel and Huesken, in which a gradient that has changed its sign counts as
+    zero for one step; as `torch.optim.Rprop`, whose `step_sizes` begin at 1e-6 instead of 1e-12. The
+    first steps are 0.01 times the learning rate.
+
+    References
+    ----------
+    M. Riedmiller and H. Braun, "A direct adaptive method for faster backpropagation learning: the
+    RPROP algorithm", ICNN (1993), https://doi.org/10.1109/ICNN.1993.298623. C. Igel and M. Huesken,
+    "Empirical evaluation of the improved Rprop learning algorithms", Neurocomputing 50, 105-123
+    (2003), https://doi.org/10.1016/S0925-2312(01)00700-7.
+    """
+    turn = g * g_last
+    factor = eta_plus if turn > 0 else eta_minus if turn < 0 else 1.0
+    size = min(max(size * factor, step_min), step_max)
+    g = 0.0 if turn < 0 else g
+    return sign(g) * size, g, size

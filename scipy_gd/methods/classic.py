@@ -1,9 +1,12 @@
 """Steps along the gradient, with or without memory of the last ones."""
 
-from .._method import elementwise
+from numpy import sqrt
+from numpy.linalg import norm
+
+from .._method import elementwise, vector
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 0.1})
+@elementwise(learning_rate=1e-3)
 def gd(g):
     """Gradient descent: straight down the slope.
 
@@ -15,7 +18,7 @@ def gd(g):
     return g
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 0.1})
+@elementwise(learning_rate=1e-3)
 def momentum(g, v, *, momentum=0.9, dampening=0.0):
     """Gradient descent with momentum (the heavy ball): steps along a velocity.
 
@@ -36,7 +39,7 @@ def momentum(g, v, *, momentum=0.9, dampening=0.0):
     return v, v
 
 
-@elementwise(learning_rate=1e-3, example={"learning_rate": 0.1})
+@elementwise(learning_rate=1e-3)
 def nesterov(g, v, *, momentum=0.9):
     """Nesterov's accelerated gradient, with a constant momentum.
 
@@ -53,3 +56,64 @@ def nesterov(g, v, *, momentum=0.9):
     """
     v = momentum * v + g
     return g + momentum * v, v
+
+
+@elementwise(auto="spectral")
+def spg(g):
+    """Spectral projected gradient: the gradient, at the rate of Barzilai and Borwein.
+
+    The rate is chosen by ABBmin between the long and the short of Barzilai and Borwein's, within a
+    non-monotone line search over the last 30 values, along the projection of the path on the
+    bounds. (The first paper uses the long rate alone and 10 values, and searches on the segment.)
+
+    References
+    ----------
+    E. G. Birgin, J. M. Martinez and M. Raydan, "Nonmonotone spectral projected gradient methods on
+    convex sets", SIAM Journal on Optimization 10(4), 1196-1211 (2000), Algorithm SPG1,
+    https://doi.org/10.1137/S1052623497330963. G. Frassoldati, L. Zanni and G. Zanghirati, "New
+    adaptive stepsize selections in gradient methods", Journal of Industrial and Management
+    Optimization 4(2), 299-312 (2008), rule ABBmin1, https://doi.org/10.3934/jimo.2008.4.299.
+    """
+    return g
+
+
+@elementwise(auto="restart")
+def nesterov_restart(g):
+    """Nesterov's accelerated gradient, with a growing momentum that restarts when f rises.
+
+    The rate is 1/L with a backtracking estimate of L, that falls by 0.9 in each iteration. The
+    iterates are the extrapolated points, where the gradients are taken.
+
+    References
+    ----------
+    A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm", SIAM Journal on
+    Imaging Sciences 2(1), 183-202 (2009), FISTA with backtracking,
+    https://doi.org/10.1137/080716542. B. O'Donoghue and E. Candes, "Adaptive restart for
+    accelerated gradient schemes", Foundations of Computational Mathematics 15, 715-732 (2015),
+    function scheme, https://doi.org/10.1007/s10208-013-9150-3.
+    """
+    return g
+
+
+@vector(learning_rate=1.0, auto="fixed")
+def adgd(x, g, x_old, g_old, t, rate, theta):
+    """Adaptive gradient descent: the rate follows the local curvature, without any function value.
+
+    The first step is a probe of a millionth of the size of x.
+
+    References
+    ----------
+    Y. Malitsky and K. Mishchenko, "Adaptive proximal gradient method for convex optimization",
+    NeurIPS (2024), Algorithm 1, https://arxiv.org/abs/2308.02261.
+    """
+    last, ratio = rate[0], theta[0]
+    if t == 1:
+        a, ratio = 1e-6 * (1 + norm(x)) / max(norm(g), 1e-300), 1 / 3
+    else:
+        s = norm(x - x_old)
+        L = norm(g - g_old) / s if s > 0 else 0.0
+        growth = sqrt(2 / 3 + ratio) * last
+        excess = 2 * (last * L) ** 2 - 1
+        a = min(growth, last / sqrt(excess)) if excess > 0 else growth
+        ratio = a / last
+    return a * g, a, ratio

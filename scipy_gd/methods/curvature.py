@@ -1,0 +1,91 @@
+"""Directions that know something of the curvature."""
+
+from numpy import abs, dot, empty, maximum, sqrt
+from numpy.linalg import eigh, norm
+
+from .._method import vector
+
+
+@vector(auto="wolfe", unit=True, memory=("S", "Y"))
+def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
+    """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
+
+    The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1. Memory and scaling
+    go by the number of parameters n: all but the longest runs remember everything for n <= 150, and
+    start from s's/s'y there; the usual s'y/y'y beyond. A direction that leads uphill clears the
+    memory.
+
+    References
+    ----------
+    J. Nocedal, "Updating quasi-Newton matrices with limited storage", Mathematics of Computation
+    35, 773-782 (1980), https://doi.org/10.1090/S0025-5718-1980-0572855-7. D. C. Liu and J. Nocedal,
+    "On the limited memory BFGS method for large scale optimization", Mathematical Programming 45,
+    503-528 (1989), Algorithm 2.1, https://doi.org/10.1007/BF01589116.
+    """
+    n, m, k = x.size, int(maxcor), int(count[0])
+    s, y = x - x_old, g - g_old
+    sy = dot(s, y)
+    if t > 1 and sy > 2.2e-16 * dot(y, y):
+        S[k % m] = s / sqrt(sy)
+        Y[k % m] = y / sqrt(sy)
+        k += 1
+    d = g.copy()
+    a = empty(m)
+    for j in range(k - 1, max(k - m, 0) - 1, -1):
+        s, y = S[j % m], Y[j % m]
+        a[j % m] = dot(s, d)
+        for i in range(n):
+            d[i] -= a[j % m] * y[i]
+    if k > 0:
+        s, y = S[(k - 1) % m], Y[(k - 1) % m]
+        d *= dot(s, s) if n <= 150 else 1 / dot(y, y)
+    for j in range(max(k - m, 0), k):
+        s, y = S[j % m], Y[j % m]
+        b = a[j % m] - dot(y, d)
+        for i in range(n):
+            d[i] += b * s[i]
+    if k == 0 or not dot(g, d) > 0:
+        k = 0
+        d = g * min(1.0, max(1.0, norm(x)) / norm(g))
+    return d, k
+
+
+@vector(auto="wolfe", c2=0.3)
+def cg_descent(g, g_old, t, p):
+    """CG_DESCENT: conjugate gradients with guaranteed descent.
+
+    The direction and the truncation of its beta of version 6; with a line search that wants
+    Wolfe's strong conditions, and first looks at a tenth of the last step.
+
+    References
+    ----------
+    W. W. Hager and H. Zhang, "A new conjugate gradient method with guaranteed descent and an
+    efficient line search", SIAM Journal on Optimization 16(1), 170-192 (2005), equations 1.3 to
+    1.5, https://doi.org/10.1137/030601880; "The limited memory conjugate gradient method", ibid.
+    23(4), 2150-2168 (2013), for the truncation, https://doi.org/10.1137/120898097.
+    """
+    beta = 0.0
+    if t > 1:
+        y = g - g_old
+        py = -dot(p, y)
+        if py > 0:
+            beta = (dot(y, g) + 2 * dot(y, y) * dot(p, g) / py) / py
+            beta = max(beta, -0.4 * dot(p, g) / dot(p, p))
+    p = g + beta * p
+    return p, p
+
+
+@vector(auto="armijo", unit=True)
+def newton(g, hess):
+    """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
+
+    `hess` or `hessp` is used, else differences of `jac`.
+
+    References
+    ----------
+    J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
+    modification, https://doi.org/10.1007/978-0-387-40065-5.
+    """
+    w, Q = eigh(hess)
+    w = maximum(abs(w), max(1e-8 * abs(w).max(), 1e-300))
+    return dot(Q, dot(Q.T, g) / w)
