@@ -10,10 +10,9 @@ from .._method import vector
 def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
-    The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1. Memory and scaling
-    go by the number of parameters n: all but the longest runs remember everything for n <= 150, and
-    start from s's/s'y there; the usual s'y/y'y beyond. A direction that leads uphill clears the
-    memory.
+    The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
+    s'y/y'y. The memory is long where that is cheap: 300 pairs for n <= 150 parameters, 100 for
+    n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill clears it.
 
     References
     ----------
@@ -37,8 +36,8 @@ def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
         for i in range(n):
             d[i] -= a[j % m] * y[i]
     if k > 0:
-        s, y = S[(k - 1) % m], Y[(k - 1) % m]
-        d *= dot(s, s) if n <= 150 else 1 / dot(y, y)
+        y = Y[(k - 1) % m]
+        d /= dot(y, y)
     for j in range(max(k - m, 0), k):
         s, y = S[j % m], Y[j % m]
         b = a[j % m] - dot(y, d)
