@@ -73,6 +73,7 @@ RECORD = np.dtype(
         ("alpha", "f8"),
         ("f_trial", "f8"),
         ("slope", "f8"),
+        ("slope_last", "f8"),
         ("dnorm", "f8"),
         ("snorm", "f8"),
         ("promised", "f8"),

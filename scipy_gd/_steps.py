@@ -299,7 +299,8 @@ def wolfe_first(V, r):
         alpha = first_rate(V, r)
     else:
         r.probe = 1
-        alpha = 0.1 * r.alpha
+        alpha = r.alpha * r.slope_last / r.slope
+    r.slope_last = r.slope
     place(V, r, alpha)
 
 
@@ -319,13 +320,13 @@ def slope_at_trial(V, r, g):
 
 @local
 def wolfe_judge(V, r, g):
-    if r.probe == 1:  # the step suggested by the value at a tenth of the last one
+    if r.probe == 1:  # the value of a guessed step tells a better one; near enough is good enough
         r.probe = 0
-        curvature = (r.f_trial - r.f + r.alpha * r.slope) / r.alpha**2
-        long = 0.5 * r.slope / curvature if curvature > 0.0 else 20.0 * r.alpha
-        place(V, r, min(max(long, r.alpha), 100.0 * r.alpha))
-        r.ask = VALUE
-        return RETRY
+        better = parabola(r)
+        if abs(better - r.alpha) > 0.2 * r.alpha or not enough(r, r.f):
+            place(V, r, better)
+            r.ask = VALUE
+            return RETRY
     if r.ask == VALUE:
         if enough(r, r.f) or r.f_trial <= r.f + 1e-10 * abs(r.f):
             return want_gradient(r)
@@ -357,6 +358,16 @@ def wolfe_judge(V, r, g):
     place(V, r, alpha)
     r.ask = VALUE
     return RETRY
+
+
+@local
+def parabola(r):
+    """The minimum of the parabola through the slope and the value at the trial, near the trial."""
+    curvature = (r.f_trial - r.f + r.alpha * r.slope) / r.alpha**2
+    factor = 0.5 * r.slope / curvature / r.alpha if curvature > 0.0 else 10.0
+    if not np.isfinite(r.f_trial):
+        factor = 0.1
+    return r.alpha * min(max(factor, 0.01), 10.0)
 
 
 @local

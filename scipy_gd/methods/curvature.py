@@ -49,12 +49,13 @@ def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
     return d, k
 
 
-@vector(auto="wolfe", c2=0.3)
+@vector(auto="wolfe", c2=0.2)
 def cg_descent(g, g_old, t, p):
     """CG_DESCENT: conjugate gradients with guaranteed descent.
 
     The direction and the truncation of its beta of version 6; with a line search that wants
-    Wolfe's strong conditions, and first looks at a tenth of the last step.
+    Wolfe's strong conditions. It begins with the step that promises as much as the last one, and
+    goes to the minimum of the parabola through its value, unless that is near.
 
     References
     ----------
