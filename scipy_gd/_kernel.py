@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from llvmlite import ir
 from numba import carray, cfunc, from_dtype, njit, types
 from numba.extending import intrinsic
@@ -84,6 +85,23 @@ def _nan_propagating(name: str) -> Any:
     return extremum
 
 
+@njit(**FAST)
+def dot(a, b):
+    """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(**FAST)
+def norm(a):
+    return math.sqrt(dot(a, a))
+
+
+# What a formula means by NumPy's names.
+LOOPS = {np.dot: dot, np.linalg.norm: norm}
+
 maximum = _nan_propagating("maximum")
 minimum = _nan_propagating("minimum")
 
@@ -108,6 +126,7 @@ ROWS = {
     "x_old": "_V[_r.old]",
     "g_old": "_V[_r.old + POINTS]",
     "z": "_V[_r.z]",
+    "free": "_V[_r.free]",
     "hess": "_V[_r.hess : _r.hess + _n]",
 }
 SCALARS = {"f": "_r.f", "t": "_r.t"}
@@ -125,6 +144,11 @@ def {name}(_memory, _record):
     _dnorm = 0.0
     _slope = 0.0
 """
+_FREE = """
+for _i in range(_n):
+    _row_free[_i] = 0.0 if {held} else 1.0
+"""
+_HELD = "((_at[_i] <= _lower[_i] and {0} > 0.0) or (_at[_i] >= _upper[_i] and {0} < 0.0))"
 _CLIP = "_minimum(_maximum({}, _lower[_i]), _upper[_i])"
 # The step is taken as soon as its direction is known (a rate known beforehand) ...
 _STEP = """
@@ -134,10 +158,6 @@ _snorm += (_y - _at[_i]) * (_y - _at[_i])
 """
 # ... or the direction is kept, for a step rule to choose the rate; a bound that holds a parameter
 # takes it out.
-_BLOCKED = """
-if (_at[_i] <= _lower[_i] and _d > 0.0) or (_at[_i] >= _upper[_i] and _d < 0.0):
-    _d = 0.0
-"""
 _DIRECTION = """
 _kept[_i] = _d
 _slope += _row_g[_i] * _d
@@ -197,6 +217,8 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     head += [f"_row_{name} = {row}" for name, row in rows.items()]
     if bounded:
         head += ["_lower = _V[_r.bounds]", "_upper = _V[_r.bounds + 1]"]
+    if bounded and "free" in method.supplied:
+        head += _FREE.format(held=_HELD.format("_row_g[_i]")).splitlines()
     if searching:
         head += ["_kept = _V[_r.d]"]
     if searching and method.preconditioned:
@@ -222,7 +244,7 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
         loop += ["_metric[_i] = P" if method.elementwise else "_metric[_i] = P[_i]"] * (
             method.preconditioned
         )
-        loop += (_BLOCKED * bounded + _DIRECTION).splitlines()
+        loop += [f"if {_HELD.format('_d')}: _d = 0.0"] * bounded + _DIRECTION.splitlines()
         tail = ["_r.slope = _slope", "_r.dnorm = _sqrt(_dnorm)"]
     else:
         loop += _STEP.format(moved=clip(f"_at[_i] - {rate} * _d")).splitlines()
@@ -282,7 +304,9 @@ def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]
     assert isinstance(definition, ast.FunctionDef)
     definition.name += f"_{zlib.crc32(ast.unparse(tree).encode(), STAMP):08x}"
     plumbing = {"carray": carray, "POINTS": POINTS, "_sqrt": math.sqrt}
-    scope = function.__globals__ | plumbing | {"_maximum": maximum, "_minimum": minimum}
+    used = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    faster = {name: LOOPS[f] for name, f in used.items() if f is np.dot or f is np.linalg.norm}
+    scope = function.__globals__ | faster | plumbing | {"_maximum": maximum, "_minimum": minimum}
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
     kernel = scope[definition.name]
     kernel.__module__ = function.__module__

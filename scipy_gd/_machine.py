@@ -31,9 +31,20 @@ from ._endings import (
     TARGET,
     XTOL,
 )
-from ._kernel import EXACT, STAMP, V_type, cached, call_kernel, compiled, g_type, record, s_type
+from ._kernel import (
+    EXACT,
+    STAMP,
+    V_type,
+    cached,
+    call_kernel,
+    compiled,
+    g_type,
+    norm,
+    record,
+    s_type,
+)
 from ._state import DONE, GRADIENT, POINTS, RECENT, VALUE
-from ._steps import ACCEPT, ANEW, RETRY, first, judge, largest, local, norm
+from ._steps import ACCEPT, ANEW, RETRY, first, judge, largest, local
 
 
 @local

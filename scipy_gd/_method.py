@@ -26,6 +26,7 @@ SUPPLIED = {
     "t": "the number of the step: 1.0, 2.0, ...",
     "x_old": "the parameters before the last step",
     "g_old": "the gradient there",
+    "free": "1 where the parameter may move, 0 where a bound holds it, for vector formulas",
     "hess": "the Hessian, shape (n, n), for vector formulas",
     "z": "standard normal noise",
 }

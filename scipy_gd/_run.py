@@ -141,6 +141,7 @@ def lay_out(
     r["p"] = rows.add(1.0) if searching and method.preconditioned else -1
     r["hess"] = rows.add(*[0.0] * x.size) if needs & HESSIAN else -1
     r["bounds"] = rows.add(*box) if box is not None else -1
+    r["free"] = rows.add(1.0) if "free" in method.supplied else -1
 
     scheduled: list[tuple[Any, Callable[[int, float], Any]]] = []
     arrays: list[str] = []

@@ -37,6 +37,7 @@ RECORD = np.dtype(
         ("d", "i8"),
         ("p", "i8"),
         ("hess", "i8"),
+        ("free", "i8"),
         ("bounds", "i8"),
         ("arrays", "i8"),
         ("states", "i8"),

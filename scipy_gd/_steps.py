@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from ._endings import PRECISION
-from ._kernel import EXACT
+from ._kernel import EXACT, norm
 from ._state import (
     ARMIJO,
     BOLD,
@@ -46,19 +46,6 @@ C1 = 1e-4
 TRIALS = 40
 
 local = njit(**EXACT)  # compiled into `tell`
-
-
-@local
-def dot(a, b):
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
-@local
-def norm(a):
-    return np.sqrt(dot(a, a))
 
 
 @local

@@ -1,18 +1,19 @@
 """Directions that know something of the curvature."""
 
-from numpy import abs, dot, empty, maximum, sqrt
+from numpy import abs, dot, empty, maximum, ones, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
 
 
 @vector(auto="wolfe", unit=True, memory=("S", "Y"))
-def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
+def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
     s'y/y'y. The memory is long where that is cheap: 300 pairs for n <= 150 parameters, 100 for
-    n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill clears it.
+    n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill clears it. Where bounds
+    hold some parameters, the pairs are restricted to the free ones.
 
     References
     ----------
@@ -28,29 +29,33 @@ def lbfgs(x, g, x_old, g_old, t, S, Y, count, *, maxcor=0):
         S[k % m] = s / sqrt(sy)
         Y[k % m] = y / sqrt(sy)
         k += 1
-    d = g.copy()
-    a = empty(m)
+    held = dot(free, free) < n
+    d = g * free
+    a, rho = empty(m), ones(m)
     for j in range(k - 1, max(k - m, 0) - 1, -1):
         s, y = S[j % m], Y[j % m]
-        a[j % m] = dot(s, d)
+        if held:
+            y = y * free
+            rho[j % m] = dot(s, y)
+        a[j % m] = dot(s, d) / rho[j % m] if rho[j % m] > 1e-10 else 0.0
         for i in range(n):
             d[i] -= a[j % m] * y[i]
     if k > 0:
         y = Y[(k - 1) % m]
-        d /= dot(y, y)
+        d *= max(rho[(k - 1) % m], 1e-10) / dot(y, y * free if held else y)
     for j in range(max(k - m, 0), k):
         s, y = S[j % m], Y[j % m]
-        b = a[j % m] - dot(y, d)
+        b = a[j % m] - dot(y, d) / rho[j % m] if rho[j % m] > 1e-10 else 0.0
         for i in range(n):
-            d[i] += b * s[i]
+            d[i] += b * s[i] * free[i]
     if k == 0 or not dot(g, d) > 0:
         k = 0
-        d = g * min(1.0, max(1.0, norm(x)) / norm(g))
+        d = g * free * min(1.0, max(1.0, norm(x)) / norm(g))
     return d, k
 
 
 @vector(auto="wolfe", c2=0.2)
-def cg_descent(g, g_old, t, p):
+def cg_descent(g, g_old, t, free, p):
     """CG_DESCENT: conjugate gradients with guaranteed descent.
 
     The direction and the truncation of its beta of version 6; with a line search that wants
@@ -66,12 +71,13 @@ def cg_descent(g, g_old, t, p):
     """
     beta = 0.0
     if t > 1:
-        y = g - g_old
+        p = p * free
+        y = (g - g_old) * free
         py = -dot(p, y)
         if py > 0:
             beta = (dot(y, g) + 2 * dot(y, y) * dot(p, g) / py) / py
             beta = max(beta, -0.4 * dot(p, g) / dot(p, p))
-    p = g + beta * p
+    p = g * free + beta * p
     return p, p
 
 
@@ -88,4 +94,4 @@ def newton(g, hess):
     """
     w, Q = eigh(hess)
     w = maximum(abs(w), max(1e-8 * abs(w).max(), 1e-300))
-    return dot(Q, dot(Q.T, g) / w)
+    return Q @ ((Q.T @ g) / w)
