@@ -36,7 +36,7 @@ from .methods import (
 )
 
 if TYPE_CHECKING:
-    from . import plot, problems
+    from . import plot, problems, schedules
     from ._compare import Comparison, compare
     from .check import GradientCheck, GradientError, check_grad
 
@@ -49,8 +49,9 @@ _LAZY = {
     "GradientError": "check",
     "compare": "_compare",
     "Comparison": "_compare",
-    "problems": "",
     "plot": "",
+    "problems": "",
+    "schedules": "",
 }
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "rmsprop",
     "rmsprop_nesterov",
     "rprop",
+    "schedules",
     "spg",
     "vector",
 ]

@@ -17,7 +17,7 @@ from numba import njit, typeof, types
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted
 
-from ._endings import CALLBACK, MAXFEV, MAXTIME
+from ._endings import BROKEN, CALLBACK, MAXFEV, MAXTIME
 from ._inputs import Vector
 from ._kernel import EXACT, V_type, g_type, s_type
 from ._machine import call_tell, tell, tell_by_address
@@ -26,6 +26,8 @@ from ._state import DONE, GRADIENT, HESSIAN, NOISE, VALUE
 
 TIER_UP = 0.1
 """Seconds that a run spends in Python before a loop is compiled for its functions."""
+WORTHWHILE = 1.0
+"""Seconds that must be left for a compilation to be begun."""
 CHUNK = 0.03
 """Seconds that a compiled loop runs between two looks at the clock and at Ctrl-C."""
 
@@ -81,13 +83,19 @@ def drive(
     try:
         if compiled is not False and not reason:
             loop = loop_for(objective.fun, objective.jac)
-            if not compiled and not loop.ready:
+            ready = compiled or loop.ready(objective.args)
+            if not ready:
                 interpret(V, s, objective, schedules, rng, watch, start + min(TIER_UP, maxtime))
-            if s["ask"][0] and perf_counter() < deadline:
+            if s["ask"][0] and deadline - perf_counter() > (0.0 if ready else WORTHWHILE):
                 loop.run(V, s, objective, watch, deadline, must=bool(compiled))
         interpret(V, s, objective, schedules, rng, watch, deadline)
         if s["ask"][0]:
             end(s, MAXTIME)
+        if s["ending"][0] == BROKEN:
+            raise ValueError(
+                "the formula of the method has raised an error, or returned a direction or a state "
+                "of the wrong shape"
+            )
     except OutOfBudget:
         end(s, MAXFEV)
     except Halt:
@@ -109,7 +117,7 @@ def interpret(
 ) -> None:
     """The driver for Python functions: to the end, or `until` a time of `perf_counter`."""
     rows, trial, nit = list(V), s["trial"], s["nit"]
-    ask, seen = s["ask"].item(), nit.item()
+    ask, seen, maxiter = s["ask"].item(), nit.item(), s["maxiter"].item()
     hess = V[s["hess"][0] : s["hess"][0] + V.shape[1]]
     while ask and not (perf_counter() >= until and ask & VALUE):
         if ask & NOISE:
@@ -118,8 +126,9 @@ def interpret(
         f, g = objective(x := rows[trial.item()], ask)
         if ask & HESSIAN:
             hess[:] = objective.hessian(x)
-        for slot, schedule in schedules:
-            slot[:] = schedule(seen + 2, f)
+        if seen + 2 <= maxiter:
+            for slot, schedule in schedules:
+                slot[:] = schedule(seen + 2, f)
         ask = tell(V, s, f, g)
         if nit.item() != seen:
             seen += 1
@@ -128,6 +137,16 @@ def interpret(
 
 
 # --- compiled
+
+
+@njit(**EXACT)  # type: ignore[untyped-decorator]
+def flat(gradient: Any, n: int) -> Any:
+    """The gradient as a vector; (n, 1) and (1, n) are taken as one."""
+    g = np.asarray(gradient)
+    if g.size != n:
+        raise ValueError("`jac` must return an array with as many elements as x")
+    return g.ravel()
+
 
 _LOOP = """
 def loop(V, s, g, args, tell, calls, pause):
@@ -149,7 +168,7 @@ _TWO = """
         if r.ask & GRADIENT:
             r.njev += 1
             x[:] = V[r.trial]
-            g[:] = jac(x, *args)
+            g[:] = flat(jac(x, *args), r.n)
 """
 _PAIR = """
         if r.ask & VALUE:  # a gradient asked for by itself is already here
@@ -157,7 +176,7 @@ _PAIR = """
             r.njev += 1
             x[:] = V[r.trial]
             f, gradient = fun(x, *args)
-            g[:] = gradient
+            g[:] = flat(gradient, r.n)
 """
 
 
@@ -165,14 +184,17 @@ class Loop:
     """The driver for one pair of Numba functions, compiled around them for each type of `args`."""
 
     def __init__(self, fun: Any, jac: Any) -> None:
-        scope = {"fun": fun, "jac": jac, "np": np, "call_tell": call_tell}
+        self.functions = (fun,) if jac is True else (fun, jac)
+        scope = {"fun": fun, "jac": jac, "np": np, "call_tell": call_tell, "flat": flat}
         scope |= {"DONE": DONE, "VALUE": VALUE, "GRADIENT": GRADIENT}
         exec(_LOOP.format(evaluate=_PAIR if jac is True else _TWO), scope)
         self.loop = njit(nogil=True, **EXACT)(scope["loop"])
 
-    @property
-    def ready(self) -> bool:
-        return bool(self.loop.signatures)
+    def signature(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (V_type, s_type, g_type, typeof(args), types.int64, types.int64, types.boolean)
+
+    def ready(self, args: tuple[Any, ...]) -> bool:
+        return self.signature(args) in self.loop.overloads
 
     def run(
         self,
@@ -186,15 +208,16 @@ class Loop:
         """Run the machine to its end; hand back to Python where Numba cannot compile the call."""
         args = objective.args
         try:
-            numbers = (types.int64, types.int64, types.boolean)
-            self.loop.compile((V_type, s_type, g_type, typeof(args), *numbers))
+            for function in self.functions:  # by themselves: they must not take over our flags
+                function.get_call_template((g_type, *map(typeof, args)), {})
+            self.loop.compile(self.signature(args))
         except (NumbaError, ValueError) as error:
             if must:
                 raise ValueError(f"`compiled=True` is not possible: {error}") from error
             return
         address = tell_by_address().address
         g = np.empty(V.shape[1])
-        calls, nit = 50, s["nit"].item()
+        calls, nit = 1, s["nit"].item()
         while s["ask"][0] and (now := perf_counter()) < deadline:
             left = objective.maxfev - objective.nfev
             if left <= 0 and s["ask"][0] & VALUE:
@@ -214,7 +237,7 @@ class Loop:
                 calls = min(max(int(calls * CHUNK / spent), calls // 2, 1), 4 * calls)
 
 
-loop_for = functools.lru_cache(maxsize=256)(Loop)
+loop_for = functools.lru_cache(maxsize=32)(Loop)
 """The loops of the last functions that were used."""
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 RUNNING, CONVERGED, TARGET, FTOL, XTOL = range(5)
 MAXITER, MAXFEV, MAXTIME, PRECISION, NONFINITE, DIVERGED, STALLED = range(5, 12)
+BROKEN = 12  # the formula has raised an error; so does the run
 CALLBACK = 99
 
 

@@ -19,17 +19,23 @@ import textwrap
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, cfunc, config, from_dtype, njit, types
 from numba.extending import intrinsic
 
+from ._endings import BROKEN
+from ._method import definition
 from ._state import GRADIENT, POINTS, RECORD
 
 if TYPE_CHECKING:
     from ._method import Method
+
+if config.DISABLE_JIT:
+    raise RuntimeError("scipy_gd needs Numba's compiler: unset NUMBA_DISABLE_JIT")
 
 record = from_dtype(RECORD)
 V_type = types.Array(types.float64, 2, "C")
@@ -42,11 +48,8 @@ FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp",
 EXACT: dict[str, Any] = {"error_model": "numpy"}
 
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
-STAMP = zlib.crc32(
-    b"".join(
-        Path(__file__).with_name(f"{m}.py").read_bytes() for m in ("_state", "_kernel", "_steps", "_machine")
-    )
-)
+PARTS = ("_state", "_kernel", "_steps", "_machine")
+STAMP = zlib.crc32(b"".join(Path(__file__).with_name(f"{m}.py").read_bytes() for m in PARTS))
 
 
 def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
@@ -163,25 +166,16 @@ _kept[_i] = _d
 _slope += _row_g[_i] * _d
 _dnorm += _d * _d
 """
+# P(x - g) - x, but without the rounding of a large x
+_PROJECTED = "_maximum(_minimum(_row_g[_i], _at[_i] - _lower[_i]), _at[_i] - _upper[_i])"
 _GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
 
 
 def _body(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
     """The formula's statements and what it returns, on the line numbers of its file."""
-    function = method.formula
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except OSError as error:
-        raise ValueError(
-            f"the source of the formula {method.__name__!r} is not available: define it in a file "
-            "or a notebook cell"
-        ) from error
-    tree = ast.parse(textwrap.dedent("".join(lines)))
-    ast.increment_lineno(tree, first - 1)
-    definition = tree.body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    *body, last = definition.body
-    if ast.get_docstring(definition):
+    function = definition(method)
+    *body, last = function.body
+    if ast.get_docstring(function):
         body = body[1:]
     if not isinstance(last, ast.Return) or any(
         isinstance(node, ast.Return) for statement in body for node in ast.walk(statement)
@@ -195,6 +189,27 @@ def _body(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
             + ", ".join(("d", *method.states))
         )
     return body, returned  # type: ignore[return-value]
+
+
+def _assigned(body: list[ast.stmt]) -> set[str]:
+    """The names that are bound in a formula."""
+    nodes = (node for line in body for node in ast.walk(line))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _written(body: list[ast.stmt]) -> set[str]:
+    """The names whose arrays a formula changes in place."""
+    names = set()
+    for node in (node for line in body for node in ast.walk(line)):
+        target = node.target if isinstance(node, ast.AugAssign) else node
+        while isinstance(target, ast.Subscript):
+            stored = isinstance(target.ctx, ast.Store)
+            target = target.value
+            if stored and isinstance(target, ast.Name):
+                names.add(target.id)
+        if isinstance(node, ast.AugAssign) and isinstance(target, ast.Name):
+            names.add(target.id)
+    return names
 
 
 def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> ast.Module:
@@ -224,15 +239,25 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     if searching and method.preconditioned:
         head += ["_metric = _V[_r.p]"]
 
+    # what the formula changes in place, or hands on as it is, must be its own
+    written = _written(body)
+    bare = {node.id for node in returned if isinstance(node, ast.Name)} - _assigned(body)
+
     # all right-hand sides first: an expression may use the old value of another state
     results = dict(zip(("d", *method.states), map(ast.unparse, returned), strict=True))
-    stores = [f"_new_{name} = {value}" for name, value in results.items()]
+    stores = [
+        f"_new_{name} = {value}{'.copy()' * (value in bare & set(rows) and not method.elementwise)}"
+        for name, value in results.items()
+    ]
     if method.elementwise:
         loop = [f"{name} = _row_{name}[_i]" for name in names] + ["BODY"] + stores
         loop += [f"_row_{name}[_i] = _new_{name}" for name in method.states]
         loop += ["_d = _new_d"]
     else:
-        head += [f"{name} = _row_{name}" for name in names] + ["BODY"] + stores
+        inputs = set(ROWS) & written
+        head += [f"{name} = _row_{name}{'.copy()' * (name in inputs)}" for name in names]
+        head += ["BODY", *stores]
+        head += ["if _new_d.size != _n: raise ValueError"]
         head += [f"_row_{name}[:] = _new_{name}" for name in method.states]
         loop = ["_d = _new_d[_i]"]
 
@@ -250,7 +275,7 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
         loop += _STEP.format(moved=clip(f"_at[_i] - {rate} * _d")).splitlines()
         tail = ["_r.snorm = _sqrt(_snorm)"]
     if "g" in rows:
-        gradient = clip("_at[_i] - _row_g[_i]") + " - _at[_i]" if bounded else "_row_g[_i]"
+        gradient = _PROJECTED if bounded else "_row_g[_i]"
         loop += [_GNORM.format(gradient=gradient)]
         tail += ["_r.gnorm = _gnorm"]
 
@@ -302,12 +327,46 @@ def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]
     function = method.formula
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
-    definition.name += f"_{zlib.crc32(ast.unparse(tree).encode(), STAMP):08x}"
-    plumbing = {"carray": carray, "POINTS": POINTS, "_sqrt": math.sqrt}
-    used = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    used = {
+        n: function.__globals__[n] for n in function.__code__.co_names if n in function.__globals__
+    }
     faster = {name: LOOPS[f] for name, f in used.items() if f is np.dot or f is np.linalg.norm}
+    constants = {name: value for name, value in used.items() if isinstance(value, int | float)}
+    text = ast.unparse(tree) + repr(constants)
+    definition.name += f"_{zlib.crc32(text.encode(), STAMP):08x}"
+    plumbing = {"carray": carray, "POINTS": POINTS, "_sqrt": math.sqrt}
     scope = function.__globals__ | faster | plumbing | {"_maximum": maximum, "_minimum": minimum}
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
     kernel = scope[definition.name]
     kernel.__module__ = function.__module__
-    return cached(functools.partial(cfunc, kernel_type), kernel, **FAST)
+    if not method.elementwise:
+        kernel = _guarded(kernel, scope)
+    build = functools.partial(cfunc, kernel_type)
+    # Numba would not notice a change of anything else that the formula refers to
+    known = all(
+        name in constants or isinstance(value, np.ufunc | ModuleType) or _is_numpys(value)
+        for name, value in used.items()
+    )
+    return cached(build, kernel, **FAST) if known else build(**FAST)(kernel)
+
+
+_GUARD = """
+def guarded(_memory, _record):
+    try:
+        _formula(_memory, _record)
+    except Exception:
+        carray(_record, 1)[0].ending = _BROKEN
+"""
+
+
+def _guarded(kernel: Any, scope: dict[str, Any]) -> Any:
+    """The kernel, with a mark in the record if the formula raises: C knows no exceptions."""
+    scope |= {"_formula": njit(**FAST)(kernel), "_BROKEN": BROKEN}
+    exec(compile(_GUARD, kernel.__code__.co_filename, "exec"), scope)
+    guarded = scope["guarded"]
+    guarded.__module__, guarded.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_guarded"
+    return guarded
+
+
+def _is_numpys(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).split(".")[0] in ("numpy", "math", "builtins")

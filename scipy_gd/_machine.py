@@ -21,6 +21,7 @@ from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
 from ._endings import (
+    BROKEN,
     CONVERGED,
     DIVERGED,
     FTOL,
@@ -157,7 +158,7 @@ def tell(V, s, f, g):
     r.t += 1.0
     r.fresh = r.t == 1.0
     call_kernel(r.kernel, V.ctypes.data, s.ctypes.data)
-    if verdict != ANEW:
+    if verdict != ANEW and r.ending != BROKEN:
         r.ending = judge_point(V, r, verdict == ACCEPT, moved)
     r.ask = first(V, r) if r.ending == RUNNING else DONE
     return r.ask

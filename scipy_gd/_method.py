@@ -7,10 +7,13 @@ returns the direction d and then its states; the machine steps to ``x - learning
 
 from __future__ import annotations
 
+import ast
+import builtins
 import dis
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import _options
@@ -66,7 +69,7 @@ class Method:
     --------
     >>> from scipy_gd import adam
     >>> adam
-    <method adam(learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)>
+    <method adam(learning_rate='auto', beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)>
     >>> adam.states
     ('m', 'v')
     """
@@ -95,13 +98,14 @@ class Method:
         self.memory = memory
         self.states = tuple(n for n in positional if n not in SUPPLIED and n not in memory)
         self.preconditioned = "P" in formula.__code__.co_varnames
-        self.hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.hyper = MappingProxyType(hyper)
         self.init = dict(init or {})
         self.example = dict(example or {})
         self.__name__ = self.__qualname__ = formula.__name__
         self.__module__ = formula.__module__
-        self.__signature__ = _signature(self)
         _check_declaration(self, len(parameters))
+        self.__signature__ = _signature(self)
 
     @property
     def needs(self) -> int:
@@ -125,6 +129,14 @@ class Method:
         from ._run import run  # Numba comes with it: importing the package must not wait for that
 
         return run(self, fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Method:
+        return self  # a routine, to `help`; and no bound method, as an attribute of a class
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, "__signature__"):
+            raise AttributeError(f"{self!r} is immutable")
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         values = {"learning_rate": self.learning_rate} | self.hyper
@@ -248,19 +260,29 @@ def _check_declaration(method: Method, parameters: int) -> None:
     names = (*method.supplied, *method.states, *method.memory, *method.hyper)
     if len(names) != parameters:
         raise TypeError(f"the formula {name!r} must not have *args, ** or positional-only names")
-    if hidden := [n for n in (*method.states, *method.hyper) if n.startswith("_")]:
-        raise TypeError(f"{hidden} of the formula {name!r} must not start with an underscore")
+    code = method.formula.__code__
+    if name == "<lambda>" or code.co_freevars:
+        raise TypeError(
+            f"the formula {name!r} must be a function with a name that refers to no variable of an "
+            f"enclosing function{', but to ' * bool(code.co_freevars)}{', '.join(code.co_freevars)}"
+        )
+    hidden = [n for n in code.co_varnames if n.startswith("_") or n in ("carray", *dir(builtins))]
+    if hidden:
+        raise TypeError(
+            f"{hidden} in the formula {name!r}: names must not start with an underscore or hide a "
+            "builtin"
+        )
     if max(len(method.hyper), len(method.states)) > HYPER:
         raise TypeError(f"the formula {name!r} has more than {HYPER} hyper-parameters or states")
     if method.auto not in (None, *AUTO):
         raise ValueError(f"`auto` of {name!r} must be None or one of {AUTO}, got {method.auto!r}")
     if method.auto in (None, "fixed") and method.constant is None:
         raise TypeError(f"the formula {name!r} needs a `learning_rate`")
-    taken = set(method.hyper) & set(_options.COMMON)
+    taken = set(method.hyper) & {*_options.COMMON, *inspect.signature(Method.__call__).parameters}
     if taken:
         raise TypeError(f"{sorted(taken)} of the formula {name!r} are options of every method")
     for hyper, default in method.hyper.items():
-        if not isinstance(default, int | float):
+        if isinstance(default, bool) or not isinstance(default, int | float):
             raise TypeError(f"hyper-parameter {hyper!r} of {name!r} must have a number as default")
     if unknown := set(method.init) - set(method.states):
         raise TypeError(f"`init` of {name!r} names {sorted(unknown)}, which are no states")
@@ -268,8 +290,8 @@ def _check_declaration(method: Method, parameters: int) -> None:
         if line.opname.startswith("STORE_FAST"):
             stored = line.argval if isinstance(line.argval, tuple) else (line.argval,)
             stored = stored[:1] if line.opname.endswith("LOAD_FAST") else stored
-            if taken := set(stored) & set(method.hyper):
-                raise TypeError(f"hyper-parameter {taken.pop()!r} of {name!r} is assigned to")
+            if taken := set(stored) & {*method.hyper, "t", "f"}:
+                raise TypeError(f"{taken.pop()!r} of the formula {name!r} is assigned to")
 
 
 def _signature(method: Method) -> inspect.Signature:
@@ -363,15 +385,38 @@ def _worth_showing(default: Any) -> bool:
     return default is not None and default not in (2**62, float("inf"), -float("inf"), -1.0)
 
 
+def definition(method: Method) -> ast.FunctionDef:
+    """The formula's syntax tree, on the line numbers of its file.
+
+    Raises
+    ------
+    ValueError
+        If the source is not available.
+    """
+    try:
+        lines, first = inspect.getsourcelines(method.formula)
+    except OSError as error:
+        raise ValueError(
+            f"the source of the formula {method.__name__!r} is not available: define it in a file "
+            "or a notebook cell"
+        ) from error
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    ast.increment_lineno(tree, first - 1)
+    (function,) = tree.body
+    assert isinstance(function, ast.FunctionDef)
+    return function
+
+
 def update(method: Method) -> str:
     """The source of the formula, without decorator and docstring."""
     try:
-        source = textwrap.dedent(inspect.getsource(method.formula))
-    except OSError:
+        function = definition(method)
+    except ValueError:
         return "(source not available)"
-    source = source[source.index("def ") :].rstrip()
-    doc = method.formula.__doc__
-    if doc and doc in source:
-        start = source.index('"""')
-        source = source[:start].rstrip() + source[source.index('"""', start + 3) + 3 :]
-    return source
+    lines, first = inspect.getsourcelines(method.formula)
+    first = max(first, 1)
+    kept = list(range(function.lineno, function.end_lineno + 1))  # type: ignore[operator]
+    if ast.get_docstring(function):
+        doc = function.body[0]
+        kept = [k for k in kept if not doc.lineno <= k <= doc.end_lineno]  # type: ignore[operator]
+    return textwrap.dedent("".join(lines[k - first] for k in kept)).rstrip()

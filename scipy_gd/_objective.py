@@ -156,13 +156,21 @@ class Objective:
             rows = [self.hessp(x.copy(), e, *self.args) for e in np.eye(n)]
             H = np.array([vector(row, n, "hessp") for row in rows])
         else:
-            g = self.gradient_at(x).copy()
-            steps, _ = difference_steps(x, "2-point", None, self.box)
+            f, g = self.f, self.gradient_at(x).copy()
+            # differences of differences: a step that suits their larger error
+            scheme = "3-point" if isinstance(self.jac, str) else "2-point"
+            steps = 2.0 * abs(difference_steps(x, scheme, None, None)[0])
+            if self.box is not None:
+                up = self.box[1] - x >= x - self.box[0]
+                room = np.where(up, self.box[1] - x, x - self.box[0])
+                steps = np.minimum(steps, room) * np.where(up, 1.0, -1.0)
             H = np.zeros((n, n))
             for i in np.flatnonzero(steps):
                 point = x.copy()
-                point[i] += steps[i]
-                H[i] = (self.gradient_at(point) - g) / steps[i]
+                point[i] = point[i] + steps[i]
+                with np.errstate(invalid="ignore"):
+                    H[i] = (self.gradient_at(point) - g) / steps[i]
+                self.f = f
         return 0.5 * (H + H.T)
 
     def _difference(self, x: Vector) -> Vector:
@@ -182,14 +190,15 @@ class Objective:
         g[moving] = difference_quotients(self.f, values, self.jac, steps[moving], sides[moving])
         return g
 
-    def _counted(self, fun: Callable[..., Any], points: list[NDArray[Any]]) -> Iterator[Any]:
+    def _counted(self, fun: Callable[..., Any], points: list[NDArray[Any]]) -> list[Any]:
         if self.map is map:
+            values = []
             for point in points:
                 self.nfev += 1
-                yield fun(point)
-        else:
-            self.nfev += len(points)
-            yield from self.map(fun, points)
+                values.append(fun(point))
+            return values
+        self.nfev += len(points)
+        return list(self.map(fun, points))
 
 
 class Bound:

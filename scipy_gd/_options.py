@@ -67,8 +67,8 @@ def per_parameter(scalar: Check, each: Check | None = None) -> Check:
                 f"`{name}` must be a number or have one value for each of the {n} parameters, "
                 f"got shape {array.shape}"
             )
-        for one in array:
-            (each or scalar)(name, one, n)
+        for extreme in (array.min(), array.max()):  # NaN is both
+            (each or scalar)(name, extreme, n)
         return array
 
     return check
@@ -82,14 +82,16 @@ def count(low: int) -> Check:
             if isinstance(value, bool | str | bytes):
                 raise TypeError
             if isinstance(value, float | np.floating):
-                whole = 2**62 if value == math.inf else int(value) if value.is_integer() else None
+                whole = (
+                    int(min(value, 2.0**62)) if value == math.inf or value.is_integer() else None
+                )
             else:
                 whole = operator.index(value)
         except TypeError:
             raise TypeError(f"`{name}` must be a whole number, got {_show(value)}") from None
         if whole is None or whole < low:
             raise ValueError(f"`{name}` must be a whole number, at least {low}, got {_show(value)}")
-        return whole
+        return min(whole, 2**62)
 
     return check
 
@@ -123,7 +125,11 @@ def generator(name: str, value: Any, n: int) -> np.random.Generator:
 def rate(name: str, value: Any, n: int) -> Any:
     if isinstance(value, str):
         return one_of(*STEP_RULES)(name, value, n)
-    return per_parameter(number(0, above=True), number(0))(name, value, n)
+    return per_parameter(number(0, above=True), scheduled_rate)(name, value, n)
+
+
+# a schedule may come to rest, an array may hold a parameter fast
+scheduled_rate = number(0)
 
 
 def map_like(name: str, value: Any, n: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def run(
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
     if method.needs & HESSIAN:
-        hess, hessp = _hessian(method, jac, hess, hessp)
+        hess, hessp = _hessian(hess, hessp)
     args = args if isinstance(args, tuple) else (args,)
     if box is not None:
         x = np.clip(x, *box)
@@ -72,8 +73,11 @@ def run(
         from .check import check_grad
 
         # a stream of its own: the run itself must not depend on the check
-        rng = opts["rng"].spawn(1)[0] if opts["rng"] is not None else None
-        check_grad(fun, jac, x, args=args, bounds=bounds, rng=rng).raise_if_wrong()
+        rng = opts["rng"] and np.random.default_rng(
+            opts["rng"].bit_generator.random_raw(4).tolist()
+        )
+        given = None if box is None else np.transpose(box)
+        check_grad(fun, jac, x, args=args, bounds=given, rng=rng).raise_if_wrong()
 
     rng = np.random.default_rng(opts["rng"]) if s["needs"][0] & NOISE else None
     with mapping(opts["workers"]) as map_:
@@ -153,6 +157,8 @@ def lay_out(
     for name, value in list(values.items()):
         if callable(value):
             check = _options.check(method, name)
+            if name == "learning_rate":
+                check = _options.per_parameter(_options.scheduled_rate)
             schedule = _checked(name, value, check, x.size)
             values[name] = schedule(1, np.nan)
             scheduled.append((name, schedule))
@@ -227,9 +233,12 @@ def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int, flo
     if getattr(schedule, "needs_value", False):
         evaluate = schedule.start()
     else:
+        last: list[Any] = [None, None]
 
         def evaluate(t: int, f: float) -> Any:
-            return schedule(t)
+            if t != last[0]:  # a line search has several trials in one step
+                last[:] = t, schedule(t)
+            return last[1]
 
     def value(t: int, f: float) -> Any:
         try:
@@ -246,7 +255,7 @@ def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int, flo
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     """The function and where its gradient comes from: a callable, True or a difference scheme."""
     inner = getattr(fun, "fun", None)
-    if getattr(jac, "__self__", None) is fun and callable(inner):
+    if inner and type(fun).__name__ == "MemoizeJac" and getattr(jac, "__self__", None) is fun:
         # minimize(jac=True): its memo compares x only; the user's own function returns both
         return inner, True
     if jac is None or jac is False:
@@ -260,15 +269,13 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
-def _hessian(method: Method, jac: Any, hess: Any, hessp: Any) -> tuple[Any, Any]:
+def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
     """Where the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")
-    if hess is None and hessp is None and isinstance(jac, str):
-        raise ValueError(f"{method.__name__} needs `hess` or `hessp`, or `jac` to make it from")
     return hess, hessp
 
 
@@ -322,8 +329,8 @@ def _result(
         # the method uses no gradient, but the user has one: it decides about success
         with contextlib.suppress(OutOfBudget):
             result.jac = objective.gradient_at(x).copy()
-            step = x - result.jac if box is None else np.clip(x - result.jac, *box)
-            if abs(step - x).max() <= opts["gtol"]:
+            g = result.jac if box is None else np.clip(result.jac, x - box[1], x - box[0])
+            if abs(g).max() <= opts["gtol"]:
                 status, success, message = ENDINGS[CONVERGED]
     if ending == MAXITER and opts["maxiter_is_success"]:
         success = True
@@ -349,11 +356,13 @@ def _display(result: OptimizeResult) -> None:
     print(f"         Iterations: {result.nit:d}")
     print(f"         Function evaluations: {result.nfev:d}")
     print(f"         Gradient evaluations: {result.njev:d}")
+    if result.nhev:
+        print(f"         Hessian evaluations: {result.nhev:d}")
 
 
 def warn(message: str, category: type[Warning] = OptimizeWarning) -> None:
     """A warning on the caller's line: the first frame outside SciPy and this package."""
-    inside = tuple(str(Path(module).parent) for module in (__file__, scipy.__file__))
+    inside = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, scipy.__file__))
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
         frame, level = frame.f_back, level + 1

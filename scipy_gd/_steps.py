@@ -1,9 +1,9 @@
 """Step rules: how far to go along a direction.
 
 A rule is two functions over the record: `first` places the first trial along a new direction,
-`judge` says of an evaluated trial whether it is accepted; if not, it has placed the next one. A line
-search is therefore no loop, and never calls anything. Trials are projected on the bounds; a value
-that is not finite is only a bad one.
+`judge` says of an evaluated trial whether it is accepted; if not, it has placed the next one. A
+line search is therefore no loop, and never calls anything. Trials are projected on the bounds; a
+value that is not finite is only a bad one.
 
 FIXED      the rate is known beforehand, and every trial is the next point
 KEEP_BEST  the same, but the point moves only downhill
@@ -27,9 +27,9 @@ from ._state import (
     BOLD,
     DONE,
     FIFTH,
+    FIXED,
     GRADIENT,
     HESSIAN,
-    FIXED,
     POINTS,
     RECENT,
     RESTART,
@@ -412,8 +412,8 @@ def cubic(a, f_a, d_a, b, f_b, d_b):
     return b - (b - a) * (d_b + w - u) / (d_b - d_a + 2.0 * w)
 
 
-# --- RESTART: Beck and Teboulle (2009) with O'Donoghue and Candes's (2015) restart. The current point
-# --- is the extrapolated one; what the steps reach is kept in the row after d.
+# --- RESTART: Beck and Teboulle (2009) with O'Donoghue and Candes's (2015) restart. The current
+# --- point is the extrapolated one; what the steps reach is kept in the row after d.
 
 
 @local

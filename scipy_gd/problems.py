@@ -739,7 +739,7 @@ def linear_regression(X: ArrayLike | None = None, y: ArrayLike | None = None) ->
     1.0021168180 -0.2623230738
     """
     A, y, source = _data(X, y, _NORRIS, "NIST Statistical Reference Datasets, Norris")
-    minimum = np.linalg.lstsq(A, y)[0]
+    minimum = np.linalg.lstsq(A, y, rcond=None)[0]
     return _problem(
         "linear_regression",
         (_linear, _linear_jac, _linear_fun_and_jac, _linear_hess, _linear_hessp),

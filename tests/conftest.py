@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import rosen, rosen_der
 
 from scipy_gd import METHODS
 
@@ -18,31 +19,38 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("descent", named(DETERMINISTIC))
 
 
-class Bowl:
-    """A quadratic bowl with its minimum at 1, 2, 3, ..., that records every evaluation."""
+class Recorded:
+    """A function with its gradient, times a scale, that remembers every evaluation."""
 
-    def __init__(self, n=3):
-        self.center = np.arange(1.0, n + 1)
-        self.x0 = np.zeros(n)
+    def __init__(self, f, g, x0):
+        self.f, self.g = f, g
+        self.x0 = np.array(x0)
         self.points, self.values, self.gradients = [], 0, 0
 
     def fun(self, x, scale=1.0):
         self.points.append(x)
         self.values += 1
-        return scale * float((x - self.center) @ (x - self.center))
+        return scale * float(self.f(x))
 
     def jac(self, x, scale=1.0):
         self.points.append(x)
         self.gradients += 1
-        return 2.0 * scale * (x - self.center)
+        return scale * self.g(x)
 
     def both(self, x, scale=1.0):
         self.points.append(x)
         self.values += 1
-        r = x - self.center
-        return scale * float(r @ r), 2.0 * scale * r
+        return scale * float(self.f(x)), scale * self.g(x)
 
 
 @pytest.fixture
 def bowl():
-    return Bowl()
+    """A round bowl with its minimum at 1, 2, 3."""
+    center = np.arange(1.0, 4.0)
+    return Recorded(lambda x: (x - center) @ (x - center), lambda x: 2 * (x - center), np.zeros(3))
+
+
+@pytest.fixture
+def valley():
+    """Rosenbrock's function: nobody is through with it in a few steps."""
+    return Recorded(rosen, rosen_der, [-1.2, 1.0, -0.5])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy.optimize import minimize
 
-from scipy_gd import adam, gd, random_search
+from scipy_gd import adam, gd, lbfgs, newton, random_search
 
 
 @njit
@@ -66,9 +66,11 @@ def assert_equal(a, b):
 
 
 @pytest.mark.parametrize("pair", [False, True])
-@pytest.mark.parametrize("rate", [1e-3, np.array([1e-3, 2e-3]), "armijo"])
+@pytest.mark.parametrize("rate", [1e-3, np.array([1e-3, 2e-3]), "armijo", "wolfe", "auto"])
 @pytest.mark.parametrize("bounds", [None, [(-2, 0.5), (-1, 2)]])
 def test_200_steps_agree(descent, rate, bounds, pair):
+    if "hess" in descent.supplied:
+        return
     fun, jac = (rosen_both, True) if pair else (rosen, rosen_grad)
     assert_equal(
         *both_ways(
@@ -83,8 +85,8 @@ def test_200_steps_agree(descent, rate, bounds, pair):
     seed=st.integers(0, 2**32 - 1),
     scale=st.floats(0.01, 10),
     bounded=st.booleans(),
-    rate=st.sampled_from([1e-3, 0.1, 1.0, "armijo"]),
-    method=st.sampled_from([gd, adam]),
+    rate=st.sampled_from([1e-3, 0.1, 1.0, "armijo", "auto"]),
+    method=st.sampled_from([gd, adam, lbfgs]),
     maxiter=st.integers(0, 60),
     maxfev=st.integers(1, 80),
 )
@@ -138,6 +140,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     minimize(fun, START, jac=rosen_grad, method=gd, options=options)
     assert ran == []  # too short to be worth a compilation
     monkeypatch.setattr(_drive, "TIER_UP", 0.0)
+    monkeypatch.setattr(_drive, "WORTHWHILE", 0.0)
     long = minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 500})
     assert ran == [1]
     plain = minimize(
@@ -146,7 +149,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     assert long.x.tolist() == plain.x.tolist()
     assert long.nfev == plain.nfev
     monkeypatch.setattr(_drive, "TIER_UP", 1e9)
-    minimize(fun, START, jac=rosen_grad, method=gd, options=options)
+    minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 3})
     assert ran == [1, 1]  # the loop is there now
 
 
@@ -172,7 +175,7 @@ def test_an_exception_in_a_compiled_function_surfaces_as_itself(after):
                 args=(calls,),
                 jac=gradient,
                 method=gd,
-                options={"compiled": compiled},
+                options={"compiled": compiled, "learning_rate": 1e-3},
             )
         assert calls[0] == after + 1  # nothing was evaluated after it
         res = caught.value.optimize_result
@@ -224,6 +227,8 @@ def test_reasons_against_compiling_are_told():
         run(rosen, rosen_grad, learning_rate=lambda t: 0.1)
     with pytest.raises(ValueError, match="draws random numbers"):
         run(rosen, rosen_grad, random_search)
+    with pytest.raises(ValueError, match="needs a Hessian"):
+        run(rosen, rosen_grad, newton)
 
 
 def test_what_numba_cannot_compile_stays_in_python():
@@ -241,3 +246,63 @@ def test_what_numba_cannot_compile_stays_in_python():
         warnings.simplefilter("ignore")
         res = minimize(fun, START, jac=jac, method=gd, options={"learning_rate": 0.1})
     assert res.success
+
+
+@pytest.mark.parametrize("shape", ["number", "short", "long"])
+def test_a_gradient_of_the_wrong_shape_is_refused_in_both(shape):
+    @njit
+    def number(x):
+        return 2 * x[0]
+
+    @njit
+    def short(x):
+        return 2 * x[:1]
+
+    @njit
+    def long(x):
+        return np.zeros(5)
+
+    jac = {"number": number, "short": short, "long": long}[shape]
+    for compiled in (True, False):
+        with pytest.raises(ValueError, match="`jac` must return an array"):
+            minimize(
+                rosen, START, jac=jac, method=gd, options={"compiled": compiled, "maxiter": 3}
+            )
+
+
+def test_columns_are_gradients_in_both():
+    @njit
+    def column(x):
+        return rosen_grad(x).reshape(2, 1)
+
+    assert_equal(*both_ways(rosen, START, column, gd, maxiter=20))
+
+
+def test_the_users_functions_keep_their_own_flags():
+    @njit
+    def pole(x):
+        return 1 / (x[0] - 1.0)
+
+    @njit
+    def jac(x):
+        return np.ones(1)
+
+    with pytest.raises(ZeroDivisionError):
+        minimize(pole, [1.0], jac=jac, method=gd, options={"compiled": True})
+    with pytest.raises(ZeroDivisionError):
+        pole(np.array([1.0]))
+
+
+def test_maxtime_is_kept_by_slow_compiled_functions():
+    @njit
+    def slow(x):
+        total = 0.0
+        for k in range(3_000_000):
+            total += np.sin(k * x[0])
+        return total
+
+    options = {"compiled": True, "maxtime": 0.2, "learning_rate": 1e-9, "maxiter": 1000}
+    minimize(slow, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 1})
+    res = minimize(slow, START, jac=rosen_grad, method=gd, options=options)
+    assert "maxtime" in res.message
+    assert res.nfev < 30

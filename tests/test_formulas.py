@@ -43,20 +43,29 @@ def trajectory(method, x0, gradient, steps, **options):
     return np.array(res.allvecs)
 
 
+def in_our_terms(method, options):
+    """The rate of torch's Rprop is its first step, and its limits are absolute."""
+    if method != "rprop":
+        return options
+    factor = options["learning_rate"] / 0.01
+    limits = {name: options[name] / factor for name in ("step_min", "step_max")}
+    return options | limits | {"learning_rate": factor}
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["key"])
 def test_stored_trajectories_of_torch_and_optax(entry):
     x0, gradient = gradients(entry["problem"])
     steps = np.array(entry["steps"])
-    ours = trajectory(METHODS[entry["method"]], x0, gradient, int(steps.max()), **entry["options"])[
-        steps
-    ]
+    options = in_our_terms(entry["method"], entry["options"])
+    ours = trajectory(METHODS[entry["method"]], x0, gradient, int(steps.max()), **options)[steps]
     theirs = STORED[entry["key"]]
     error = np.linalg.norm(ours - theirs, axis=1) / np.linalg.norm(theirs, axis=1)
     assert error.max() <= 1e-10
 
 
 def test_every_gradient_method_has_a_stored_trajectory(descent):
-    own = {"rmsprop_nesterov"}  # in no library: the book's form is the reference, below
+    # in no library: their references are below, and in test_steps.py
+    own = {"rmsprop_nesterov", "adgd", "spg", "nesterov_restart", "cg_descent", "lbfgs", "newton"}
     assert descent.__name__ in own | {entry["method"] for entry in ENTRIES}
 
 

@@ -121,8 +121,8 @@ def rprop(g, g_last, size, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-12, step_
     """Rprop: a step for each parameter, longer while its gradient keeps the sign, else shorter.
 
     The variant iRprop- of Igel and Huesken, in which a gradient that has changed its sign counts as
-    zero for one step; as `torch.optim.Rprop`, whose `step_sizes` begin at 1e-6 instead of 1e-12. The
-    first steps are 0.01 times the learning rate.
+    zero for one step. The steps begin with 0.01, times the learning rate, and so do their limits;
+    in `torch.optim.Rprop` the rate is the first step itself, and the limits are absolute.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """Directions that know something of the curvature."""
 
-from numpy import abs, dot, empty, maximum, ones, sqrt
+from numpy import abs, dot, empty, isfinite, maximum, ones, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -85,13 +85,17 @@ def cg_descent(g, g_old, t, free, p):
 def newton(g, hess):
     """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
 
-    `hess` or `hessp` is used, else differences of `jac`.
+    `hess` or `hessp` is used, else differences of the gradient. Where the Hessian is not finite,
+    the direction is the gradient.
 
     References
     ----------
     J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
     modification, https://doi.org/10.1007/978-0-387-40065-5.
     """
-    w, Q = eigh(hess)
-    w = maximum(abs(w), max(1e-8 * abs(w).max(), 1e-300))
-    return Q @ ((Q.T @ g) / w)
+    d = g
+    if isfinite(hess).all():
+        w, Q = eigh(hess)
+        w = maximum(abs(w), max(1e-8 * abs(w).max(), 1e-300))
+        d = Q @ ((Q.T @ g) / w)
+    return d

@@ -1,0 +1,256 @@
+"""Evaluations until the gradient vanishes: every method, and SciPy's solvers.
+
+An evaluation of f or of g counts 1, wherever it is made. A problem is solved at the first evaluated
+point where the (projected) gradient has no component above 1e-5; the budget is 10,000 evaluations,
+for n >= 1000 variables 100,000. Nothing but the gradient ends a run: SciPy's other criteria are
+switched off (`OFF` in bench/_recorder.py). Nelder-Mead and random_search take no gradients; at
+their points the gradient is looked at, free of charge. "adam, 0.001" is adam with that learning
+rate, the published constant; all else is at its default.
+
+Every set is split in two halves, problems of even and of odd index: what has been tuned on the
+first can be checked on the second. "-" is not solved; an empty cell has not been run: a box that
+the solver cannot have, Nelder-Mead, random_search and the textbook's methods for n >= 1000, dense
+matrices for n > 1000.
+"""
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from bench import _problems as problems
+from bench._recorder import (
+    TEXTBOOK,
+    budget,
+    endless,
+    evaluations,
+    ours,
+    published,
+    scipys,
+    suits,
+    work,
+)
+from bench._report import RESULTS, Table
+from scipy_gd import METHODS
+
+SETS = {
+    "Moré-Wild": problems.more_wild,
+    "Rosenbrock": problems.rosenbrocks,
+    "quadratic": problems.quadratics,
+    "fit": problems.fits,
+    "logistic": problems.logistics,
+    "boxed": problems.boxed,
+}
+HALVES = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
+RECOMMENDED = [name for name in ("lbfgs", "cg_descent", "spg") if name in METHODS]
+
+
+class Counts:
+    """Evaluations by solver and problem: inf if not solved, nan if not run."""
+
+    def __init__(self, solvers, sets):
+        self.solvers = {solver.name: endless(solver) for solver in solvers}
+        self.problems = [p for problems in sets.values() for p in problems]
+        self.rows = {name: k for k, name in enumerate(self.solvers)}
+        self.index = {}
+        for group, members in sets.items():
+            first = sum(map(len, self.index.values()))
+            self.index[group] = list(range(first, first + len(members)))
+
+    @cached_property
+    def table(self):
+        cells = [
+            (i, j)
+            for j, problem in enumerate(self.problems)
+            for i, solver in enumerate(self.solvers.values())
+            if suits(solver, problem)
+        ]
+        cells.sort(key=lambda cell: -self.problems[cell[1]].x0.size)  # the longest first
+        solvers = list(self.solvers.values())
+
+        def run(cell):
+            solver, problem = solvers[cell[0]], self.problems[cell[1]]
+            return evaluations(solver, problem, budget(problem))
+
+        table = np.full((len(solvers), len(self.problems)), np.nan)
+        for cell, count in zip(cells, work(run, cells), strict=True):
+            table[cell] = count
+        return table
+
+    def of(self, solver, groups, half="all", choose=lambda problem: True):
+        """The counts of one solver on the chosen problems of some sets, or of half of each."""
+        chosen = [
+            j
+            for group in groups
+            for j in self.index[group][HALVES[half]]
+            if choose(self.problems[j])
+        ]
+        return self.table[self.rows[solver], chosen]
+
+
+def run():
+    solvers = [*ours(), *published(), *scipys()]
+    counts = Counts(solvers, {name: make() for name, make in SETS.items()})
+    draw(counts)
+    return [
+        *(solved(counts, half) for half in HALVES),
+        against(counts),
+        profile_at_two(counts),
+        rosenbrock(counts),
+        textbook(counts),
+    ]
+
+
+SMOOTH = ("Moré-Wild", "Rosenbrock")
+
+
+def solved(counts, half):
+    title = {"all": "Solved", "even": "Solved, even half", "odd": "Solved, odd half"}[half]
+    sizes = {group: len(index[HALVES[half]]) for group, index in counts.index.items()}
+    rows = []
+    for name in counts.solvers:
+        found = [counts.of(name, [group], half) for group in sizes]
+        rows.append([name, *("" if np.isnan(c).all() else solutions(c) for c in found)])
+    return Table(title, ["solver", *(f"{group} ({n})" for group, n in sizes.items())], rows)
+
+
+def solutions(counts):
+    return int(np.isfinite(counts).sum())
+
+
+def against(counts):
+    """Ours against SciPy's, problem by problem."""
+    pairs = [("lbfgs", name) for name in ("L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC")]
+    pairs += [("lbfgs", "Nelder-Mead"), ("cg_descent", "CG")]
+    rows = []
+    for mine, theirs in pairs:
+        if mine not in METHODS:
+            continue
+        row = [f"{mine} : {theirs}"]
+        for half in HALVES:
+            a, b = (counts.of(name, SMOOTH, half) for name in (mine, theirs))
+            both = np.isfinite(a + b)
+            if half == "all":
+                row += [solutions(c) for c in (a[both], a[~both], b[~both])]
+            row.append(float(np.median(a[both] / b[both])))
+        rows.append(row)
+    columns = ["pair", "both solve", "only ours", "only theirs", "median ratio", "even", "odd"]
+    return Table("Evaluations, ours : SciPy's, Moré-Wild and Rosenbrock", columns, rows)
+
+
+def contestants():
+    return [*RECOMMENDED, *(solver.name for solver in scipys())]
+
+
+def profile_at_two(counts):
+    """The share of problems that a solver solves within a multiple of the best one's count."""
+    rows = []
+    for name in contestants():
+        row = [name]
+        for half, factors in {"all": (1, 2, 5, math.inf), "even": (2,), "odd": (2,)}.items():
+            ratios = to_the_best(counts, half)[name]
+            row += [percent(within(ratios, factor)) for factor in factors]
+        rows.append(row)
+    columns = ["solver", "best", "within 2 x", "within 5 x", "solved", "2 x, even", "2 x, odd"]
+    return Table("Within a multiple of the best, Moré-Wild and Rosenbrock", columns, rows)
+
+
+def to_the_best(counts, half="all"):
+    found = {name: counts.of(name, SMOOTH, half) for name in contestants()}
+    best = np.fmin.reduce(list(found.values()))
+    return {name: np.where(np.isfinite(c), c, np.nan) / best for name, c in found.items()}
+
+
+def within(values, limit):
+    return np.mean(values <= limit) if limit < math.inf else np.mean(np.isfinite(values))
+
+
+def percent(share):
+    return f"{100 * share:.0f} %"
+
+
+def rosenbrock(counts):
+    members = [counts.problems[j] for j in counts.index["Rosenbrock"]]
+    constants = {solver.name for solver in published()}
+    rows = [
+        [name, *("" if np.isnan(c) else "-" if np.isinf(c) else int(c) for c in row)]
+        for name in counts.solvers
+        if name not in constants
+        for row in [counts.of(name, ["Rosenbrock"])]
+    ]
+    columns = ["solver", *(p.name.replace("rosenbrock", "n =") for p in members)]
+    return Table("Rosenbrock: evaluations", columns, rows)
+
+
+def textbook(counts):
+    """The old methods at their defaults, and with the published constants."""
+    groups = ("Moré-Wild", "Rosenbrock", "quadratic")
+
+    def choose(problem):
+        return problem.x0.size <= 100 and not problem.name.endswith("1e+08")
+
+    constants = {solver.name.split(",")[0]: solver.name for solver in published()}
+    rows = []
+    for name in filter(METHODS.__contains__, TEXTBOOK):
+        row = [name]
+        for solver in (name, constants.get(name)):
+            for half in HALVES:
+                share = solver and within(counts.of(solver, groups, half, choose), math.inf)
+                row.append(percent(share) if solver else "")
+        rows.append(row)
+    size = counts.of("L-BFGS-B", groups, choose=choose).size
+    columns = ["method", "default", "even", "odd", "constant", "even", "odd"]
+    return Table(f"The textbook's methods: solved of {size}", columns, rows)
+
+
+# --- the picture: Okabe and Ito's colours; ours are solid
+
+STYLES = {
+    "lbfgs": ("#D55E00", "-"),
+    "cg_descent": ("#0072B2", "-"),
+    "spg": ("#009E73", "-"),
+    "L-BFGS-B": ("#D55E00", "--"),
+    "BFGS": ("black", "--"),
+    "CG": ("#0072B2", "--"),
+    "Newton-CG": ("#CC79A7", "--"),
+    "TNC": ("#E69F00", "--"),
+    "Nelder-Mead": ("#999999", ":"),
+}
+
+
+def draw(counts):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.6), layout="constrained", dpi=150)
+    figure.get_layout_engine().set(wspace=0.04)
+    left, right = figure.subplots(1, 2, sharey=True)
+    ratios = to_the_best(counts)
+    names = sorted(ratios, key=lambda name: -within(ratios[name], 2))
+    for name in names:
+        colour, line = STYLES[name]
+        look = {
+            "color": colour, "ls": line, "lw": 2.2 if line == "-" else 1.5, "label": name,
+            "drawstyle": "steps-post",
+        }  # fmt: skip
+        for axes, values, end in (
+            (left, ratios[name], 100),
+            (right, counts.of(name, SMOOTH), 10_000),
+        ):
+            reached = np.sort(values[values <= end])
+            share = np.arange(1, reached.size + 1) / values.size
+            start = [1 if axes is left else 10]
+            axes.plot([*start, *reached, end], [0, *share, share[-1] if share.size else 0], **look)
+    left.set(xlim=(1, 100), title="Performance profile", ylabel="share of problems solved")
+    left.set_xlabel("within this multiple of the best solver's evaluations")
+    right.set(xlim=(10, 10_000), title="Data profile", xlabel="within this many evaluations")
+    left.set(ylim=(0, 1))
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.grid(color="0.9", lw=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    left.set_xticks([1, 2, 5, 10, 20, 50, 100])
+    left.minorticks_off()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    RESULTS.mkdir(exist_ok=True)
+    figure.savefig(RESULTS / "convergence.png")

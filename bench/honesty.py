@@ -1,0 +1,66 @@
+"""How often `success=True` is claimed, and how often it is false.
+
+Every method at its default, with the published constants, and SciPy's solvers with their own
+default tolerances, on all problems of `convergence`. A claim is false if the (projected) gradient,
+computed anew at the returned point, has a component above 1e-5; "not claimed" are runs that ended
+without success although it has none. A run is cut off after 10,000 evaluations (100,000 for
+n >= 1000); then nothing is claimed.
+"""
+
+import math
+
+from bench._problems import boxed, fits, logistics, more_wild, quadratics, rosenbrocks
+from bench._recorder import (
+    GTOL,
+    Recorder,
+    budget,
+    norm,
+    ours,
+    published,
+    scipys,
+    solve,
+    suits,
+    work,
+)
+from bench._report import Table
+
+COLUMNS = ("runs", "claimed", "false", "not claimed", "cut off")
+
+
+def verdict(solver, problem):
+    """One run, counted in the columns that it belongs to."""
+    recorder = Recorder(problem, budget(problem), solver.takes_gradients, until=-math.inf)
+    result = solve(solver, problem, recorder)
+    if result is None:
+        return {"runs", "cut off"}
+    reached = norm(problem, result.x) <= GTOL
+    if result.success:
+        return {"runs", "claimed"} if reached else {"runs", "claimed", "false"}
+    return {"runs", "not claimed"} if reached else {"runs"}
+
+
+def run():
+    sets = (more_wild, rosenbrocks, quadratics, fits, logistics, boxed)
+    problems = [problem for make in sets for problem in make()]
+    problems.sort(key=lambda problem: -problem.x0.size)
+    groups = {"scipy_gd": ours(), "published constants": published(), "SciPy": scipys()}
+    cells = [
+        (solver, problem)
+        for problem in problems
+        for solvers in groups.values()
+        for solver in solvers
+        if suits(solver, problem)
+    ]
+    rows = {solver.name: [0] * len(COLUMNS) for solvers in groups.values() for solver in solvers}
+    for (solver, _), found in zip(cells, work(lambda cell: verdict(*cell), cells), strict=True):
+        for k, column in enumerate(COLUMNS):
+            rows[solver.name][k] += column in found
+
+    summed = [
+        [f"all of {group}", *(sum(rows[s.name][k] for s in solvers) for k in range(len(COLUMNS)))]
+        for group, solvers in groups.items()
+    ]
+    return [
+        Table("By solver", ["solver", *COLUMNS], [[name, *row] for name, row in rows.items()]),
+        Table("In all", ["solvers", *COLUMNS], summed),
+    ]
