@@ -205,7 +205,7 @@ def column(first, last):
 
 @functools.cache
 def _more_wild_set():
-    """Names, starts, known solutions and our residuals, by the names of optimagic's set."""
+    """Starts and known solutions of optimagic's set, with the residuals above, by name."""
     from optimagic.benchmarking import more_wild as theirs
 
     data = {
@@ -223,24 +223,24 @@ def _more_wild_set():
         "box_3d": 10,
         "jennrich_sampson": 10,
         "brown_dennis": 20,
-        "chebyquad": 0,
+        "chebyquad": None,  # as many as variables
     }
-    functions = {f.__name__: f for f in (
+    special = {"linear_rank_one_zero_columns_rows": linear_rank_one_zeros}
+    functions = special | {f.__name__: f for f in (
         linear_full_rank, linear_rank_one, rosenbrock, helical_valley, powell_singular,
         freudenstein_roth, bard, kowalik_osborne, meyer, watson, box_3d, jennrich_sampson,
         brown_dennis, chebyquad, brown_almost_linear, osborne_one, osborne_two, bdqrtic, cube,
         mancino, heart_eight,
-    )} | {"linear_rank_one_zero_columns_rows": linear_rank_one_zeros}  # fmt: skip
+    )}  # fmt: skip
     found = {}
     for name, problem in theirs.MORE_WILD_PROBLEMS.items():
         x0 = np.array(problem["start_x"], float)
         family = max((f for f in functions if name.startswith(f)), key=len)
-        args = [v[:, None] for v in data.get(family, [])]
         if family in sizes:
             args = [sizes[family] or x0.size]
-        residuals = functions[family]
-        bound = (lambda x, r=residuals, a=args: r(x, *a)) if args else residuals
-        found[name] = x0, problem["solution_x"], bound
+        else:
+            args = [v[:, None] for v in data.get(family, [])]
+        found[name] = x0, problem["solution_x"], lambda x, r=functions[family], a=args: r(x, *a)
     return found
 
 
@@ -352,9 +352,8 @@ MODELS = {
 
 MISRA = """77.6 114.9 141.1 190.8 239.9 289 332.8 378.4 434.8 477.3 536.8 593.1 689.1 760
     | 10.07 14.73 17.94 23.93 29.61 35.18 40.02 44.82 50.76 55.05 61.01 66.40 75.47 81.78"""
-DATA = {name: tuple(np.array(side.split(), float)[:, None] for side in text.split("|"))
-for name, text in {
-    "Misra1a": MISRA, "Misra1b": MISRA, "Misra1c": MISRA, "Misra1d": MISRA,
+OBSERVED = {
+    **dict.fromkeys(("Misra1a", "Misra1b", "Misra1c", "Misra1d"), MISRA),
     "Chwirut2": """.5 1 1.75 3.75 5.75 .875 2.25 3.25 5.25 .75 1.75 2.75 4.75 .625 1.25 2.25 4.25
         .5 3 .75 3 1.5 6 3 6 1.5 3 .5 2 4 .75 2 5 .75 2.25 3.75 5.75 3 .75 2.5 4 .75 2.5 4 .75 2.5
         4 .5 6 3 .5 2.75 .5 1.75
@@ -397,7 +396,11 @@ for name, text in {
         | .252429 .252141 .251809 .297989 .296257 .295319 .339603 .337731 .333820 .389510 .386998
         .438864 .434887 .427893 .471568 .461699 .461144 .513532 .506641 .505062 .535648 .533726
         .568064 .612886 .624169""",
-}.items()}  # fmt: skip
+}
+DATA = {
+    name: tuple(np.array(side.split(), float)[:, None] for side in text.split("|"))
+    for name, text in OBSERVED.items()
+}
 
 
 def nist():

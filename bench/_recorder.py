@@ -125,7 +125,8 @@ class Recorder:
 
 def norm(problem, x, g=None):
     """The greatest component of the projected gradient."""
-    return abs(problem.projected(x, problem.jac(x) if g is None else g)).max()
+    with np.errstate(all="ignore"):
+        return abs(problem.projected(x, problem.jac(x) if g is None else g)).max()
 
 
 def solve(solver, problem, recorder) -> OptimizeResult | None:

@@ -2,9 +2,10 @@
 
 Every method at its default, with the published constants, and SciPy's solvers with their own
 default tolerances, on all problems of `convergence`. A claim is false if the (projected) gradient,
-computed anew at the returned point, has a component above 1e-5; "not claimed" are runs that ended
-without success although it has none. A run is cut off after 10,000 evaluations (100,000 for
-n >= 1000); then nothing is claimed.
+computed anew at the returned point, has a component above 1e-5, which is the tolerance of BFGS, CG
+and L-BFGS-B too; Nelder-Mead's claim is one about its simplex, Newton-CG's and TNC's about the step
+or f. "not claimed" are runs that ended without success although there is no such component. A run
+is cut off after 10,000 evaluations (100,000 for n >= 1000); then nothing is claimed.
 """
 
 import math

@@ -27,6 +27,7 @@ from ._endings import (
     FTOL,
     MAXITER,
     NONFINITE,
+    PRECISION,
     RUNNING,
     STALLED,
     TARGET,
@@ -44,7 +45,7 @@ from ._kernel import (
     record,
     s_type,
 )
-from ._state import DONE, GRADIENT, POINTS, RECENT, VALUE
+from ._state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
 from ._steps import ACCEPT, ANEW, RETRY, first, judge, largest, local
 
 
@@ -85,6 +86,14 @@ def progressed(r):
 
 
 @local
+def idle(r):
+    """Whether a step rule goes round in the rounding errors of f."""
+    moved = abs(r.f - r.f_old) > (1e-10 if r.rule == WOLFE else 1e-14) * abs(r.f)
+    r.idle = 0 if moved or r.nit_mark == r.nit else r.idle + 1
+    return r.idle >= 50
+
+
+@local
 def ran_away(V, r, moved):
     if r.f > r.f_start + 1e4 * (1.0 + abs(r.f_start)):
         return True
@@ -117,6 +126,8 @@ def judge_point(V, r, arrived, moved):
         return MAXITER
     if not progressed(r):
         return STALLED
+    if r.rule >= ARMIJO and idle(r):
+        return PRECISION
     if not np.isfinite(r.snorm + r.dnorm):
         return NONFINITE
     return RUNNING

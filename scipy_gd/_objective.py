@@ -168,9 +168,11 @@ class Objective:
             for i in np.flatnonzero(steps):
                 point = x.copy()
                 point[i] = point[i] + steps[i]
-                with np.errstate(invalid="ignore"):
-                    H[i] = (self.gradient_at(point) - g) / steps[i]
-                self.f = f
+                try:
+                    with np.errstate(invalid="ignore"):
+                        H[i] = (self.gradient_at(point) - g) / steps[i]
+                finally:
+                    self.f = f
         return 0.5 * (H + H.T)
 
     def _difference(self, x: Vector) -> Vector:

@@ -187,7 +187,8 @@ def lay_out(
     r["kernel"] = lift(method, searching, box is not None, tuple(arrays)).address
     r["needs"] = r["ask"] = needs
     patient = scheduled or not needs & GRADIENT
-    r["maxiter"], r["patience"] = opts["maxiter"], 2**62 if patient else 1000
+    r["patience"] = 2**62 if patient else 1000
+    r["maxiter"] = opts["maxiter"]
     for name in ("gtol", "ftol", "xtol", "target"):
         r[name] = opts[name]
     r["nit"] = -1

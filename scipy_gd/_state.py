@@ -52,6 +52,7 @@ RECORD = np.dtype(
         # when to stop
         ("maxiter", "i8"),
         ("patience", "i8"),
+        ("idle", "i8"),
         ("gtol", "f8"),
         ("ftol", "f8"),
         ("xtol", "f8"),

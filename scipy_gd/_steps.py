@@ -254,7 +254,7 @@ def bold_first(V, r):
     if r.alpha == 0.0:
         r.alpha = first_rate(V, r)
     elif not r.fresh:
-        r.alpha *= 1.1
+        r.alpha *= 1.05
     place(V, r, r.alpha)
 
 

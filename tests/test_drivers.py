@@ -265,9 +265,7 @@ def test_a_gradient_of_the_wrong_shape_is_refused_in_both(shape):
     jac = {"number": number, "short": short, "long": long}[shape]
     for compiled in (True, False):
         with pytest.raises(ValueError, match="`jac` must return an array"):
-            minimize(
-                rosen, START, jac=jac, method=gd, options={"compiled": compiled, "maxiter": 3}
-            )
+            minimize(rosen, START, jac=jac, method=gd, options={"compiled": compiled, "maxiter": 3})
 
 
 def test_columns_are_gradients_in_both():

@@ -52,7 +52,11 @@ BAD_ARGUMENTS = [
     ({"learning_rate": 0}, ValueError, "`learning_rate` must be above 0"),
     ({"learning_rate": -1e-3}, ValueError, "`learning_rate` must be above 0"),
     ({"learning_rate": np.nan}, ValueError, "`learning_rate` must be above 0"),
-    ({"learning_rate": "fast"}, ValueError, "`learning_rate` must be one of 'armijo'"),
+    (
+        {"learning_rate": "fast"},
+        ValueError,
+        "`learning_rate` must be one of 'auto', 'armijo', 'wolfe'",
+    ),
     ({"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "`learning_rate` must be a number or have"),
     ({"learning_rate": [0.1, -0.2]}, ValueError, "`learning_rate` must be at least 0"),
     ({"learning_rate": [0.1, np.nan]}, ValueError, "`learning_rate` must be at least 0"),
@@ -158,12 +162,16 @@ def test_other_methods_name_their_own_options():
         momentum(never, X0, momentum=1.0)
     with pytest.raises(ValueError, match="`dampening` must be at least 0 and below 1"):
         momentum(never, X0, dampening=1.5)
-    with pytest.raises(ValueError, match="`learning_rate` must be a number for <method random_s"):
+    with pytest.raises(
+        ValueError, match="`learning_rate` must be a number or 'auto' for <method random_s"
+    ):
         random_search(never, X0, learning_rate="armijo")
 
 
 def test_a_schedule_that_breaks_later_is_named_with_its_step():
-    with pytest.raises(ValueError, match=r"`learning_rate` must be above 0.*at step 5") as caught:
+    with pytest.raises(
+        ValueError, match=r"`learning_rate` must be at least 0.*at step 5"
+    ) as caught:
         gd(fun, X0, jac=lambda x: 2 * x, learning_rate=lambda t: 0.1 if t < 5 else np.nan)
     assert caught.value.optimize_result.nit == 3
     assert caught.value.optimize_result.fun < fun(np.array(X0))

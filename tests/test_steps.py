@@ -1,0 +1,331 @@
+"""Step rules and the methods that live by them, against independent references."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize, rosen, rosen_der, rosen_hess, rosen_hess_prod
+
+from scipy_gd import METHODS, adam, adgd, cg_descent, gd, lbfgs, nesterov_restart, newton, spg
+from scipy_gd.problems import quadratic
+
+START = np.array([-1.2, 1.0, -0.5, 0.8])
+A, c = (np.array(a) for a in quadratic(8, 50.0).args)
+
+
+def bowl(x):
+    return 0.5 * float((x - c) @ A @ (x - c))
+
+
+def slope(x):
+    return A @ (x - c)
+
+
+def iterates(method, fun=rosen, jac=rosen_der, x0=START, **options):
+    options = {"maxiter": 30, "return_all": True} | options
+    return np.array(minimize(fun, x0, jac=jac, method=method, options=options).allvecs)
+
+
+# --- the line searches keep their promises
+
+
+@pytest.mark.parametrize("rate", ["armijo", "wolfe", "auto"])
+def test_accepted_steps_fulfil_the_conditions(descent, rate):
+    weak = {"wolfe": 0.2 if descent is cg_descent else 0.9}.get(rate)
+    if rate == "auto" and descent not in (lbfgs, cg_descent):
+        return
+    if rate == "auto":
+        weak = {lbfgs: 0.9, cg_descent: 0.2}[descent]
+    xs = iterates(descent, learning_rate=rate)
+    assert len(xs) > 3
+    for x, y in zip(xs, xs[1:], strict=False):
+        promised = rosen_der(x) @ (x - y)
+        assert promised > 0
+        assert rosen(y) <= rosen(x) - 1e-4 * promised + 1e-10 * abs(rosen(x))
+        if weak:
+            assert rosen_der(y) @ (x - y) <= weak * promised * (1 + 1e-8)
+            if weak < 0.5:
+                assert rosen_der(y) @ (x - y) >= -weak * promised * (1 + 1e-8)
+
+
+@pytest.mark.parametrize("rate", ["armijo", "wolfe", "auto"])
+def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
+    if descent.auto == "fixed" and rate == "auto":
+        return
+
+    def fun(x):
+        with np.errstate(all="ignore"):
+            return float(np.sum(x - 2 * np.log(x)))
+
+    def jac(x):
+        with np.errstate(all="ignore"):
+            return 1 - 2 / x
+
+    res = minimize(fun, [1e-3, 3.0, 50.0], jac=jac, method=descent, options={"learning_rate": rate})
+    assert np.isfinite(res.fun)
+    assert res.success
+    np.testing.assert_allclose(res.x, 2, atol=1e-3)
+
+
+def test_bounds_hold_under_every_rule(descent):
+    for rate in ("armijo", "wolfe", "auto"):
+        seen = []
+
+        def fun(x, seen=seen):
+            seen.append(x)
+            return bowl(x)
+
+        box = np.column_stack([c - 0.1, c + np.linspace(-0.05, 1, 8)])
+        res = minimize(
+            fun,
+            np.zeros(8),
+            jac=slope,
+            bounds=box,
+            method=descent,
+            options={"learning_rate": rate, "maxiter": 500},
+        )
+        points = np.array(seen)
+        assert (points >= box[:, 0]).all()
+        assert (points <= box[:, 1]).all()
+        if res.success:
+            g = res.jac
+            projected = np.clip(res.x - g, *box.T) - res.x
+            assert abs(projected).max() <= 1.0001e-5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_boxed_quadratics_are_solved(descent, seed):
+    rng = np.random.default_rng(seed)
+    B = rng.normal(size=(5, 5))
+    H, b = B @ B.T + 0.1 * np.eye(5), 3 * rng.normal(size=5)
+    exact = minimize(
+        lambda x: x @ H @ x / 2 - b @ x,
+        np.full(5, 0.5),
+        jac=lambda x: H @ x - b,
+        bounds=[(0, 1)] * 5,
+        options={"ftol": 0, "gtol": 1e-10},
+    )
+    res = minimize(
+        lambda x: x @ H @ x / 2 - b @ x,
+        np.full(5, 0.5),
+        jac=lambda x: H @ x - b,
+        bounds=[(0, 1)] * 5,
+        method=descent,
+        options={"maxiter": 20_000},
+    )
+    if descent.__name__ in ("rprop", "adgd"):
+        return  # no values are looked at, and no projection is thought of
+    assert res.success
+    assert res.fun == pytest.approx(exact.fun, abs=1e-6)
+
+
+# --- success is never wrong
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    method=st.sampled_from([m for m in METHODS.values() if "g" in m.supplied]),
+    n=st.integers(1, 6),
+    seed=st.integers(0, 10_000),
+    scale=st.sampled_from([1e-6, 1.0, 1e5]),
+    bounded=st.booleans(),
+    rate=st.sampled_from(["auto", "armijo", "wolfe", 0.01]),
+)
+def test_success_means_that_the_gradient_vanishes(method, n, seed, scale, bounded, rate):
+    rng = np.random.default_rng(seed)
+    B, b = rng.normal(size=(n + 1, n)), rng.normal(size=n + 1)
+
+    def fun(x):
+        return scale * float(np.sum(np.sqrt(1 + (B @ x - b) ** 2)))
+
+    def jac(x):
+        r = B @ x - b
+        return scale * (B.T @ (r / np.sqrt(1 + r * r)))
+
+    box = np.sort(rng.normal(size=(n, 2)), axis=1) if bounded else None
+    res = minimize(
+        fun,
+        rng.normal(size=n),
+        jac=jac,
+        bounds=box,
+        method=method,
+        options={"learning_rate": rate, "maxiter": 300},
+    )
+    g = jac(res.x)
+    assert res.jac.tolist() == g.tolist()
+    assert res.fun == fun(res.x)
+    if bounded:
+        g = np.clip(g, res.x - box[:, 1], res.x - box[:, 0])
+    assert res.success == (abs(g).max() <= 1e-5)
+
+
+# --- the methods
+
+
+def test_lbfgs_is_bfgs_with_a_scaled_start():
+    """The two-loop recursion, against the matrices of the product form."""
+    xs = iterates(lbfgs, bowl, slope, np.zeros(8), maxiter=6)
+    for k in range(1, len(xs) - 1):
+        s = np.diff(xs[: k + 1], axis=0)
+        y = s @ A
+        H = np.eye(8) * (s[-1] @ y[-1]) / (y[-1] @ y[-1])
+        for sk, yk in zip(s, y, strict=True):
+            W = np.eye(8) - np.outer(yk, sk) / (sk @ yk)
+            H = W.T @ H @ W + np.outer(sk, sk) / (sk @ yk)
+        d, step = H @ slope(xs[k]), xs[k] - xs[k + 1]
+        cosine = d @ step / np.linalg.norm(d) / np.linalg.norm(step)
+        assert cosine == pytest.approx(1, abs=1e-9)
+
+
+def test_lbfgs_forgets_all_but_the_last_pairs():
+    long = iterates(lbfgs, bowl, slope, np.zeros(8), maxcor=50)
+    short = iterates(lbfgs, bowl, slope, np.zeros(8), maxcor=2)
+    assert long[:4].tolist() == short[:4].tolist()
+    assert long[5].tolist() != short[5].tolist()
+
+
+def test_cg_descent_is_the_formula_of_the_paper():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        g, g_old, p = rng.normal(size=(3, 5))
+        ours, _ = cg_descent.formula(g, g_old, 3.0, np.ones(5), p)
+        d, y = -p, g - g_old
+        if d @ y > 0:
+            beta = (y - 2 * d * (y @ y) / (d @ y)) @ g / (d @ y)
+            beta = max(beta, 0.4 * (d @ g) / (d @ d))
+            np.testing.assert_allclose(ours, g - beta * d, rtol=1e-12)
+            assert ours @ g >= 7 / 8 * (g @ g) * (1 - 1e-12) or beta == 0.4 * (d @ g) / (d @ d)
+
+
+def test_adgd_is_the_recursion_of_the_paper():
+    xs = iterates(adgd, bowl, slope, np.zeros(8), maxiter=40)
+    x_old, g_old = xs[0], slope(xs[0])
+    a_old, theta = 1e-6 * (1 + np.linalg.norm(x_old)) / np.linalg.norm(g_old), 1 / 3
+    x = x_old - a_old * g_old
+    for k in range(1, 40):
+        np.testing.assert_allclose(xs[k], x, rtol=1e-10)
+        g = slope(x)
+        L = np.linalg.norm(g - g_old) / np.linalg.norm(x - x_old)
+        a = np.sqrt(2 / 3 + theta) * a_old
+        if 2 * a_old**2 * L**2 > 1:
+            a = min(a, a_old / np.sqrt(2 * a_old**2 * L**2 - 1))
+        theta, a_old, x_old, g_old = a / a_old, a, x, g
+        x = x - a * g
+
+
+def test_spg_takes_one_of_barzilai_and_borweins_steps():
+    xs = iterates(spg, bowl, slope, np.zeros(8))
+    shorts = []
+    for old, x, new in zip(xs, xs[1:], xs[2:], strict=False):
+        s, y = x - old, slope(x) - slope(old)
+        shorts.append((s @ y) / (y @ y))
+        rate = np.linalg.norm(new - x) / np.linalg.norm(slope(x))
+        known = [(s @ s) / (s @ y), *shorts[-6:]]
+        assert min(abs(rate / k - 1) for k in known) < 1e-9 or rate < min(known)
+
+
+def test_nesterov_restart_extrapolates_as_fista():
+    xs = iterates(nesterov_restart, bowl, slope, np.zeros(8), maxiter=12)
+    theta, kept = 1.0, xs[0]
+    for y, y_next in zip(xs, xs[1:], strict=False):
+        # y_next = x + beta (x - kept), where x = y - a g: a is the unknown
+        theta_next = (1 + np.sqrt(1 + 4 * theta**2)) / 2
+        beta = (theta - 1) / theta_next
+        x = (y_next + beta * kept) / (1 + beta)
+        step = y - x
+        g = slope(y)
+        assert step @ g / np.linalg.norm(step) / np.linalg.norm(g) == pytest.approx(1, abs=1e-8)
+        a = np.linalg.norm(step) / np.linalg.norm(g)
+        assert bowl(x) <= bowl(y) - a / 2 * (g @ g) + 1e-12
+        theta, kept = theta_next, x
+
+
+def test_newton_needs_one_step_on_a_quadratic():
+    res = minimize(bowl, np.zeros(8), jac=slope, hess=lambda x: A, method=newton)
+    assert (res.success, res.nit, res.nhev) == (True, 1, 2)
+
+
+def test_newton_goes_downhill_where_the_hessian_is_indefinite():
+    def fun(x):
+        return float(x[0] ** 4 / 4 - x[0] ** 2 / 2 + x[1] ** 2)
+
+    def jac(x):
+        return np.array([x[0] ** 3 - x[0], 2 * x[1]])
+
+    res = minimize(fun, [0.1, 1.0], jac=jac, method=newton)
+    assert res.success
+    assert res.x[0] == pytest.approx(1, abs=1e-4)
+
+
+def test_sources_of_the_hessian_agree():
+    runs = [
+        minimize(rosen, START, jac=rosen_der, method=newton, hess=rosen_hess),
+        minimize(rosen, START, jac=rosen_der, method=newton, hessp=rosen_hess_prod),
+        minimize(rosen, START, jac=rosen_der, method=newton),
+        minimize(rosen, START, method=newton),
+    ]
+    for run in runs:
+        assert run.success
+        np.testing.assert_allclose(run.x, runs[0].x, atol=2e-4)
+    assert runs[1].nhev == 4 * (runs[1].nit + 1)
+    assert runs[2].nhev == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"hess": lambda x: np.eye(3)}, ValueError, "`hess` must return a real matrix of shape"),
+        ({"hess": lambda x: None}, ValueError, "`hess` must return a real matrix"),
+        ({"hess": lambda x: np.triu(np.ones((4, 4)))}, ValueError, "symmetric"),
+        ({"hess": 3}, TypeError, "`hess` must be callable"),
+        ({"hessp": 3}, TypeError, "`hessp` must be callable"),
+        ({"hessp": lambda x, p: p[:2]}, ValueError, "`hessp` must return an array of shape"),
+    ],
+)
+def test_bad_hessians_are_named(given, error, message):
+    with pytest.raises(error, match=message):
+        minimize(rosen, START, jac=rosen_der, method=newton, **given)
+
+
+# --- endings
+
+
+def test_a_wrong_gradient_ends_in_precision_loss_with_advice(descent):
+    if descent.auto == "fixed":
+        return
+    res = minimize(bowl, np.zeros(8), jac=lambda x: -slope(x), method=descent)
+    assert (res.success, res.status) == (False, 2)
+    assert "check_grad=True" in res.message
+    assert "schedule" in res.message
+
+
+def test_a_noisy_objective_is_told_about_schedules(descent):
+    rng = np.random.default_rng(0)
+    res = minimize(
+        lambda x: bowl(x) + rng.normal(),
+        np.zeros(8),
+        jac=lambda x: slope(x) + rng.normal(size=8),
+        method=descent,
+        options={"maxiter": 5000},
+    )
+    assert not res.success
+    if res.status in (2, 5):
+        assert "schedule" in res.message
+
+
+def test_auto_is_the_default_and_the_constant_an_option():
+    auto = minimize(rosen, START, jac=rosen_der, method=adam)
+    fixed = minimize(rosen, START, jac=rosen_der, method=adam, options={"learning_rate": 1e-3})
+    assert auto.success
+    assert 3 * auto.nit < fixed.nit
+    assert gd.learning_rate == "auto"
+    assert gd.constant == 1e-3
+
+
+def test_the_random_step_follows_the_successes():
+    search = METHODS["random_search"]
+    options = {"rng": 0, "target": 1e-12, "maxiter": 20_000}
+    auto = minimize(bowl, np.zeros(8), method=search, options=options)
+    assert auto.success
+    fixed = minimize(bowl, np.zeros(8), method=search, options=options | {"learning_rate": 0.1})
+    assert not fixed.success
