@@ -130,7 +130,7 @@ def norm(problem, x, g=None):
 
 
 def solve(solver, problem, recorder) -> OptimizeResult | None:
-    """What `minimize` returns; None if the recorder ended it, or numbers went out of range."""
+    """What `minimize` returns; None if the recorder ended the run."""
     jac = recorder.jac if solver.takes_gradients else None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -139,7 +139,7 @@ def solve(solver, problem, recorder) -> OptimizeResult | None:
                 recorder.fun, problem.x0.copy(), jac=jac, method=solver.method,
                 bounds=problem.bounds, options=dict(solver.options),
             )  # fmt: skip
-        except (Ended, ArithmeticError):
+        except Ended:
             return None
 
 

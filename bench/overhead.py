@@ -1,9 +1,11 @@
 """The cost of one iteration beyond the user's functions, with a Python objective.
 
 Every solver minimises the same function, and what the same calls of `fun` and `jac` cost by
-themselves is taken off, in the same run. Everything the loop does is on: counts, best point,
-endings, `maxtime`; the second row of ours has a callback as well. The pasted Adam is a NumPy loop
-as found in many scripts, without any of this. SciPy's own solvers are per evaluation.
+themselves is taken off, in the same run. Everything the loop does
+is on: counts, best point, endings, `maxtime`; the second row of ours has a callback as well. The
+pasted Adam is a NumPy loop as found in many scripts, without any of this. SciPy's own solvers are
+per evaluation. The second table is for limited-memory methods on Rosenbrock's function, with
+compiled functions called from Python, 500 iterations at most.
 """
 
 import time
@@ -13,7 +15,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from bench._report import Table
-from scipy_gd import adam, gd
+from scipy_gd import adam, gd, lbfgs
+from scipy_gd.problems import rosenbrock
 
 STEPS = 20_000
 
@@ -90,5 +93,42 @@ def run():
     reference = rows["scipy_gd adam"]
     for row in rows.values():
         row += [row[1] / reference[1], row[2] / reference[2]]
+    return [first(rows), limited_memory()]
+
+
+def first(rows):
     columns = ["solver", "n = 2", "n = 100", "ratio, n = 2", "ratio, n = 100"]
-    return [Table("Microseconds an iteration (least of 5)", columns, list(rows.values()))]
+    return Table("Microseconds an iteration (least of 5)", columns, list(rows.values()))
+
+
+def limited_memory():
+    solvers = {
+        "scipy_gd lbfgs": (lbfgs, {"compiled": False}),
+        "scipy_gd lbfgs, maxcor 10": (lbfgs, {"compiled": False, "maxcor": 10}),
+        "SciPy L-BFGS-B (maxcor 10)": ("L-BFGS-B", {"ftol": 0.0}),
+    }
+    rows = {name: [name] for name in solvers}
+    for n in (2, 100, 10_000):
+        p = rosenbrock(n)
+        for name, (method, options) in solvers.items():
+            options = options | {"gtol": 1e-5, "maxiter": 500}
+            together = value = slope = np.inf
+            for _ in range(5):
+                start = time.perf_counter()
+                res = minimize(p.fun, p.x0, jac=p.jac, method=method, options=options)
+                together = min(together, time.perf_counter() - start)
+                value = min(value, seconds(p.fun, p.x0))
+                slope = min(slope, seconds(p.jac, p.x0))
+            rows[name].append(1e6 * (together - res.nfev * value - res.njev * slope) / res.nit)
+    theirs = rows["SciPy L-BFGS-B (maxcor 10)"]
+    for row in rows.values():
+        row += [a / b for a, b in zip(row[1:4], theirs[1:4], strict=True)]
+    columns = ["solver", "n = 2", "n = 100", "n = 10,000", "ratio", "ratio", "ratio"]
+    return Table("Microseconds an iteration, limited memory", columns, list(rows.values()))
+
+
+def seconds(function, x):
+    start = time.perf_counter()
+    for _ in range(1000):
+        function(x)
+    return (time.perf_counter() - start) / 1000

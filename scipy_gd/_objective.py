@@ -150,7 +150,7 @@ class Objective:
                 raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
             if not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * np.abs(H).max(), equal_nan=True):
                 raise ValueError("`hess` must return a symmetric matrix")
-            return H.astype(float)
+            return np.asarray(H, dtype=np.float64)
         if self.hessp is not None:
             self.nhev += n
             rows = [self.hessp(x.copy(), e, *self.args) for e in np.eye(n)]
@@ -173,7 +173,7 @@ class Objective:
                         H[i] = (self.gradient_at(point) - g) / steps[i]
                 finally:
                     self.f = f
-        return 0.5 * (H + H.T)
+        return np.asarray(0.5 * (H + H.T), dtype=np.float64)
 
     def _difference(self, x: Vector) -> Vector:
         steps, sides = difference_steps(x, self.jac, self.rel_step, self.box)

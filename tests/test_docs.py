@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import pydoc
 import runpy
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_a_method_of_the_users_own_is_documented_too():
     assert "Mine." in homemade.__doc__
     assert "strength : default 2.0" in homemade.__doc__
     assert homemade(lambda x: x @ x, [1.0], strength=1.0).success
+
+
+def test_help_shows_the_documentation_of_the_method(method):
+    page = pydoc.plain(pydoc.render_doc(method))
+    assert "learning_rate :" in page
+    assert "x <- x - learning_rate * d" in page
+
+
+def test_docstrings_in_any_quotes():
+    @elementwise(learning_rate=0.1)
+    def single(g):
+        'One "line".'
+        return g
+
+    assert 'One "line".' in single.__doc__
+    assert update(single) == "def single(g):\n    return g"
 
 
 def test_every_method_is_exported():

@@ -1,5 +1,7 @@
 """Step rules and the methods that live by them, against independent references."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +40,7 @@ def test_accepted_steps_fulfil_the_conditions(descent, rate):
         weak = {lbfgs: 0.9, cg_descent: 0.2}[descent]
     xs = iterates(descent, learning_rate=rate)
     assert len(xs) > 3
-    for x, y in zip(xs, xs[1:], strict=False):
+    for x, y in pairwise(xs):
         promised = rosen_der(x) @ (x - y)
         assert promised > 0
         assert rosen(y) <= rosen(x) - 1e-4 * promised + 1e-10 * abs(rosen(x))
@@ -227,7 +229,7 @@ def test_spg_takes_one_of_barzilai_and_borweins_steps():
 def test_nesterov_restart_extrapolates_as_fista():
     xs = iterates(nesterov_restart, bowl, slope, np.zeros(8), maxiter=12)
     theta, kept = 1.0, xs[0]
-    for y, y_next in zip(xs, xs[1:], strict=False):
+    for y, y_next in pairwise(xs):
         # y_next = x + beta (x - kept), where x = y - a g: a is the unknown
         theta_next = (1 + np.sqrt(1 + 4 * theta**2)) / 2
         beta = (theta - 1) / theta_next
