@@ -38,6 +38,7 @@ from .methods import (
 if TYPE_CHECKING:
     from . import plot, problems, schedules
     from ._compare import Comparison, compare
+    from ._line_search import line_search
     from .check import GradientCheck, GradientError, check_grad
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _LAZY = {
     "check_grad": "check",
     "GradientCheck": "check",
     "GradientError": "check",
+    "line_search": "_line_search",
     "compare": "_compare",
     "Comparison": "_compare",
     "plot": "",
@@ -71,6 +73,7 @@ __all__ = [
     "elementwise",
     "gd",
     "lbfgs",
+    "line_search",
     "momentum",
     "nesterov",
     "nesterov_restart",

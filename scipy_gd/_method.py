@@ -145,8 +145,18 @@ class Method:
     def __reduce__(self) -> str:
         return self.__qualname__
 
-    def __getattribute__(self, name: str) -> Any:
-        return documentation(self) if name == "__doc__" else object.__getattribute__(self, name)
+
+class _Documentation:
+    """The docstring: the class has its own, and every method one that is made when it is read."""
+
+    def __init__(self, own: str | None) -> None:
+        self.own = own
+
+    def __get__(self, method: Method | None, owner: Any = None) -> str | None:
+        return self.own if method is None else documentation(method)
+
+
+Method.__doc__ = _Documentation(Method.__doc__)  # type: ignore[assignment]
 
 
 def elementwise(

@@ -47,7 +47,7 @@ def test_examples_of_a_module(name):
     module = importlib.import_module(name)
     assert module.__doc__
     for key, thing in vars(module).items():
-        own = getattr(thing, "__module__", None) == name and not key.startswith("__")
+        own = getattr(thing, "__module__", None) == name and not key.startswith("_")
         if own and key not in METHODS and isinstance(getattr(thing, "__doc__", None), str):
             check_examples(thing.__doc__, f"{name}.{key}")
 

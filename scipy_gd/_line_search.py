@@ -1,0 +1,136 @@
+"""The line searches of the methods, on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeResult
+
+from . import _options
+from ._drive import interpret
+from ._endings import ENDINGS, MAXFEV, MAXITER, PRECISION
+from ._inputs import limits, starting_point
+from ._machine import tell
+from ._method import vector
+from ._objective import Objective, OutOfBudget
+from ._run import lay_out
+from ._state import DONE, GRADIENT, POINTS, VALUE
+
+
+@vector(auto="wolfe", unit=True)
+def _along(g, p):  # type: ignore[no-untyped-def]
+    """The direction that was given."""
+    return -p, p
+
+
+def line_search(
+    fun: Callable[..., Any],
+    jac: Callable[..., Any] | bool | str,
+    x: ArrayLike,
+    direction: ArrayLike,
+    *,
+    rule: str = "wolfe",
+    c2: float = 0.9,
+    args: Any = (),
+    bounds: Any = None,
+    maxfev: int = 60,
+) -> OptimizeResult:
+    """Find a good step from `x` along `direction`.
+
+    The first trial is the whole direction. Trials are projected on the bounds; where the function
+    is not finite, the step is too long.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> float``.
+    jac : callable, True, or "2-point", "3-point", "cs"
+        ``jac(x, *args) -> array, shape (n,)``, as for `minimize`.
+    x : array_like, shape (n,)
+        Where to start.
+    direction : array_like, shape (n,)
+        Downhill, in units of x.
+    rule : {"wolfe", "armijo"}
+        Both want a decrease of at least 1e-4 times what the slope promises, up to the rounding of
+        f; "wolfe" also wants the slope to fall to `c2` times what it was.
+    c2 : float
+        In (1e-4, 1); below 1/2, it is the absolute value of the slope that has to fall.
+    args : tuple, optional
+        Passed on to both functions.
+    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+        Nothing is evaluated outside.
+    maxfev : int
+        Most calls of `fun`.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        With `x`, `fun`, `jac` at the end of the step, `alpha` (its length in units of the
+        direction), `success`, `message`, `nfev`, `njev`. Without success `x` is the start and
+        `alpha` is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; the message names it.
+
+    References
+    ----------
+    A. S. Lewis and M. L. Overton, "Nonsmooth optimization via quasi-Newton methods", Mathematical
+    Programming 141, 135-163 (2013), the bracketing, https://doi.org/10.1007/s10107-012-0514-2. J.
+    Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.5.
+
+    Examples
+    --------
+    >>> from scipy_gd import line_search
+    >>> res = line_search(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0], [-8.0, -16.0])
+    >>> res.success, round(res.alpha, 3), res.x
+    (True, 0.125, array([0., 0.]))
+    """
+    start = starting_point(x)
+    box = limits(bounds, start.size)
+    if box is not None:
+        start = np.clip(start, *box)
+    p = starting_point(direction)
+    if p.shape != start.shape:
+        raise ValueError(f"`direction` must have shape {start.shape}, got {p.shape}")
+    _options.one_of("wolfe", "armijo")("rule", rule, 1)
+    _options.number(1e-4, 1, above=True, below=True)("c2", c2, 1)
+    given = {"learning_rate": rule, "maxiter": 1, "gtol": 0.0, "maxfev": maxfev}
+    V, s, _ = lay_out(_along, start, box, _options.settings(_along, given, start.size))
+    s["c2"], V[s["states"][0]] = c2, p
+    objective = Objective(
+        fun, jac, args if isinstance(args, tuple) else (args,), box=box, maxfev=maxfev
+    )
+    ending = MAXFEV
+    try:
+        f, g = objective(start, VALUE | GRADIENT)
+        if not g @ p < 0:
+            return _result(V, s, objective, PRECISION, "`direction` does not lead downhill.")
+        s["ask"] = tell(V, s, f, g)
+        interpret(V, s, objective, (), None, None, float("inf"))
+        ending = PRECISION
+    except OutOfBudget:
+        s["ask"] = DONE
+    if s["nit"][0] == 1 and s["f"][0] <= s["f_start"][0]:
+        return _result(V, s, objective, MAXITER, "The step fulfils the conditions.")
+    return _result(V, s, objective, ending, ENDINGS[ending].message)
+
+
+def _result(V: Any, s: Any, objective: Objective, ending: int, message: str) -> OptimizeResult:
+    r = s[0]
+    found = ending == MAXITER
+    row = r["x"] if found or r["nit"] < 1 else r["old"]
+    return OptimizeResult(
+        x=V[row].copy(),
+        fun=objective.f if r["nit"] < 0 else (r["f"] if found else r["f_start"]).item(),
+        jac=V[row + POINTS].copy(),
+        alpha=r["alpha"].item() if found else 0.0,
+        success=found,
+        message=message,
+        nfev=objective.nfev,
+        njev=objective.njev,
+    )
