@@ -109,6 +109,7 @@ def line_search(
     try:
         f, g = objective(start, VALUE | GRADIENT)
         if not g @ p < 0:
+            V[POINTS] = g
             return _result(V, s, objective, PRECISION, "`direction` does not lead downhill.")
         s["ask"] = tell(V, s, f, g)
         interpret(V, s, objective, (), None, None, float("inf"))

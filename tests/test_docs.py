@@ -136,6 +136,19 @@ def test_example_fits_the_certified_values(capsys):
     assert "certified 238.94213" in capsys.readouterr().out
 
 
+def test_example_draws_every_schedule(tmp_path):
+    import matplotlib
+
+    matplotlib.use("agg")
+    main = runpy.run_path(str(ROOT / "examples" / "plot_schedules.py"))["main"]
+    figure = main(tmp_path / "schedules.png")
+    labels = " ".join(text.get_text() for ax in figure.axes for text in ax.get_legend().texts)
+    for name in ("step", "exponential", "inverse_time", "linear", "polynomial", "cosine"):
+        assert name in labels
+    assert (tmp_path / "schedules.png").stat().st_size > 10_000
+    matplotlib.pyplot.close(figure)
+
+
 def test_example_of_basin_hopping_finds_the_global_minimum(capsys):
     result = run_example("basin_hopping.py")
     assert result.x[0] == pytest.approx(-0.1951, abs=1e-4)

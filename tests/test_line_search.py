@@ -69,6 +69,7 @@ def test_uphill_is_a_failure_without_a_step():
     assert "downhill" in res.message
     assert res.x.tolist() == X.tolist()
     assert res.fun == rosen(X)
+    assert res.jac.tolist() == rosen_der(X).tolist()
 
 
 def test_a_wrong_slope_and_a_small_budget_end_cleanly():
