@@ -141,9 +141,9 @@ def lay_out(
 
     rows.add(*[x] * POINTS, *[np.nan] * POINTS)
     r["z"] = rows.add(0.0) if needs & NOISE else -1
-    r["d"] = rows.add(0.0, 0.0) if searching else -1
+    r["d"] = rows.reserve(2) if searching else -1
     r["p"] = rows.add(1.0) if searching and method.preconditioned else -1
-    r["hess"] = rows.add(*[0.0] * x.size) if needs & HESSIAN else -1
+    r["hess"] = rows.reserve(x.size) if needs & HESSIAN else -1
     r["bounds"] = rows.add(*box) if box is not None else -1
     r["free"] = rows.add(1.0) if "free" in method.supplied else -1
 
@@ -171,7 +171,7 @@ def lay_out(
         r["init"][k] = method.init.get(name, 0.0)
     r["states"] = rows.add(*r["init"][: len(method.states)])
     r["state_rows"] = len(method.states)
-    r["memory"] = rows.add(*[0.0] * (len(method.memory) * int(values.get("maxcor", 0))))
+    r["memory"] = rows.reserve(len(method.memory) * int(values.get("maxcor", 0)))
     V = rows.stack()
     r["rows"], r["n"] = V.shape
 

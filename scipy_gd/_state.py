@@ -113,13 +113,22 @@ class Rows:
 
     def __init__(self, n: int) -> None:
         self.n = n
-        self.vectors: list[NDArray[np.float64]] = []
+        self.count = 0
+        self.filled: dict[int, NDArray[np.float64] | float] = {}
 
     def add(self, *vectors: NDArray[np.float64] | float) -> int:
         """Reserve a row for each vector (a number fills its row); return the first row's number."""
-        first = len(self.vectors)
-        self.vectors += [np.broadcast_to(np.asarray(v, float), (self.n,)) for v in vectors]
-        return first if vectors else -1
+        first = self.reserve(len(vectors))
+        self.filled |= {first + k: vector for k, vector in enumerate(vectors)}
+        return first
+
+    def reserve(self, count: int) -> int:
+        """Reserve rows of zeros; return the first row's number, -1 if there are none."""
+        first, self.count = self.count, self.count + count
+        return first if count else -1
 
     def stack(self) -> NDArray[np.float64]:
-        return np.array(self.vectors, order="C")
+        V = np.zeros((self.count, self.n))
+        for row, vector in self.filled.items():
+            V[row] = vector
+        return V
