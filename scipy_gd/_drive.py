@@ -22,7 +22,7 @@ from ._inputs import Vector
 from ._kernel import EXACT, V_type, g_type, s_type
 from ._machine import call_tell, tell, tell_by_address
 from ._objective import Objective, OutOfBudget
-from ._state import DONE, GRADIENT, HESSIAN, NOISE, VALUE
+from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
 
 TIER_UP = 0.1
 """Seconds that a run spends in Python before a loop is compiled for its functions."""
@@ -85,10 +85,14 @@ def drive(
             loop = loop_for(objective.fun, objective.jac)
             ready = compiled or loop.ready(objective.args)
             if not ready:
-                interpret(V, s, objective, schedules, rng, watch, start + min(TIER_UP, maxtime))
+                interpret(V, s, objective, schedules, rng, watch, start)
+            if not ready and s["ask"][0]:  # the first call has perhaps compiled the functions
+                until = min(perf_counter() + TIER_UP, deadline)
+                interpret(V, s, objective, schedules, rng, watch, until)
             if s["ask"][0] and deadline - perf_counter() > (0.0 if ready else WORTHWHILE):
                 loop.run(V, s, objective, watch, deadline, must=bool(compiled))
-        interpret(V, s, objective, schedules, rng, watch, deadline)
+        if s["ask"][0] and (perf_counter() < deadline or s["nit"][0] < 0):
+            interpret(V, s, objective, schedules, rng, watch, deadline)
         if s["ask"][0]:
             end(s, MAXTIME)
         if s["ending"][0] == BROKEN:
@@ -115,14 +119,17 @@ def interpret(
     watch: Watch | None,
     until: float,
 ) -> None:
-    """The driver for Python functions: to the end, or `until` a time of `perf_counter`."""
-    rows, trial, nit = list(V), s["trial"], s["nit"]
+    """The driver for Python functions: to the end, or `until` a time of `perf_counter`.
+
+    At least one evaluation is made.
+    """
+    rows, trial, nit = list(V[:POINTS]), s["trial"], s["nit"]
     ask, seen, maxiter = s["ask"].item(), nit.item(), s["maxiter"].item()
     hess = V[s["hess"][0] : s["hess"][0] + V.shape[1]]
-    while ask and not (perf_counter() >= until and ask & VALUE):
+    while ask:
         if ask & NOISE:
             assert rng is not None
-            rng.standard_normal(out=rows[s["z"][0]])
+            rng.standard_normal(out=V[s["z"][0]])
         f, g = objective(x := rows[trial.item()], ask)
         if ask & HESSIAN:
             hess[:] = objective.hessian(x)
@@ -134,6 +141,8 @@ def interpret(
             seen += 1
             if watch is not None:
                 watch()
+        if ask & VALUE and perf_counter() >= until:
+            break
 
 
 # --- compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 import warnings
@@ -72,10 +73,7 @@ def run(
     if opts["check_grad"] and not isinstance(jac, str):
         from .check import check_grad
 
-        # a stream of its own: the run itself must not depend on the check
-        rng = opts["rng"] and np.random.default_rng(
-            opts["rng"].bit_generator.random_raw(4).tolist()
-        )
+        rng = copy.deepcopy(opts["rng"])  # the run must not depend on the check
         given = None if box is None else np.transpose(box)
         check_grad(fun, jac, x, args=args, bounds=given, rng=rng).raise_if_wrong()
 
@@ -94,7 +92,7 @@ def run(
         )
         allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
-        rows, here, f, nit = list(V), s["x"], s["f"], s["nit"]
+        rows, here, f, nit = list(V[:POINTS]), s["x"], s["f"], s["nit"]
 
         def watch() -> None:
             if allvecs is not None:

@@ -596,3 +596,69 @@ def test_hyper_parameters_may_be_arrays_and_schedules(descent, valley):
         assert plain.x.tolist() != run(default).x.tolist()
         np.testing.assert_allclose(run(np.full(3, value)).x, plain.x, rtol=1e-13)
         same(plain, run(lambda t, value=value: value))
+
+
+def test_check_grad_changes_nothing_but_the_calls(method, valley):
+    def run(**options):
+        return minimize(
+            valley.fun, valley.x0, jac=valley.jac, method=method, options=SHORT | options
+        )
+
+    assert run(check_grad=True).x.tolist() == run().x.tolist()
+    bounds = zip([-2, -2, -2], [2, 2, 2], strict=True)
+    options = SHORT | {"check_grad": True, "rng": np.random.RandomState(0)}
+    bounded = minimize(
+        valley.fun, valley.x0, jac=valley.jac, bounds=bounds, method=method, options=options
+    )
+    assert bounded.nit > 0
+
+
+def test_an_object_with_an_attribute_fun_is_no_memo_of_scipys(method):
+    class Model:
+        def fun(self, x):
+            return float(x @ x)
+
+        def jac(self, x):
+            return 2 * x
+
+        __call__ = fun
+
+    model = Model()
+    assert minimize(model, [1.0, 2.0], jac=model.jac, method=method, options=SHORT).fun <= 5
+
+
+def test_gradients_at_large_parameters_are_not_rounded_away(descent):
+    res = minimize(
+        lambda x: 0.5 * x[0],
+        [1e17],
+        jac=lambda x: np.array([0.5]),
+        bounds=[(0, None)],
+        method=descent,
+        options={"maxiter": 5},
+    )
+    assert res.success == (res.x[0] == 0)
+
+
+def test_a_schedule_is_not_asked_beyond_the_last_step(descent):
+    rates = [1e-4, 2e-4, 1e-4]
+    res = minimize(
+        lambda x: float(x @ x),
+        [1.0],
+        jac=lambda x: 2 * x,
+        method=descent,
+        options={"learning_rate": lambda t: rates[t - 1], "maxiter": 3},
+    )
+    assert res.nit == 3
+
+
+def test_huge_maxiter_and_stopiteration_in_differences(valley):
+    res = minimize(valley.fun, valley.x0, jac=valley.jac, method=gd, options={"maxiter": 1e20})
+    assert res.success
+
+    def stops(x):
+        if valley.values > 2:
+            raise StopIteration("from fun")
+        return valley.fun(x)
+
+    with pytest.raises(StopIteration, match="from fun"):
+        minimize(stops, valley.x0, method=gd)
