@@ -606,7 +606,7 @@ def test_check_grad_changes_nothing_but_the_calls(method, valley):
 
     assert run(check_grad=True).x.tolist() == run().x.tolist()
     bounds = zip([-2, -2, -2], [2, 2, 2], strict=True)
-    options = SHORT | {"check_grad": True, "rng": np.random.RandomState(0)}
+    options = SHORT | {"check_grad": True, "rng": np.random.default_rng(0)}
     bounded = minimize(
         valley.fun, valley.x0, jac=valley.jac, bounds=bounds, method=method, options=options
     )
