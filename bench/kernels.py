@@ -18,20 +18,26 @@ from scipy_gd._kernel import lift
 from scipy_gd._machine import tell
 from scipy_gd._options import settings
 from scipy_gd._run import lay_out
+from scipy_gd._state import POINTS
 
 SIZES = (2, 100, 10_000, 1_000_000)
 
 
 def loop(n, g):
-    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"maxiter": 2**60, "gtol": 0.0}, n))
+    V, s, _ = lay_out(
+        adam,
+        np.ones(n),
+        None,
+        settings(adam, {"learning_rate": 1e-3, "maxiter": 2**60, "gtol": 0.0}, n),
+    )
     s["patience"] = 2**60
     return lambda: tell(V, s, 1.0, g)
 
 
 def step(n, g):
-    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {}, n))
+    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"learning_rate": 1e-3}, n))
     s["trial"], s["t"] = s["x"], 1.0
-    V[s["g"][0]] = g
+    V[POINTS] = g
     call = lift(adam, False, False, ()).ctypes
     pointers = V.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), s.ctypes.data
     return lambda: call(*pointers)

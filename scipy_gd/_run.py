@@ -220,7 +220,8 @@ def _first_rate(method: Method, rule: int, x: Vector) -> float:
 
 def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
-    return 300 if n <= 150 else 100 if n <= 2000 else 30 if n <= 100_000 else 10
+    sizes = {50: 300, 150: 150, 2000: 100, 100_000: 30}
+    return next((m for limit, m in sizes.items() if n <= limit), 10)
 
 
 def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int, float], Any]:
