@@ -12,8 +12,8 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
     s'y/y'y. The memory is long where that is cheap: 300 pairs for n <= 50 parameters, 150 for
-    n <= 150, 100 for n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill clears it. Where bounds
-    hold some parameters, the pairs are restricted to the free ones.
+    n <= 150, 100 for n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill
+    clears it. Where bounds hold some parameters, the pairs are restricted to the free ones.
 
     References
     ----------
