@@ -405,15 +405,15 @@ def definition(method: Method) -> ast.FunctionDef:
     """
     try:
         lines, first = inspect.getsourcelines(method.formula)
-    except OSError as error:
+        (function,) = ast.parse(textwrap.dedent("".join(lines))).body
+        if not isinstance(function, ast.FunctionDef) or function.name != method.__name__:
+            raise OSError("these are the lines of something else")
+    except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(
             f"the source of the formula {method.__name__!r} is not available: define it in a file "
             "or a notebook cell"
         ) from error
-    tree = ast.parse(textwrap.dedent("".join(lines)))
-    ast.increment_lineno(tree, first - 1)
-    (function,) = tree.body
-    assert isinstance(function, ast.FunctionDef)
+    ast.increment_lineno(function, first - 1)
     return function
 
 
