@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 
 from ._endings import BROKEN
 from ._method import definition
-from ._state import GRADIENT, POINTS, RECORD
+from ._state import POINTS, RECORD
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -215,9 +215,7 @@ def _written(body: list[ast.stmt]) -> set[str]:
 def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> ast.Module:
     """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
     body, returned = _body(method)
-    rows = {name: row for name, row in ROWS.items() if name in method.supplied or name == "g"}
-    if not method.needs & GRADIENT:
-        del rows["g"]
+    rows = {name: row for name, row in ROWS.items() if name in method.supplied}
     rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(method.states)}
     rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
     for k, name in enumerate(method.memory):

@@ -63,7 +63,6 @@ RECORD = np.dtype(
         ("nit", "i8"),
         ("nfev", "i8"),
         ("njev", "i8"),
-        ("nhev", "i8"),
         ("t", "f8"),
         ("f", "f8"),
         ("f_start", "f8"),
