@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, typeof, types
 from numba.core.errors import NumbaError
-from numba.extending import is_jitted
+from numba.extending import is_jitted, overload
+from numpy.typing import NDArray
 
 from ._differences import (
     POINTS_OF,
@@ -178,14 +179,24 @@ def read(V: Any, row: int, x: Any) -> None:
         x[i] = V[row, i]
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
 def store(V: Any, row: int, gradient: Any) -> None:
     """Keep a gradient; (n, 1) and (1, n) are taken as one."""
-    g = np.asarray(gradient).ravel()
-    if g.size != V.shape[1]:
-        raise ValueError("`jac` must return an array with as many elements as x")
-    for i in range(g.size):
-        V[row, i] = g[i]
+
+
+@overload(store, jit_options={"forceinline": True})
+def _store(V: Any, row: Any, gradient: Any) -> Any:
+    flat = isinstance(gradient, types.Array) and gradient.ndim == 1
+
+    def of_vector(V: Any, row: Any, gradient: Any) -> None:
+        if gradient.size != V.shape[1]:
+            raise ValueError("`jac` must return an array with as many elements as x")
+        for i in range(V.shape[1]):
+            V[row, i] = gradient[i]
+
+    def of_another(V: Any, row: Any, gradient: Any) -> None:
+        store(V, row, np.asarray(gradient).ravel())
+
+    return of_vector if flat else of_another
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -298,7 +309,7 @@ class Loop:
         return None
 
     def _entry(self, args: tuple[Any, ...]) -> Callable[..., bool]:
-        functions = {name: f() for name, f in self.functions.items()}
+        functions: dict[str, Any] = {name: f() for name, f in self.functions.items()}
         types_ = tuple(map(typeof, args))
         for name, function in functions.items():  # by themselves: they keep their own flags
             more = (g_type,) if name == "hessp" else ()
@@ -334,11 +345,12 @@ class Loop:
             objective.args,
             tell_by_address().address,
         )
-        reach = ()
+        reach: tuple[Vector, ...] = ()
         if self.plan.gradient in POINTS_OF or self.plan.hessian:
-            reach = objective.reach(V.shape[1])  # type: ignore[assignment]
+            reach = objective.reach(V.shape[1])
         r = named(s)
-        steps, seen, start, tables = min(self.pace, CAUTIOUS), r.nit, 0, ()
+        tables: tuple[NDArray[np.float64], ...] = ()
+        steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
         while r.ask and (now := perf_counter()) < deadline:
             if scheduled and r.nit + 2 <= r.maxiter:
                 start = r.nit + 2

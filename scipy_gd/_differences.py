@@ -1,7 +1,7 @@
 """Finite differences, with SciPy's steps: what both drivers do, one component at a time.
 
-A step is relative to ``max(1, |x|)``, or to ``|x|`` where `rel_step` is given (NaN: it is not), away
-from zero. Every point stays in the box; a component that cannot move at all has the step 0.
+A step is relative to ``max(1, |x|)``, or to ``|x|`` where `rel_step` is given (NaN: it is not),
+away from zero. Every point stays in the box; a component that cannot move at all has the step 0.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ evaluations, since all it remembers is in `V` and `s`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -76,10 +77,8 @@ def drive(
     deadline = begun + maxtime
     loop = None
     if compiled or (compiled is None and isinstance(objective.fun, Dispatcher)):
-        from ._compiled import loop_for  # plain Python functions do not wait for it
-
         try:
-            loop = loop_for(objective, scheduled, r.needs)
+            loop = _compiled().loop_for(objective, scheduled, r.needs)
         except ValueError as reason:
             if compiled:
                 raise ValueError(f"`compiled=True` is not possible: {reason}") from reason
@@ -115,6 +114,13 @@ def drive(
         end(s, MAXFEV)
     except Halt:
         end(s, CALLBACK)
+
+
+@functools.cache
+def _compiled() -> Any:
+    from . import _compiled as module  # plain Python functions do not wait for it
+
+    return module
 
 
 def end(s: Any, ending: int) -> None:

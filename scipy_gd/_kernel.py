@@ -90,7 +90,7 @@ def _nan_propagating(name: str) -> Any:
     return extremum
 
 
-@njit(**FAST)
+@njit(forceinline=True, _nrt=False, **FAST)
 def dot(a, b):
     """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
     total = 0.0
@@ -99,7 +99,7 @@ def dot(a, b):
     return total
 
 
-@njit(**FAST)
+@njit(forceinline=True, _nrt=False, **FAST)
 def norm(a):
     return math.sqrt(dot(a, a))
 

@@ -107,8 +107,8 @@ def _address(role: str, function: Any) -> tuple[int, int]:
     """The addresses of a C function and of its user data."""
     data = 0
     if isinstance(function, CFunc):
+        address: int = function.address
         signature = _signature(function)
-        address = function.address
     else:
         signature = function.signature
         address = _pointer(function.function)

@@ -60,6 +60,8 @@ def arrive(V, r, g):
             V[row, i] = g[i]
     if r.nit < 0:
         r.f_start = r.f
+        r.reach = largest(V[r.x])
+        r.far = 1e10 * (1.0 + r.reach)
     if r.nit < 0 or (r.f < r.f_best and np.isfinite(r.f)):
         r.f_best = r.f
         r.best = r.x

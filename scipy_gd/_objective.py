@@ -174,29 +174,32 @@ class Objective:
     def reach(self, n: int) -> tuple[Vector, Vector, Vector]:
         """How far differences may go: relative step, lower and upper bounds, one per parameter."""
         if self._reach is None:
-            bounds = (-np.inf, np.inf) if self.box is None or self.jac == "cs" else self.box
-            given = (np.nan if self.rel_step is None else self.rel_step, *bounds)
-            self._reach = tuple(np.full(n, each, dtype=np.float64) for each in given)  # type: ignore[assignment]
+            reach = np.empty((3, n))
+            reach[0] = np.nan if self.rel_step is None else self.rel_step
+            reach[1], reach[2] = -np.inf, np.inf
+            if self.box is not None and self.jac != "cs":
+                reach[1:] = self.box
+            self._reach = tuple(reach)  # type: ignore[assignment]
         return self._reach  # type: ignore[return-value]
 
     def _difference(self, x: Vector) -> Vector:
         d = _differences()
-        n, points = x.size, d.POINTS_OF[self.jac]
+        n, each = x.size, d.POINTS_OF[self.jac]
         rel_step, lower, upper = self.reach(n)
         h, one_sided, g = np.empty(n), np.empty(n, bool), np.empty(n)
-        d.difference_steps(x, rel_step, lower, upper, points, h, one_sided)
-        calls = points * np.count_nonzero(h)
+        d.difference_steps(x, rel_step, lower, upper, each, h, one_sided)
+        calls = each * np.count_nonzero(h)
         if self.nfev + calls > self.maxfev:
             raise OutOfBudget
         self.njev += 1
         fun = Bound(self.fun, self.args)
         if self.jac == "cs":
-            values = [complex_scalar(f) for f in self._counted(fun, list(x + 1j * np.diag(h)))]
-            return np.imag(values) / h
+            points = list(x + 1j * np.diag(h))
+            return np.imag([complex_scalar(f) for f in self._counted(fun, points)]) / h
         at = np.empty((calls, n))
-        d.difference_points(x, h, one_sided, lower, upper, points, at)
+        d.difference_points(x, h, one_sided, lower, upper, each, at)
         values = np.array([scalar(f) for f in self._counted(fun, list(at))])
-        d.difference_quotients(self.f, values, h, one_sided, points, g)
+        d.difference_quotients(self.f, values, h, one_sided, each, g)
         return g
 
     def _counted(self, fun: Callable[..., Any], points: list[NDArray[Any]]) -> list[Any]:

@@ -25,7 +25,7 @@ from ._inputs import Vector, limits, listener, starting_point
 from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
 from ._scheduled import Scheduled
-from ._state import GRADIENT, HESSIAN, NOISE, POINTS, Rows, blank, named
+from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -142,37 +142,50 @@ def lay_out(
     """The state before the first evaluation, and what schedules change in it."""
     s = blank()
     r = named(s)
-    rows = Rows(x.size)
     needs = method.needs
     rule = _rule(method, opts)
     searching = rule >= _state.ARMIJO
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
 
-    rows.add(*[x] * POINTS, *[np.nan] * POINTS)
-    if needs & NOISE:
-        r.z = rows.add(0.0)
-    if searching:
-        r.d = rows.reserve(2)
-        r.p = rows.add(1.0) if method.preconditioned else -1
-    if needs & HESSIAN:
-        r.hess = rows.reserve(x.size)
-    if box is not None:
-        r.bounds = rows.add(*box)
-    if "free" in method.supplied:
-        r.free = rows.add(1.0)
-    if arrays:
-        r.arrays = rows.add(*(values[name] for name in arrays))
-    if method.states:
-        init = [method.init.get(name, 0.0) for name in method.states]
-        for k, start in enumerate(init):
-            r.init[k] = start
-        r.states, r.state_rows = rows.add(*init), len(init)
-    if method.memory:
-        r.memory = rows.reserve(len(method.memory) * int(values["maxcor"]))
-    V = rows.stack()
-    r.rows, r.n = V.shape
+    rows = 2 * POINTS
 
+    def reserve(count: int) -> int:
+        nonlocal rows
+        first, rows = rows, rows + count
+        return first
+
+    if needs & NOISE:
+        r.z = reserve(1)
+    if searching:
+        r.d = reserve(2)
+        r.p = reserve(1) if method.preconditioned else -1
+    if needs & HESSIAN:
+        r.hess = reserve(x.size)
+    if box is not None:
+        r.bounds = reserve(2)
+    if "free" in method.supplied:
+        r.free = reserve(1)
+    if arrays:
+        r.arrays = reserve(len(arrays))
+    if method.states:
+        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
+    if method.memory:
+        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
+    r.rows, r.n = rows, x.size
+
+    V = np.zeros((rows, x.size))
+    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    for row in (r.p, r.free):
+        if row >= 0:
+            V[row] = 1.0
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
+    for k, name in enumerate(arrays):
+        V[r.arrays + k] = values[name]
+    for name, value in method.init.items():
+        k = method.states.index(name)
+        V[r.states + k] = r.init[k] = value
     for k, name in enumerate(method.hyper):
         if name not in arrays:
             r.h[k] = values[name]
@@ -185,8 +198,6 @@ def lay_out(
     r.patience = 2**62 if scheduled or not needs & GRADIENT else 1000
     for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
-    r.reach = reach = abs(x).max()
-    r.far = 1e10 * (1.0 + reach)
     return V, s, scheduled
 
 
@@ -324,29 +335,26 @@ def _result(
     here = ending == CONVERGED
     x = V[(r.x if here else r.best) if started else r.trial].copy()
     f = (r.f if here else r.f_best) if started else objective.f
-    result = OptimizeResult(x=x, fun=f)
-    if r.needs & GRADIENT:
-        if started:
-            result.jac = V[(r.x if here else r.best) + POINTS].copy()
-    elif not isinstance(objective.jac, str) and np.isfinite(f):
+    g = V[(r.x if here else r.best) + POINTS].copy() if r.needs & GRADIENT and started else None
+    if not r.needs & GRADIENT and not isinstance(objective.jac, str) and np.isfinite(f):
         # the method uses no gradient, but the user has one: it decides about success
         with contextlib.suppress(OutOfBudget):
-            result.jac = objective.gradient_at(x).copy()
-            g = result.jac if box is None else np.clip(result.jac, x - box[1], x - box[0])
-            if abs(g).max() <= opts["gtol"]:
+            g = objective.gradient_at(x).copy()
+            projected = g if box is None else np.clip(g, x - box[1], x - box[0])
+            if abs(projected).max() <= opts["gtol"]:
                 status, success, message = ENDINGS[CONVERGED]
-    if ending == MAXITER and opts["maxiter_is_success"]:
-        success = True
-    result.update(
+    return OptimizeResult(
+        x=x,
+        fun=f,
+        **({} if g is None else {"jac": g}),
         nit=max(r.nit, 0),
         nfev=objective.nfev,
         njev=objective.njev,
         nhev=objective.nhev,
         status=status,
-        success=success,
+        success=success or (ending == MAXITER and opts["maxiter_is_success"]),
         message=message,
     )
-    return result
 
 
 def _display(result: OptimizeResult) -> None:
