@@ -183,7 +183,7 @@ def store(V: Any, row: int, gradient: Any) -> None:
     """Keep a gradient; (n, 1) and (1, n) are taken as one."""
 
 
-@overload(store, jit_options={"forceinline": True})
+@overload(store, jit_options={"forceinline": True})  # type: ignore[untyped-decorator]
 def _store(V: Any, row: Any, gradient: Any) -> Any:
     flat = isinstance(gradient, types.Array) and gradient.ndim == 1
 

@@ -83,7 +83,7 @@ def _nan_propagating(name: str) -> Any:
             function = builder.module.declare_intrinsic(
                 f"llvm.{name}", [double], ir.FunctionType(double, [double, double])
             )
-            return builder.call(function, args)
+            return builder.call(function, args, fastmath=("nsz", "reassoc"))
 
         return types.float64(types.float64, types.float64), codegen
 

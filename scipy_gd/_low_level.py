@@ -107,7 +107,7 @@ def _address(role: str, function: Any) -> tuple[int, int]:
     """The addresses of a C function and of its user data."""
     data = 0
     if isinstance(function, CFunc):
-        address: int = function.address
+        address: int = function.address or 0
         signature = _signature(function)
     else:
         signature = function.signature
@@ -135,7 +135,8 @@ C_NAMES = {
 
 def _signature(function: CFunc) -> str:
     """The signature of a Numba cfunc, as C writes it."""
-    types_ = (function._sig.return_type, *function._sig.args)
+    signature: Any = function._sig  # type: ignore[attr-defined]
+    types_ = (signature.return_type, *signature.args)
     result, *arguments = (C_NAMES.get(str(t), str(t)) for t in types_)
     return f"{result} ({', '.join(arguments)})"
 
