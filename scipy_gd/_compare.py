@@ -479,7 +479,8 @@ class _Solver:
         return replace(self, options=free | dict(self.options))
 
 
-def _solvers(methods: Any) -> list[_Solver]:
+def contestants(methods: Any) -> list[_Solver]:
+    """The solvers that `methods` names, each with a label of its own."""
     if methods is None:
         methods = [*METHODS.values(), *DEFAULT]
     elif isinstance(methods, str) or callable(methods):
@@ -702,7 +703,7 @@ def compare(
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    solvers = [solver.with_options(limits, options or {}) for solver in _solvers(methods)]
+    solvers = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
     if check and (callable(task.jac) or task.jac is True):
         report = check_grad(task.fun, task.jac, task.x0, args=task.args, bounds=task.bounds, rng=0)
         report.raise_if_wrong()
