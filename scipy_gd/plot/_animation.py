@@ -156,10 +156,8 @@ def animate(
     from matplotlib.animation import FuncAnimation
 
     most = int(max(time[-1] for time in times.values()))
-    moments = [
-        0,
-        *np.unique(np.geomspace(1, max(1, most), frames - 1).round().astype(int)).tolist(),
-    ]
+    later = np.geomspace(1, max(1, most), frames - 1).round().astype(int)
+    moments = [0, *np.unique(later).tolist()]
     _freeze(figure, ax, show(most))
     animation = FuncAnimation(figure, show, moments, interval=1000 / fps)
     if target is not None:
@@ -267,7 +265,7 @@ def _image(figure: Any) -> Any:
     from PIL import Image
 
     with io.BytesIO() as file:
-        figure.savefig(file, dpi=figure.dpi, facecolor="white")
+        figure.savefig(file, dpi=figure.dpi)
         return Image.open(file).convert("RGB")
 
 
