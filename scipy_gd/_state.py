@@ -7,6 +7,8 @@ them saves the run.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,7 @@ RECORD = np.dtype(
         ("nit", "i8"),
         ("nfev", "i8"),
         ("njev", "i8"),
+        ("nhev", "i8"),
         ("t", "f8"),
         ("f", "f8"),
         ("f_start", "f8"),
@@ -108,6 +111,33 @@ RECORD = np.dtype(
     ],
     align=True,
 )
+
+
+def _blank() -> NDArray[np.uint8]:
+    s = np.zeros(1, RECORD)
+    for name in ("z", "d", "p", "hess", "free", "bounds", "arrays", "states", "memory", "nit"):
+        s[name] = -1
+    for name in ("f", "f_old", "f_trial", "rate"):
+        s[name] = np.nan
+    for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):
+        s[name] = np.inf
+    return s.view(np.uint8)
+
+
+_BLANK = _blank()
+
+
+def blank() -> NDArray[Any]:
+    """The record before anything is laid out, shape (1,)."""
+    return _BLANK.copy().view(RECORD)  # field by field it would take ten times as long
+
+
+_Named: Any = np.ctypeslib.as_ctypes_type(RECORD)
+
+
+def named(s: NDArray[Any]) -> Any:
+    """The record with its fields as attributes, which Python reads as plain numbers: a view."""
+    return _Named.from_buffer(s.view(np.uint8))  # a buffer of fields is described one by one
 
 
 class Rows:
