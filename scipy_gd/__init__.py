@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ._compare import Comparison, compare
     from ._line_search import line_search
     from .check import GradientCheck, GradientError, check_grad
+    from .history import History
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ _LAZY = {
     "check_grad": "check",
     "GradientCheck": "check",
     "GradientError": "check",
+    "History": "history",
     "line_search": "_line_search",
     "compare": "_compare",
     "Comparison": "_compare",
@@ -61,6 +63,7 @@ __all__ = [
     "Comparison",
     "GradientCheck",
     "GradientError",
+    "History",
     "Method",
     "adadelta",
     "adagrad",

@@ -22,6 +22,7 @@ from scipy.optimize import approx_fprime, minimize
 
 from ._inputs import limits
 from .check import check_grad
+from .history import Thinned
 from .methods import METHODS
 from .problems import Problem
 
@@ -370,29 +371,13 @@ class _Point:
     best: float = math.inf
 
 
-class _Thinned(list[Any]):
-    """Keeps what comes at counts that grow geometrically once they are large.
-
-    Of a run that is the start in full, and the end at the resolution of a logarithmic axis.
-    """
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.growth, self.due = 1 + max(5e-3, 5e-6 * size), 0.0
-
-    def offer(self, count: int, item: Any) -> None:
-        if count >= self.due:
-            self.due = max(count + 1, self.growth * count)
-            self.append(item)
-
-
 class _Recorder:
     """Stands between a solver and the task: counts, remembers, and stops it."""
 
     def __init__(self, task: _Task, maxfev: float, maxtime: float) -> None:
         self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
         self.nit = self.nfev = self.njev = self.nhev = 0
-        self.points, self.iterates = _Thinned(task.x0.size), _Thinned(task.x0.size)
+        self.points, self.iterates = (Thinned(n=task.x0.size) for _ in range(2))
         self.f_best, self.x_best, self.last = math.inf, task.x0, _Point(0, task.x0)
         self.own = 0.0
         self.start = time.perf_counter()
@@ -432,7 +417,7 @@ class _Recorder:
 
     def iterated(self, xk: Any, *_: Any) -> None:
         self.nit += 1
-        self.iterates.offer(self.nit, np.array(xk, float))
+        self.iterates.offer(np.array(xk, float))
 
     def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
         """Charge a call before it is made, or refuse it."""
@@ -458,7 +443,7 @@ class _Recorder:
             self.f_best, self.x_best = value, x
         if not (self.points and np.array_equal(x, self.last.x)):
             self.last = _Point(self.nfev + self.njev, x)
-            self.points.offer(self.last.evaluations, self.last)
+            self.points.offer(self.last)
         point = self.last
         point.best = self.f_best
         if f is not None:
@@ -494,7 +479,8 @@ class _Solver:
         return replace(self, options=free | dict(self.options))
 
 
-def _solvers(methods: Any) -> list[_Solver]:
+def contestants(methods: Any) -> list[_Solver]:
+    """The solvers that `methods` names, each with a label of its own."""
     if methods is None:
         methods = [*METHODS.values(), *DEFAULT]
     elif isinstance(methods, str) or callable(methods):
@@ -717,7 +703,7 @@ def compare(
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    solvers = [solver.with_options(limits, options or {}) for solver in _solvers(methods)]
+    solvers = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
     if check and (callable(task.jac) or task.jac is True):
         report = check_grad(task.fun, task.jac, task.x0, args=task.args, bounds=task.bounds, rng=0)
         report.raise_if_wrong()

@@ -26,6 +26,7 @@ from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
 from ._scheduled import Scheduled
 from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+from .history import History
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -103,13 +104,21 @@ def run(
         allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
         rows, r = list(V[:POINTS]), named(s)
+        history = History() if opts["history"] else None
+        for kept in (history, callback):
+            if isinstance(kept, History):
+                kept.label = kept.label or method.__name__
+        first = 0 if isinstance(callback, History) else 1
+        intermediate = _intermediate(V, s, objective, opts["learning_rate"], scheduled)
 
         def watch() -> None:
             if allvecs is not None:
                 allvecs.append(rows[r.x].copy())
-            if told is not None and r.nit > 0:
+            if history is not None:
+                history(intermediate())
+            if told is not None and r.nit >= first:
                 try:
-                    told(OptimizeResult(x=rows[r.x].copy(), fun=r.f, nit=r.nit))
+                    told(intermediate())
                 except StopIteration as stop:
                     raise Halt from stop
 
@@ -120,7 +129,7 @@ def run(
                 objective,
                 scheduled=scheduled,
                 rng=rng,
-                watch=watch if told or opts["return_all"] else None,
+                watch=watch if told or opts["return_all"] or opts["history"] else None,
                 maxtime=opts["maxtime"],
                 compiled=opts["compiled"],
             )
@@ -131,6 +140,8 @@ def run(
         result = _result(V, s, objective, box, opts)
     if allvecs is not None:
         result.allvecs = allvecs
+    if history is not None:
+        result.history = history
     if opts["disp"]:
         _display(result)
     return result
@@ -302,6 +313,29 @@ def _refuse_constraints(constraints: Any) -> None:
             "`constraints` are not supported by gradient descent methods; use `bounds`, or one of "
             "SciPy's constrained solvers (SLSQP, trust-constr, COBYQA)"
         )
+
+
+def _intermediate(
+    V: Vector, s: Any, objective: Objective, given: Any, scheduled: list[Scheduled]
+) -> Callable[[], OptimizeResult]:
+    """What a callback is told, when it is called; a rate for each parameter is no number."""
+    rows, r = list(V[:POINTS]), named(s)
+    slots = [each.slot for each in scheduled if each.name == "learning_rate"]
+    number = np.ndim(given) == 0 and not any(np.shares_memory(V, slot) for slot in slots)
+    slope = bool(r.needs & GRADIENT)
+
+    def result() -> OptimizeResult:
+        return OptimizeResult(
+            x=rows[r.x].copy(),
+            fun=r.f,
+            nit=r.nit,
+            gnorm=r.gnorm if slope else np.nan,
+            learning_rate=r.rate_old if number else np.nan,
+            nfev=objective.nfev,
+            njev=objective.njev,
+        )
+
+    return result
 
 
 def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> OptimizeResult:

@@ -73,8 +73,11 @@ RECORD = np.dtype(
         ("f_best", "f8"),
         ("gnorm", "f8"),
         ("recent", "f8", (RECENT,)),
-        # the step under way: x - alpha d, its length, what the slope promises of it
+        # the step under way: x - alpha d, its length, what the slope promises of it; the rate it is
+        # made with, which alpha no longer is once a schedule has set the next, and the last one's
         ("alpha", "f8"),
+        ("rate", "f8"),
+        ("rate_old", "f8"),
         ("f_trial", "f8"),
         ("slope", "f8"),
         ("slope_last", "f8"),
@@ -114,7 +117,7 @@ def _blank() -> bytes:
     s = np.zeros(1, RECORD)
     for name in ("z", "d", "p", "hess", "free", "bounds", "arrays", "states", "memory", "nit"):
         s[name] = -1
-    for name in ("f", "f_old", "f_trial"):
+    for name in ("f", "f_old", "f_trial", "rate"):
         s[name] = np.nan
     for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):
         s[name] = np.inf

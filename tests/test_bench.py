@@ -109,3 +109,29 @@ def test_projected_gradient():
     p = bowl(Bounds([1, -np.inf], [np.inf, np.inf]))
     assert norm(p, np.array([1.0, 0.0])) == 0
     assert norm(p, np.array([1.5, 0.0])) == 0.5
+
+
+def test_profiles_are_drawn_of_every_contestant(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    from bench import convergence
+
+    figures = []
+    monkeypatch.setattr(convergence, "RESULTS", tmp_path)
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    rng = np.random.default_rng(0)
+    names = convergence.contestants()
+    table = {name: rng.integers(10, 9000, 8).astype(float) for name in names}
+    table["TNC"][:] = [math.inf] * 4 + [math.nan] * 4
+
+    class Counts:
+        def of(self, name, groups, half="all"):
+            return table[name]
+
+    convergence.draw(Counts())
+    (figure,) = figures
+    for axes in figure.axes:
+        assert {line.get_label() for line in axes.get_lines()} == set(names)
+    data = {line.get_label(): line.get_ydata()[-1] for line in figure.axes[1].get_lines()}
+    assert data == {name: float(name != "TNC") for name in names}
+    assert len(figure.legends[0].get_texts()) == len(names)
