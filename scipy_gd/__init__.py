@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from . import plot, problems, schedules
     from ._compare import Comparison, compare
     from ._line_search import line_search
+    from ._smooth import smooth
     from .check import GradientCheck, GradientError, check_grad
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ _LAZY = {
     "plot": "",
     "problems": "",
     "schedules": "",
+    "smooth": "_smooth",
 }
 
 __all__ = [
@@ -109,6 +111,7 @@ __all__ = [
     "schedule_free_adamw",
     "schedule_free_sgd",
     "schedules",
+    "smooth",
     "spg",
     "swats",
     "vector",
