@@ -15,9 +15,9 @@ import numpy as np
 from bench._report import Table, seconds_each
 from scipy_gd import adam
 from scipy_gd._kernel import lift
+from scipy_gd._layout import lay_out
 from scipy_gd._machine import tell
 from scipy_gd._options import settings
-from scipy_gd._run import lay_out
 from scipy_gd._state import POINTS
 
 SIZES = (2, 100, 10_000, 1_000_000)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -27,31 +27,35 @@ from ._differences import (
     difference_step,
     hessian_step,
 )
+from ._drive import Run, interpret
 from ._inputs import Vector
 from ._kernel import V_type, g_type, s_type
 from ._low_level import call_pair, pair_of
 from ._machine import call_tell, tell_by_address
-from ._objective import Objective, OutOfBudget
-from ._scheduled import Scheduled
-from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE, named
+from ._objective import OutOfBudget
+from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
 
 CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
 CAUTIOUS = 64
 """The most evaluations in the first chunk of a run: its data may be larger than those before."""
+NO_ROWS = np.empty(0, np.int64)
 AHEAD = 10_000
 """The most steps for which schedules are evaluated beforehand."""
 
 # --- the text of a loop
 
 _LOOP = """
-def loop(V, s, tell, args, steps, budget, pause, reach, start, tables, rng):
+def loop(V, s, tell, args, steps, budget, pause, reach, start, tables, rng, order, cursor, size):
     r = s[0]
     n, nit, f = r.n, r.nit, r.f_trial
     x = np.empty(n)
+    data = args
     for _ in range(steps):
         ask, row = r.ask, r.trial
         at = row + POINTS
+        if {at_its_end}:
+            break  # the Python driver sees to the end
 {body}
         r.ask = call_tell(tell, V.ctypes.data, s.ctypes.data, f, V.ctypes.data + 8 * n * at)
         if r.ask == DONE or (pause and r.nit != nit):
@@ -64,9 +68,13 @@ for i in range(n):
 """
 _SCHEDULES = """
 k = r.nit + 2 - start
-if r.nit + 2 <= r.maxiter:
-    if k >= len(tables[0]):
-        return False
+if k >= len(tables[0]):
+    break
+"""
+_BATCH = """
+rows = order[cursor[0] : cursor[0] + size]
+cursor[0] += rows.size
+data = ({data})
 """
 _VALUE = """
 if ask & VALUE:
@@ -74,13 +82,13 @@ if ask & VALUE:
         return True
     r.nfev += 1
     read(V, row, x)
-    f = fun(x, *args)
+    f = fun(x, *data)
 """
 _GRADIENT = """
 if ask & GRADIENT:
     r.njev += 1
     read(V, row, x)
-    store(V, at, jac(x, *args))
+    store(V, at, jac(x, *data))
 """
 _PAIR = """
 if ask & VALUE:  # a gradient asked for by itself is already here
@@ -89,7 +97,7 @@ if ask & VALUE:  # a gradient asked for by itself is already here
     r.nfev += 1
     r.njev += 1
     read(V, row, x)
-    f, gradient = fun(x, *args)
+    f, gradient = fun(x, *data)
     store(V, at, gradient)
 """
 _LOW_LEVEL_PAIR = """
@@ -99,7 +107,7 @@ if ask & VALUE:
     r.nfev += 1
     r.njev += 1
     read(V, row, x)
-    f = call_pair(args[0], n, x.ctypes.data, V.ctypes.data + 8 * n * at, args[1])
+    f = call_pair(data[0], n, x.ctypes.data, V.ctypes.data + 8 * n * at, data[1])
 """
 _DIFFERENCES = """
 if ask & GRADIENT:
@@ -124,7 +132,7 @@ for k in range({points}):
     read(V, row, x)
     x[i] = difference_point(x[i], h, one_sided, k, low, high, {points})
     r.nfev += 1
-    first, second = second, fun(x, *args)
+    first, second = second, fun(x, *data)
 if {points} == 1:
     first = second
 V[at, i] = difference_quotient(f, first, second, h, one_sided, {points})
@@ -134,13 +142,13 @@ read(V, row, x)
 z = x + 0j
 z[i] = complex(x[i], h)
 r.nfev += 1
-V[at, i] = fun(z, *args).imag / h
+V[at, i] = fun(z, *data).imag / h
 """
 _HESSIAN = """
 if ask & HESSIAN:
     r.nhev += 1
     read(V, row, x)
-    store_hessian(V, r.hess, hess(x, *args))
+    store_hessian(V, r.hess, hess(x, *data))
 """
 _HESSIAN_ROWS = """
 if ask & HESSIAN:
@@ -155,7 +163,7 @@ if ask & HESSIAN:
 _HESSP = """
 H[i] = 1.0
 r.nhev += 1
-store(V, r.hess + i, hessp(x, H.copy(), *args))
+store(V, r.hess + i, hessp(x, H.copy(), *data))
 """
 _GRADIENT_DIFFERENCES = """
 h = hessian_step(x[i], lower[i], upper[i], 1)
@@ -167,9 +175,9 @@ if h != 0.0:
         H[j] = (H[j] - V[at, j]) / h
 """
 _NEAR = {
-    "jac": "r.njev += 1; gradient = jac(x, *args)",
+    "jac": "r.njev += 1; gradient = jac(x, *data)",
     "pair": "if r.nfev >= budget: return True\n    r.nfev += 1; r.njev += 1\n"
-    "    _, gradient = fun(x, *args)",
+    "    _, gradient = fun(x, *data)",
 }
 
 
@@ -197,6 +205,29 @@ def _store(V: Any, row: Any, gradient: Any) -> Any:
         store(V, row, np.asarray(gradient).ravel())
 
     return of_vector if flat else of_another
+
+
+def take(array: Any, rows: Any) -> Any:
+    """A copy of some rows."""
+
+
+@overload(take)  # type: ignore[untyped-decorator]
+def _take(array: Any, rows: Any) -> Any:
+    def of_vector(array: Any, rows: Any) -> Any:
+        taken = np.empty(rows.size, array.dtype)
+        for i in range(rows.size):
+            taken[i] = array[rows[i]]
+        return taken
+
+    def of_matrix(array: Any, rows: Any) -> Any:
+        taken = np.empty((rows.size, array.shape[1]), array.dtype)
+        for i in range(rows.size):
+            row = rows[i]
+            for j in range(array.shape[1]):
+                taken[i, j] = array[row, j]
+        return taken
+
+    return of_vector if array.ndim == 1 else of_matrix if array.ndim == 2 else None
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -232,6 +263,7 @@ PLUMBING = {
     "call_pair": call_pair,
     "read": read,
     "store": store,
+    "take": take,
     "store_hessian": store_hessian,
     "symmetrize": symmetrize,
     "difference_step": difference_step,
@@ -248,12 +280,21 @@ class Plan(NamedTuple):
     hessian: str  # "", "hess", "hessp" or "differences"
     places: tuple[str, ...]  # of scheduled hyper-parameters, as text
     noise: bool
+    cut: tuple[bool, ...] | None  # which arguments are cut into batches
 
     def text(self) -> str:
+        ends = ["r.nit + 2 > r.maxiter"] * bool(self.places or self.cut)
         parts = [_NOISE] * self.noise
+        if self.cut:
+            ends += ["cursor[0] >= order.size"]
+            data = (
+                f"take(args[{k}], rows)," if cut else f"args[{k}],"
+                for k, cut in enumerate(self.cut)
+            )
+            parts += [_BATCH.format(data=" ".join(data))]
         if self.places:
             slots = [place.format(table=f"tables[{i}]") for i, place in enumerate(self.places)]
-            parts += [_SCHEDULES + textwrap.indent("\n".join(slots), "    ")]
+            parts += [_SCHEDULES + "\n".join(slots) + "\n"]
         if self.gradient == "pair":
             parts += [_PAIR]
         elif self.gradient == "low-level pair":
@@ -274,7 +315,9 @@ class Plan(NamedTuple):
             if self.hessian == "differences":
                 row = _GRADIENT_DIFFERENCES.format(gradient=_NEAR[self.gradient])
             parts += [_HESSIAN_ROWS.format(row=textwrap.indent(row, " " * 8))]
-        return _LOOP.format(body=textwrap.indent("".join(parts), " " * 8))
+        return _LOOP.format(
+            at_its_end=" or ".join(ends) or "False", body=textwrap.indent("".join(parts), " " * 8)
+        )
 
 
 class Loop:
@@ -310,7 +353,9 @@ class Loop:
 
     def _entry(self, args: tuple[Any, ...]) -> Callable[..., bool]:
         functions: dict[str, Any] = {name: f() for name, f in self.functions.items()}
-        types_ = tuple(map(typeof, args))
+        types_ = [typeof(each) for each in args]
+        for k in np.flatnonzero(self.plan.cut or ()):
+            types_[k] = types.Array(types_[k].dtype, types_[k].ndim, "C")
         for name, function in functions.items():  # by themselves: they keep their own flags
             more = (g_type,) if name == "hessp" else ()
             function.get_call_template((g_type, *more, *types_), {})
@@ -323,45 +368,44 @@ class Loop:
             types.UniTuple(g_type, 3) if differences else typeof(()),
             *(types.int64, types.Tuple(tables)),
             typeof(np.random.default_rng(0)) if self.plan.noise else types.none,
+            *(types.Array(types.int64, 1, "C"),) * 2,
+            types.int64,
         )
         entry = njit(nogil=True, error_model="numpy")(scope["loop"]).compile(signature)
         for name in functions:  # what is kept must not keep them alive
             del scope[name]
         return entry  # type: ignore[no-any-return]
 
-    def run(
-        self,
-        V: Vector,
-        s: Any,
-        objective: Objective,
-        scheduled: Sequence[Scheduled],
-        rng: np.random.Generator | None,
-        watch: Callable[[], None] | None,
-        deadline: float,
-    ) -> None:
+    def run(self, run: Run, deadline: float) -> None:
         """Run the machine to its end, or to the deadline, in chunks."""
-        entry, args, tell = (
-            self.entries[kind(objective.args)],
-            objective.args,
-            tell_by_address().address,
-        )
+        V, s, r, objective, scheduled = run.V, run.s, run.r, run.objective, run.scheduled
+        batches = run.sampling.batches if run.sampling else None
+        args = objective.args if batches is None else batches.args
+        entry, tell = self.entries[kind(args)], tell_by_address().address
+        pause, noise = run.watch is not None, run.rng if self.plan.noise else None
         reach: tuple[Vector, ...] = ()
         if self.plan.gradient in POINTS_OF or self.plan.hessian:
             reach = objective.reach(V.shape[1])
-        r = named(s)
         tables: tuple[NDArray[np.float64], ...] = ()
+        rows = NO_ROWS, NO_ROWS, 0
         steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
         while r.ask and (now := perf_counter()) < deadline:
-            if scheduled and r.nit + 2 <= r.maxiter:
+            if run.at_its_end or (batches and batches.exhausted):
+                interpret(run, now)
+                seen = r.nit
+                continue
+            if scheduled:
                 start = r.nit + 2
-                count = 1 if watch else min(steps, AHEAD, r.maxiter + 1 - start)
+                count = 1 if pause else min(steps, AHEAD, r.maxiter + 1 - start)
                 tables = tuple(each.table(start, count) for each in scheduled)
                 shortest = min(map(len, tables))
                 tables = tuple(table[:shortest] for table in tables)
-            budget = objective.maxfev - objective.nfev
+            if batches:
+                rows = batches.order, batches.cursor, batches.size
+            budget = objective.maxfev - objective.reserve - objective.nfev
             try:
                 spent = entry(
-                    V, s, tell, args, steps, budget, watch is not None, reach, start, tables, rng
+                    *(V, s, tell, args, steps, budget, pause, reach, start, tables, noise), *rows
                 )
             finally:
                 objective.nfev += r.nfev
@@ -370,10 +414,11 @@ class Loop:
                 r.nfev = r.njev = r.nhev = 0
             if spent:
                 raise OutOfBudget
-            if watch is not None and r.nit != seen:
-                seen = r.nit
-                watch()
-            elif watch is None:
+            if run.watch is not None:
+                if r.nit != seen:
+                    seen = r.nit
+                    run.watch()
+            else:
                 taken = max(perf_counter() - now, 1e-6)
                 steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
                 self.pace = steps
@@ -384,7 +429,7 @@ class Loop:
 _LOOPS: weakref.WeakKeyDictionary[Any, dict[Any, Loop]] = weakref.WeakKeyDictionary()
 
 
-def loop_for(objective: Objective, scheduled: Sequence[Scheduled], needs: int) -> Loop:
+def loop_for(run: Run) -> Loop:
     """The loop of an objective, made at its first use.
 
     Raises
@@ -392,13 +437,21 @@ def loop_for(objective: Objective, scheduled: Sequence[Scheduled], needs: int) -
     ValueError
         If there can be none; the message says why.
     """
+    objective, needs = run.objective, run.r.needs
     fun, jac, hess, hessp = objective.fun, objective.jac, objective.hess, objective.hessp
-    if any(each.follows_value for each in scheduled):
+    batches, cut = run.sampling.batches if run.sampling else None, None
+    if objective.probe is not None:
+        raise ValueError("the method draws its perturbations in Python")
+    if batches is not None:
+        cut = tuple(k in batches.which for k in range(len(batches.args)))
+        if not all(type(batches.args[k]) is np.ndarray for k in batches.which):
+            raise ValueError("the data are no plain arrays")
+    if any(each.follows_value for each in run.scheduled):
         raise ValueError("a schedule follows the values of the function")
     if objective.map is not map and isinstance(jac, str) and needs & GRADIENT:
         raise ValueError("`workers` evaluate in Python")
-    places = tuple(each.place for each in scheduled)
-    key = (*map(_weakly, (jac, hess, hessp)), places, needs)
+    places = tuple(each.place for each in run.scheduled)
+    key = (*map(_weakly, (jac, hess, hessp)), places, needs, cut)
     try:
         loop = _LOOPS[fun][key]
     except (KeyError, TypeError):
@@ -422,7 +475,7 @@ def loop_for(objective: Objective, scheduled: Sequence[Scheduled], needs: int) -
                 raise ValueError(
                     f"`{name}` is not a Numba function (decorate it with numba.njit)"
                 ) from None
-        loop = Loop(functions, Plan(gradient, hessian, places, bool(needs & NOISE)))
+        loop = Loop(functions, Plan(gradient, hessian, places, bool(needs & NOISE), cut))
         _LOOPS.setdefault(fun, {})[key] = loop
     if loop.failures and (failure := loop.failures.get(kind(objective.args))):
         raise ValueError(failure)

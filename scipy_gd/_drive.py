@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
+from ._batches import Sampling
 from ._endings import BROKEN, CALLBACK, MAXFEV, MAXTIME
 from ._inputs import Vector
 from ._machine import tell
@@ -34,23 +36,11 @@ class Halt(Exception):
     """Raised by a watch to end the run: the user's callback has raised `StopIteration`."""
 
 
-Watch = Callable[[], None]
+@dataclass
+class Run:
+    """All that a run is made of.
 
-
-def drive(
-    V: Vector,
-    s: Any,
-    objective: Objective,
-    *,
-    scheduled: Sequence[Scheduled] = (),
-    rng: np.random.Generator | None = None,
-    watch: Watch | None = None,
-    maxtime: float = float("inf"),
-    compiled: bool | None = None,
-) -> None:
-    """Run the machine to its end.
-
-    Parameters
+    Attributes
     ----------
     V, s : arrays
         The state; it is changed in place, and holds the reason for the end in ``s["ending"]``.
@@ -60,8 +50,50 @@ def drive(
         What is set before each step.
     rng : Generator
         Draws the noise, where the method needs some.
+    sampling : Sampling
+        Batches, if the values are noisy.
     watch : callable, optional
         Called at the start and after every iteration; may raise `Halt`.
+    saved : dict, optional
+        The state before the last evaluation, where a run cannot be continued after it: the step
+        that follows would follow from all data, and from a schedule's value that is not known.
+    """
+
+    V: Vector
+    s: Any
+    objective: Objective
+    scheduled: Sequence[Scheduled] = ()
+    rng: np.random.Generator | None = None
+    sampling: Sampling | None = None
+    watch: Callable[[], None] | None = None
+    saved: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.r = named(self.s)
+        self.pending = DONE  # what a run that was stopped from outside would have asked for
+
+    @property
+    def at_its_end(self) -> bool:
+        """Whether the next evaluation may be one that `saved` must precede."""
+        return (bool(self.scheduled) or self.sampling is not None) and (
+            self.r.nit + 2 > self.r.maxiter
+        )
+
+    def save(self) -> None:
+        self.saved = {"V": self.V.copy(), "s": np.frombuffer(self.s.tobytes(), np.uint8)}
+
+    def end(self, ending: int) -> None:
+        self.pending = self.r.ask
+        self.r.ending, self.r.ask = ending, DONE
+
+
+def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = None) -> None:
+    """Run the machine to its end.
+
+    Parameters
+    ----------
+    run : Run
+        What to run.
     maxtime : float
         Seconds.
     compiled : bool, optional
@@ -72,13 +104,13 @@ def drive(
     ValueError
         If `compiled` is True and the run cannot be compiled; the message says why.
     """
-    r = named(s)
+    r, objective = run.r, run.objective
     begun = perf_counter()
     deadline = begun + maxtime
     loop = None
     if compiled or (compiled is None and isinstance(objective.fun, Dispatcher)):
         try:
-            loop = _compiled().loop_for(objective, scheduled, r.needs)
+            loop = _compiled().loop_for(run)
         except ValueError as reason:
             if compiled:
                 raise ValueError(f"`compiled=True` is not possible: {reason}") from reason
@@ -86,11 +118,10 @@ def drive(
         if loop and not loop.ready(objective.args):
             if not compiled:
                 # the first evaluation may compile the user's functions
-                interpret(V, s, objective, scheduled, rng, watch, begun)
+                interpret(run, begun)
                 begun = perf_counter()
                 if r.ask and loop.spent < PATIENCE:
-                    until = min(begun + PATIENCE - loop.spent, deadline)
-                    interpret(V, s, objective, scheduled, rng, watch, until)
+                    interpret(run, min(begun + PATIENCE - loop.spent, deadline))
                 loop.spent += perf_counter() - begun
             worthwhile = r.ask and deadline - perf_counter() > WORTHWHILE
             if not (compiled or worthwhile):
@@ -100,20 +131,20 @@ def drive(
                     raise ValueError(f"`compiled=True` is not possible: {error}") from error
                 loop = None
         if loop and r.ask:
-            loop.run(V, s, objective, scheduled, rng, watch, deadline)
+            loop.run(run, deadline)
         if r.ask and (r.nit < 0 or perf_counter() < deadline):
-            interpret(V, s, objective, scheduled, rng, watch, deadline)
+            interpret(run, deadline)
         if r.ask:
-            end(s, MAXTIME)
+            run.end(MAXTIME)
         if r.ending == BROKEN:
             raise ValueError(
                 "the formula of the method has raised an error, or returned a direction or a state "
                 "of the wrong shape"
             )
     except OutOfBudget:
-        end(s, MAXFEV)
+        run.end(MAXFEV)
     except Halt:
-        end(s, CALLBACK)
+        run.end(CALLBACK)
 
 
 @functools.cache
@@ -123,40 +154,32 @@ def _compiled() -> Any:
     return module
 
 
-def end(s: Any, ending: int) -> None:
-    s["ending"], s["ask"] = ending, DONE
-
-
-def interpret(
-    V: Vector,
-    s: Any,
-    objective: Objective,
-    scheduled: Sequence[Scheduled],
-    rng: np.random.Generator | None,
-    watch: Watch | None,
-    until: float,
-) -> None:
+def interpret(run: Run, until: float) -> None:
     """The driver for Python functions: to the end, or `until` a time of `perf_counter`.
 
     At least one evaluation is made.
     """
-    r, rows = named(s), list(V[:POINTS])
-    ask, seen, maxiter = r.ask, r.nit, r.maxiter
+    V, s, r, objective, scheduled = run.V, run.s, run.r, run.objective, run.scheduled
+    rows, ask, seen = list(V[:POINTS]), r.ask, r.nit
     hess = V[r.hess : r.hess + r.n]
     while ask:
+        if run.sampling is not None:
+            objective.sample(run.sampling.arguments(V, r, run.save), run.sampling.last)
+        elif scheduled and run.at_its_end:
+            run.save()
         if ask & NOISE:
-            assert rng is not None
-            rng.standard_normal(out=V[r.z])
+            assert run.rng is not None
+            run.rng.standard_normal(out=V[r.z])
         f, g = objective(x := rows[r.trial], ask)
         if ask & HESSIAN:
             hess[:] = objective.hessian(x, g)
-        if seen + 2 <= maxiter:
+        if seen + 2 <= r.maxiter:
             for each in scheduled:
                 each.set(seen + 2, f)
         ask = tell(V, s, f, g)
         if r.nit != seen:
             seen += 1
-            if watch is not None:
-                watch()
+            if run.watch is not None:
+                run.watch()
         if ask & VALUE and perf_counter() >= until:  # never between a value and its gradient
             break

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 RUNNING, CONVERGED, TARGET, FTOL, XTOL = range(5)
 MAXITER, MAXFEV, MAXTIME, PRECISION, NONFINITE, DIVERGED, STALLED = range(5, 12)
+EPOCHS, EARLY = 13, 14
 BROKEN = 12  # the formula has raised an error; so does the run
 CALLBACK = 99
 
@@ -23,6 +24,8 @@ ENDINGS = {
     TARGET: Ending(0, True, "The function value has reached `target`."),
     FTOL: Ending(0, True, "The relative change of the function value is below `ftol`."),
     XTOL: Ending(0, True, "The relative length of the step is below `xtol`."),
+    EPOCHS: Ending(0, True, "The requested `epochs` are complete."),
+    EARLY: Ending(0, True, "The held-out loss has not improved for `patience` epochs."),
     MAXITER: Ending(
         1, False, "Maximum number of iterations has been exceeded (`maxiter`): allow more of them."
     ),

@@ -165,11 +165,11 @@ _snorm += (_y - _at[_i]) * (_y - _at[_i])
 # takes it out.
 _DIRECTION = """
 _kept[_i] = _d
-_slope += _row_g[_i] * _d
+_slope += {g}[_i] * _d
 _dnorm += _d * _d
 """
 # P(x - g) - x, but without the rounding of a large x
-_PROJECTED = "_maximum(_minimum(_row_g[_i], _at[_i] - _lower[_i]), _at[_i] - _upper[_i])"
+_PROJECTED = "_maximum(_minimum({g}[_i], _at[_i] - _lower[_i]), _at[_i] - _upper[_i])"
 _GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
 
 
@@ -214,10 +214,16 @@ def _written(body: list[ast.stmt]) -> set[str]:
     return names
 
 
-def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> ast.Module:
+def _source(
+    method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+) -> ast.Module:
     """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
     body, returned = _body(method)
     rows = {name: row for name, row in ROWS.items() if name in method.supplied}
+    true_g = "_row_g"
+    if clipped and "g" in rows:
+        rows |= {"g": "_V[_r.clipped]"}
+        true_g = "_true_g"
     rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(method.states)}
     rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
     for k, name in enumerate(method.memory):
@@ -230,10 +236,12 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
     head = [f"{name} = {value}" for name, value in scalars.items()]
     head += ["_m = int(maxcor)"] if method.memory else []
     head += [f"_row_{name} = {row}" for name, row in rows.items()]
+    if true_g != "_row_g":
+        head += [f"{true_g} = {ROWS['g']}"]
     if bounded:
         head += ["_lower = _V[_r.bounds]", "_upper = _V[_r.bounds + 1]"]
     if bounded and "free" in method.supplied:
-        head += _FREE.format(held=_HELD.format("_row_g[_i]")).splitlines()
+        head += _FREE.format(held=_HELD.format(f"{true_g}[_i]")).splitlines()
     if searching:
         head += ["_kept = _V[_r.d]"]
     if searching and method.preconditioned:
@@ -269,13 +277,14 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
         loop += ["_metric[_i] = P" if method.elementwise else "_metric[_i] = P[_i]"] * (
             method.preconditioned
         )
-        loop += [f"if {_HELD.format('_d')}: _d = 0.0"] * bounded + _DIRECTION.splitlines()
+        loop += [f"if {_HELD.format('_d')}: _d = 0.0"] * bounded
+        loop += _DIRECTION.format(g=true_g).splitlines()
         tail = ["_r.slope = _slope", "_r.dnorm = _sqrt(_dnorm)"]
     else:
         loop += _STEP.format(moved=clip(f"_at[_i] - {rate} * _d")).splitlines()
         tail = ["_r.snorm = _sqrt(_snorm)"]
     if "g" in rows:
-        gradient = _PROJECTED if bounded else "_row_g[_i]"
+        gradient = (_PROJECTED if bounded else "{g}[_i]").format(g=true_g)
         loop += [_GNORM.format(gradient=gradient)]
         tail += ["_r.gnorm = _gnorm"]
 
@@ -298,7 +307,13 @@ def _source(method: Method, searching: bool, bounded: bool, arrays: tuple[str, .
 
 
 @functools.cache
-def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]) -> Any:
+def lift(
+    method: Method,
+    searching: bool,
+    bounded: bool,
+    arrays: tuple[str, ...],
+    clipped: bool = False,
+) -> Any:
     """Compile a method's formula into a kernel.
 
     Parameters
@@ -312,6 +327,8 @@ def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]
     arrays : tuple of str
         The hyper-parameters (and perhaps ``"learning_rate"``) that are rows of `V`, one value per
         parameter, in the order of their rows.
+    clipped : bool
+        Give the formula the clipped gradient; the stop tests have the true one all the same.
 
     Returns
     -------
@@ -323,7 +340,7 @@ def lift(method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...]
     ValueError
         If the source cannot be read, or does not return what its signature declares.
     """
-    tree = _source(method, searching, bounded, arrays)
+    tree = _source(method, searching, bounded, arrays, clipped)
     function = method.formula
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
 from . import _options
-from ._drive import interpret
+from ._drive import Run, interpret
 from ._endings import ENDINGS, MAXFEV, MAXITER, PRECISION
 from ._inputs import limits, starting_point
+from ._layout import lay_out
 from ._machine import tell
 from ._method import vector
 from ._objective import Objective, OutOfBudget
-from ._run import lay_out
 from ._state import DONE, GRADIENT, POINTS, VALUE
 
 
@@ -112,7 +112,7 @@ def line_search(
             V[POINTS] = g
             return _result(V, s, objective, PRECISION, "`direction` does not lead downhill.")
         s["ask"] = tell(V, s, f, g)
-        interpret(V, s, objective, (), None, None, float("inf"))
+        interpret(Run(V, s, objective), float("inf"))
         ending = PRECISION
     except OutOfBudget:
         s["ask"] = DONE

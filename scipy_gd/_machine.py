@@ -48,6 +48,31 @@ from ._state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
 from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest, local
 
 
+@local
+def clip(V, r):
+    """The gradient that the formula is given: no component, and no norm, above its limit."""
+    row = r.x + POINTS
+    square = 0.0
+    for i in range(r.n):
+        e = min(max(V[row, i], -r.clip_value), r.clip_value)
+        V[r.clipped, i] = e
+        square += e * e
+    if square > r.clip_norm**2:
+        for i in range(r.n):
+            V[r.clipped, i] *= r.clip_norm / np.sqrt(square)
+
+
+@local
+def average(V, r):
+    """The running average of the points after x0: uniform (1), or exponential, bias-corrected."""
+    k = r.nit + 1.0
+    weight = 1.0 / k
+    if r.averaging < 1.0:
+        weight = (1.0 - r.averaging) / (1.0 - r.averaging**k)
+    for i in range(r.n):
+        V[r.average, i] += weight * (V[r.x, i] - V[r.average, i])
+
+
 @inlined
 def arrive(V, r, g):
     """Make the trial the current point, and remember the best one."""
@@ -59,11 +84,16 @@ def arrive(V, r, g):
         row = r.x + POINTS
         for i in range(r.n):
             V[row, i] = g[i]
+        if r.clipped >= 0:
+            clip(V, r)
+    if r.averaging > 0.0 and r.nit >= 0:
+        average(V, r)
     if r.nit < 0:
         r.f_start = r.f
         r.reach = largest(V[r.x])
         r.far = 1e10 * (1.0 + r.reach)
-    if r.nit < 0 or (r.f < r.f_best and np.isfinite(r.f)):
+    # the values of samples do not compare: the best point is the last one with a value
+    if r.nit < 0 or ((r.f < r.f_best or r.sampled) and np.isfinite(r.f)):
         r.f_best = r.f
         r.best = r.x
     r.recent[(r.nit + 1) & (RECENT - 1)] = r.f
@@ -115,10 +145,11 @@ def judge_point(V, r, arrived, moved):
         return NONFINITE
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
         return NONFINITE
-    if r.gnorm <= r.gtol:
-        return CONVERGED
-    if r.f <= r.target:
-        return TARGET
+    if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
+        if r.gnorm <= r.gtol:
+            return CONVERGED
+        if r.f <= r.target:
+            return TARGET
     if arrived and r.nit > 0:
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
@@ -180,6 +211,15 @@ def tell(V, s, f, g):
     r.ask = first(V, r) if r.ending == RUNNING else DONE
     r.rate = r.alpha
     return r.ask
+
+
+@compiled(types.void(V_type, s_type))
+def go_on(V, s):
+    """Continue a run that has ended after an iteration, as if it had not."""
+    r = s[0]
+    r.ending = RUNNING
+    r.ask = first(V, r)
+    r.rate = r.alpha
 
 
 # --- for compiled callers

@@ -49,7 +49,7 @@ class Method:
         The update rule.
     elementwise : bool
         Whether the formula is written on scalars, or on vectors.
-    learning_rate, auto, unit, c2, init, memory, example
+    learning_rate, auto, unit, c2, init, memory, probes, example
         As for `elementwise` and `vector`.
 
     Attributes
@@ -88,6 +88,7 @@ class Method:
         c2: float = 0.9,
         init: Mapping[str, float] | None = None,
         memory: tuple[str, ...] = (),
+        probes: bool = False,
         example: Mapping[str, Any] | None = None,
     ) -> None:
         parameters = inspect.signature(formula).parameters.values()
@@ -98,7 +99,7 @@ class Method:
         self.constant = learning_rate
         self.auto, self.unit, self.c2 = auto, unit, c2
         self.supplied = tuple(name for name in positional if name in SUPPLIED)
-        self.memory = memory
+        self.memory, self.probes = memory, probes
         self.states = tuple(n for n in positional if n not in SUPPLIED and n not in memory)
         self.preconditioned = "P" in formula.__code__.co_varnames
         hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -168,6 +169,7 @@ def elementwise(
     learning_rate: float | None = None,
     auto: str | None = "spectral",
     init: Mapping[str, float] | None = None,
+    probes: bool = False,
     example: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a formula that is written on scalars: the same for every parameter.
@@ -184,6 +186,9 @@ def elementwise(
         directions in proportion to the gradient, "bold" those of about unit length.
     init : mapping, optional
         Start values of state vectors that do not start at 0.
+    probes : bool
+        Whether the gradient is estimated from two values on both sides of x, by simultaneous
+        perturbation; hyper-parameters `c` and `gamma` say how far away they are.
     example : mapping, optional
         Options for the example in the documentation.
 
@@ -211,6 +216,7 @@ def elementwise(
         learning_rate=learning_rate,
         auto=auto,
         init=init,
+        probes=probes,
         example=example,
     )
 

@@ -47,6 +47,8 @@ class Objective:
         Evaluates the points of the finite differences: ``map(function, points)``.
     maxfev : int
         Calls of `fun` that are allowed.
+    probe : Probe, optional
+        Estimates the gradient, in the place of `jac`.
 
     Attributes
     ----------
@@ -66,20 +68,35 @@ class Objective:
         rel_step: Any = None,
         map: Callable[..., Iterable[Any]] = map,
         maxfev: int = 2**62,
+        probe: Probe | None = None,
     ) -> None:
         self.fun, self.jac, self.args = fun, jac, args
         self.hess, self.hessp = hess, hessp
         self.box, self.rel_step, self.map, self.maxfev = box, rel_step, map, maxfev
         self._reach: tuple[Vector, Vector, Vector] | None = None
         self.nfev = self.njev = self.nhev = 0
+        self.reserve = 0  # calls that are kept for the last evaluation
         self.f = float("nan")  # the last value: what is asked for next is at the same point
         self.g: Vector | None = None  # the gradient that came with it
+        self.probe = probe
         if jac is True:
             self.value, self.gradient = self._value_of_pair, self._gradient_of_pair
         elif isinstance(jac, str):
             self.value, self.gradient = self._value, self._difference
         else:
             self.value, self.gradient = self._value, self._gradient
+        self._exact = self.value, self.gradient
+        if probe is not None:
+            self.value, self.gradient = self._probed, self._estimate
+
+    def sample(self, args: tuple[Any, ...] | None, last: bool) -> None:
+        """Evaluate with these arguments from now on; `last`: what follows is the end of the run."""
+        if args is not None:
+            self.args = args
+        if last:
+            self.reserve = 0
+        if self.probe is not None:
+            self.probe.last = last
 
     def __call__(self, x: Vector, ask: int) -> tuple[float, Vector]:
         """Value and gradient at `x`, as far as `ask` says; a gradient alone is asked for only at
@@ -89,13 +106,14 @@ class Objective:
 
     def gradient_at(self, x: Vector) -> Vector:
         """The gradient at any point."""
+        value, gradient = self._exact
         self.g = None
         if isinstance(self.jac, str):
-            self.value(x)
-        return self.gradient(x)
+            value(x)
+        return gradient(x)
 
     def _value(self, x: Vector) -> float:
-        if self.nfev >= self.maxfev:
+        if self.nfev >= self.maxfev - self.reserve:
             raise OutOfBudget
         self.nfev += 1
         f = self.fun(x.copy(), *self.args)
@@ -110,7 +128,7 @@ class Objective:
         return vector(g, x.size)
 
     def _value_of_pair(self, x: Vector) -> float:
-        if self.nfev >= self.maxfev:
+        if self.nfev >= self.maxfev - self.reserve:
             raise OutOfBudget
         self.nfev += 1
         self.njev += 1
@@ -123,6 +141,22 @@ class Objective:
             ) from None
         self.f, self.g = scalar(f), vector(g, x.size)
         return self.f
+
+    def _probed(self, x: Vector) -> float:
+        """The mean of two noisy values, with the gradient that they tell; at the end a value."""
+        assert self.probe is not None
+        value, _ = self._exact
+        if self.probe.last:
+            self.estimate = np.zeros(x.size)
+            return value(x)
+        ahead, behind, quotient = self.probe(x, self.box)
+        up, down = value(ahead), value(behind)
+        self.f = 0.5 * (up + down)
+        self.estimate = (up - down) * quotient
+        return self.f
+
+    def _estimate(self, x: Vector) -> Vector:
+        return self.estimate
 
     def _gradient_of_pair(self, x: Vector) -> Vector:
         if self.g is None:
@@ -189,7 +223,7 @@ class Objective:
         h, one_sided, g = np.empty(n), np.empty(n, bool), np.empty(n)
         d.difference_steps(x, rel_step, lower, upper, each, h, one_sided)
         calls = each * np.count_nonzero(h)
-        if self.nfev + calls > self.maxfev:
+        if self.nfev + calls > self.maxfev - self.reserve:
             raise OutOfBudget
         self.njev += 1
         fun = Bound(self.fun, self.args)
@@ -217,6 +251,35 @@ def _differences() -> Any:
     from . import _differences as module  # compiled, or loaded, where a run needs it
 
     return module
+
+
+class Probe:
+    """Simultaneous perturbation: two points on both sides of x tell a gradient.
+
+    Parameters
+    ----------
+    rng : Generator
+        Draws the signs of the perturbation.
+    c, gamma : float
+        In its t-th use the perturbation is ``c / t**gamma`` in each component.
+    """
+
+    def __init__(self, rng: np.random.Generator, c: float, gamma: float) -> None:
+        self.rng, self.c, self.gamma = rng, c, gamma
+        self.t = 0
+        self.last = False
+
+    def __call__(
+        self, x: Vector, box: tuple[Vector, Vector] | None
+    ) -> tuple[Vector, Vector, Vector]:
+        """The two points, and by what the difference of their values is multiplied."""
+        self.t += 1
+        delta = self.c / self.t**self.gamma * self.rng.choice([-1.0, 1.0], x.size)
+        ahead, behind = x + delta, x - delta
+        if box is not None:
+            ahead, behind = np.clip(ahead, *box), np.clip(behind, *box)
+        way = ahead - behind
+        return ahead, behind, np.divide(1.0, way, out=np.zeros(x.size), where=way != 0.0)
 
 
 class Bound:

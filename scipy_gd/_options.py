@@ -132,6 +132,33 @@ def rate(name: str, value: Any, n: int) -> Any:
 scheduled_rate = number(0)
 
 
+def averages(name: str, value: Any, n: int) -> Any:
+    if isinstance(value, str):
+        return one_of("polyak")(name, value, n)
+    return number(0, 1, above=True, below=True)(name, value, n)
+
+
+def positions(name: str, value: Any, n: int) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(k) for k in value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be positions in `args`, got {_show(value)}") from None
+
+
+def anything(name: str, value: Any, n: int) -> Any:
+    """Checked where it is used."""
+    return value
+
+
+def pairs(name: str, value: Any, n: int) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be a sequence of (slice, dict) pairs, got {_show(value)}"
+        ) from None
+
+
 def map_like(name: str, value: Any, n: int) -> Any:
     if callable(value):
         return value
@@ -160,6 +187,11 @@ _fraction = per_parameter(number(0, 1, above=True, below=True))
 _nonnegative = per_parameter(number(0, math.inf, below=True))
 
 HYPER = {
+    "c": Option(
+        "Size of the first perturbation, in units of the parameters.", number(0, above=True)
+    ),
+    "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", _nonnegative),
+    "A": Option("Steps before which the rate hardly falls, at least 0.", _nonnegative),
     "momentum": Option("Share of the velocity that is kept in a step, in [0, 1).", _decay),
     "dampening": Option(
         "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the "
@@ -201,7 +233,11 @@ HYPER = {
         "The rate of gradient descent at the end, as a multiple of the learning rate, above 0.",
         _positive,
     ),
-    "gamma": Option("How fast the bounds of the rates close, above 0 and below 1.", _fraction),
+    "gamma": Option(
+        "How fast the bounds of the rates close (adabound), or the perturbation shrinks, like "
+        "``t**-gamma`` (spsa); above 0 and below 1.",
+        _fraction,
+    ),
     "switch": Option(
         "The method changes over when two rates differ by less than this, as a multiple of the "
         "learning rate; 0: never.",
@@ -269,6 +305,63 @@ COMMON = {
     "rng": Option(
         "Seed or `numpy.random.Generator` for all randomness; the global state is never touched.",
         generator,
+    ),
+    "batch_size": Option(
+        "Rows of the data in a step: the arrays in `args` that have as many rows are cut into "
+        "mini-batches, without being copied, and `fun` and `jac` see the rows of one batch; every "
+        "row once an epoch, the last batch may be short; more than there are means all. "
+        '``learning_rate="auto"`` is then the published constant; `nit` counts steps, and the '
+        "result is evaluated on all data. Default: all data in every evaluation.",
+        count(1),
+    ),
+    "epochs": Option(
+        "How often every row is seen. The end of the last one is a success of its own kind; the "
+        "gradient test is made there, on all data. Default: 100, or no limit where `maxiter` is "
+        "given.",
+        count(1),
+    ),
+    "shuffle": Option("Whether every epoch has an order of its own, from `rng`.", flag, True),
+    "batch_args": Option(
+        "Positions in `args` of the arrays that are cut into batches. Default: those whose first "
+        "axis has the length that more than one of them has.",
+        positions,
+    ),
+    "validation": Option(
+        "Held-out data, a tuple in the place of the arrays that are cut into batches: `fun` is "
+        "evaluated on them after every epoch (``result.validation_losses``), and the point with "
+        "the lowest loss is returned.",
+        anything,
+    ),
+    "patience": Option(
+        "Stop after so many epochs without a lower loss on `validation`. Default: never.",
+        count(1),
+        2**62,
+    ),
+    "averaging": Option(
+        'Return an average of the iterates: ``"polyak"`` for the mean, or the decay, in (0, 1), of '
+        "an exponentially weighted one (bias-corrected). On a deterministic objective only if it "
+        "is the better point.",
+        averages,
+    ),
+    "clip_value": Option(
+        "The formula sees no component of the gradient above this; the gradient test sees all. "
+        "Default: off.",
+        number(0, above=True),
+    ),
+    "clip_norm": Option(
+        "The formula sees the gradient scaled down to this 2-norm where it is longer. Default: "
+        "off.",
+        number(0, above=True),
+    ),
+    "groups": Option(
+        "Hyper-parameters of groups of parameters: a sequence of ``(slice, {name: value})``, with "
+        "numbers or schedules as values.",
+        pairs,
+    ),
+    "resume": Option(
+        "The `state` of an earlier result: go on from there, exactly as if that run had not "
+        "stopped. Give the same options; `x0` is not used, and budgets count from here.",
+        anything,
     ),
     "check_grad": Option(
         "Check `jac` against finite differences before the first step; raise `GradientError` with "

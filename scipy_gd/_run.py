@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import os
 import sys
 import warnings
@@ -18,30 +17,32 @@ from numba.core.ccallback import CFunc
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from . import _options, _state
-from ._drive import Halt, drive
-from ._endings import CONVERGED, ENDINGS, MAXITER
+from . import _options
+from ._batches import Batches, Sampling, held_out_loss
+from ._drive import Halt, Run, drive
+from ._endings import (
+    CALLBACK,
+    CONVERGED,
+    EARLY,
+    ENDINGS,
+    EPOCHS,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+    NONFINITE,
+)
 from ._inputs import Vector, limits, listener, starting_point
-from ._kernel import lift
-from ._objective import Objective, OutOfBudget, mapping
-from ._scheduled import Scheduled
-from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+from ._layout import lay_out
+from ._objective import Objective, OutOfBudget, Probe, mapping
+from ._saved import restore, save
+from ._state import GRADIENT, HESSIAN, POINTS, VALUE
 from .history import History
 
 if TYPE_CHECKING:
     from ._method import Method
 
 LOW_LEVEL = (CFunc, LowLevelCallable)
-
-RULES = {
-    "fixed": _state.FIXED,
-    "fifth": _state.FIFTH,
-    "armijo": _state.ARMIJO,
-    "wolfe": _state.WOLFE,
-    "spectral": _state.SPECTRAL,
-    "bold": _state.BOLD,
-    "restart": _state.RESTART,
-}
+EPOCHS_BY_DEFAULT = 100
 
 
 def run(
@@ -63,7 +64,7 @@ def run(
     x = starting_point(x0)
     box = limits(bounds, x.size)
     _refuse_constraints(constraints)
-    told = listener(callback)
+    listener(callback)
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
@@ -80,15 +81,16 @@ def run(
         fun, jac, args = as_functions(fun, jac, args)
     if box is not None:
         x = np.clip(x, *box)
-    V, s, scheduled = lay_out(method, x, box, opts)
+    rng = np.random.default_rng(opts["rng"])
+    sampling = _sampling(method, fun, jac, args, options, opts, rng)
+    V, s, scheduled = lay_out(method, x, box, opts, sampling is not None)
     if opts["check_grad"] and not isinstance(jac, str):
         from .check import check_grad
 
-        rng = copy.deepcopy(opts["rng"])  # the run must not depend on the check
         given = None if box is None else np.transpose(box)
-        check_grad(fun, jac, x, args=args, bounds=given, rng=rng).raise_if_wrong()
+        # the run must not depend on the check
+        check_grad(fun, jac, x, args=args, bounds=given, rng=copy.deepcopy(rng)).raise_if_wrong()
 
-    rng = np.random.default_rng(opts["rng"]) if method.needs & NOISE else None
     with mapping(opts["workers"]) as map_:
         objective = Objective(
             fun,
@@ -100,181 +102,115 @@ def run(
             rel_step=opts["finite_diff_rel_step"],
             map=map_,
             maxfev=opts["maxfev"],
+            probe=Probe(rng, opts["c"], opts["gamma"]) if method.probes else None,
         )
-        allvecs: list[Vector] | None = [] if opts["return_all"] else None
-
-        rows, r = list(V[:POINTS]), named(s)
-        history = History() if opts["history"] else None
-        for kept in (history, callback):
-            if isinstance(kept, History):
-                kept.label = kept.label or method.__name__
-        first = 0 if isinstance(callback, History) else 1
-        intermediate = _intermediate(V, s, objective, opts["learning_rate"], scheduled)
-
-        def watch() -> None:
-            if allvecs is not None:
-                allvecs.append(rows[r.x].copy())
-            if history is not None:
-                history(intermediate())
-            if told is not None and r.nit >= first:
-                try:
-                    told(intermediate())
-                except StopIteration as stop:
-                    raise Halt from stop
-
+        this = Run(V, s, objective, scheduled, rng, sampling)
+        if sampling is not None:
+            differing = isinstance(jac, str) and not method.probes
+            objective.reserve = 1 + differing * x.size * (2 if jac == "3-point" else 1)
+        if opts["resume"] is not None:
+            restore(this, method, opts["resume"])
+        elif method.probes and isinstance(opts["learning_rate"], str) and opts["maxiter"] > 0:
+            _calibrate(this, opts)
+        log = _watch(this, method, callback, opts)
         try:
-            drive(
-                V,
-                s,
-                objective,
-                scheduled=scheduled,
-                rng=rng,
-                watch=watch if told or opts["return_all"] or opts["history"] else None,
-                maxtime=opts["maxtime"],
-                compiled=opts["compiled"],
-            )
+            drive(this, maxtime=opts["maxtime"], compiled=opts["compiled"])
         except BaseException as error:
             with contextlib.suppress(AttributeError, TypeError):
-                error.optimize_result = _so_far(V, s, objective, error)  # type: ignore[attr-defined]
+                error.optimize_result = _so_far(this, error)  # type: ignore[attr-defined]
             raise
-        result = _result(V, s, objective, box, opts)
-    if allvecs is not None:
-        result.allvecs = allvecs
-    if history is not None:
-        result.history = history
+        result = _result(this, box, opts)
+    result.update(log)
+    result.state = save(this, method)
     if opts["disp"]:
         _display(result)
     return result
 
 
-def lay_out(
-    method: Method, x: Vector, box: tuple[Vector, Vector] | None, opts: dict[str, Any]
-) -> tuple[Vector, Any, list[Scheduled]]:
-    """The state before the first evaluation, and what schedules change in it."""
-    s = blank()
-    r = named(s)
-    needs = method.needs
-    rule = _rule(method, opts)
-    searching = rule >= _state.ARMIJO
-    values, scheduled = _hyper_parameters(method, rule, x, opts)
-    arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
+def _calibrate(run: Run, opts: dict[str, Any]) -> None:
+    """A rate that makes the first step of spsa a tenth of the size of x, from four estimates.
 
-    rows = 2 * POINTS
-
-    def reserve(count: int) -> int:
-        nonlocal rows
-        first, rows = rows, rows + count
-        return first
-
-    if needs & NOISE:
-        r.z = reserve(1)
-    if searching:
-        r.d = reserve(2)
-        r.p = reserve(1) if method.preconditioned else -1
-    if needs & HESSIAN:
-        r.hess = reserve(x.size)
-    if box is not None:
-        r.bounds = reserve(2)
-    if "free" in method.supplied:
-        r.free = reserve(1)
-    if arrays:
-        r.arrays = reserve(len(arrays))
-    if method.states:
-        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
-    if method.memory:
-        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
-    r.rows, r.n = rows, x.size
-
-    V = np.zeros((rows, x.size))
-    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
-    for row in (r.p, r.free):
-        if row >= 0:
-            V[row] = 1.0
-    if box is not None:
-        V[r.bounds : r.bounds + 2] = box
-    for k, name in enumerate(arrays):
-        V[r.arrays + k] = values[name]
-    for name, value in method.init.items():
-        k = method.states.index(name)
-        V[r.states + k] = r.init[k] = value
-    for k, name in enumerate(method.hyper):
-        if name not in arrays:
-            r.h[k] = values[name]
-    r.alpha = 1.0 if "learning_rate" in arrays else values["learning_rate"]
-    for each in scheduled:
-        _place(each, method, arrays, V, s)
-    r.rule, r.unit, r.c2 = rule, method.unit, method.c2
-    r.kernel = lift(method, searching, box is not None, arrays).address
-    r.needs = r.ask = needs
-    r.patience = 2**62 if scheduled or not needs & GRADIENT else 1000
-    for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
-        setattr(r, name, opts[name])
-    return V, s, scheduled
+    No later step is longer: estimates that are larger by far come from a rate that is too high.
+    """
+    objective, x = run.objective, run.V[run.r.trial]
+    sizes = []
+    with contextlib.suppress(OutOfBudget):
+        for _ in range(4):
+            objective(x, VALUE)
+            sizes.append(np.linalg.norm(objective.estimate))
+            objective.probe.t = 0  # type: ignore[union-attr]
+    size = np.mean(sizes) if sizes else np.nan
+    if size > 0 and np.isfinite(size):
+        slowed = (opts["A"] + 1.0) ** opts["alpha"]
+        run.r.clip_norm = min(run.r.clip_norm, size)
+        run.r.alpha = 0.1 * (1.0 + np.linalg.norm(x)) * slowed / size
 
 
-def _hyper_parameters(
-    method: Method, rule: int, x: Vector, opts: dict[str, Any]
-) -> tuple[dict[str, Any], list[Scheduled]]:
-    """Learning rate and hyper-parameters before the first step, and those that will change."""
-    values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
-    if values.get("maxcor") == 0:
-        values["maxcor"] = memory_for(x.size)
-    if isinstance(values["learning_rate"], str):
-        values["learning_rate"] = _first_rate(method, rule, x)
-    scheduled = []
-    for name, value in values.items():
-        if callable(value):
-            check = _options.check(method, name)
-            if name == "learning_rate":
-                check = _options.per_parameter(_options.scheduled_rate)
-            each = Scheduled(name, value, functools.partial(_held, check, name, x.size))
-            values[name] = each.value(1)
-            scheduled.append(each)
-    return values, scheduled
+def _watch(
+    run: Run, method: Method, callback: Any, opts: dict[str, Any]
+) -> dict[str, list[Vector] | History]:
+    """Let the run be watched, if anybody wants it; what it will have logged, for the result."""
+    told = listener(callback)
+    log: dict[str, Any] = {}
+    if opts["return_all"]:
+        log["allvecs"] = []
+    if opts["history"]:
+        log["history"] = History(label=method.__name__)
+    first = 1
+    if isinstance(callback, History):  # it wants the start as well
+        callback.label, first = callback.label or method.__name__, 0
+    if told is None and not log:
+        return log
+
+    rows, r = list(run.V[:POINTS]), run.r
+    allvecs, history = log.get("allvecs"), log.get("history")
+    intermediate = _intermediate(run, opts["learning_rate"])
+
+    def watch() -> None:
+        if allvecs is not None:
+            allvecs.append(rows[r.x].copy())
+        if history is not None:
+            history(intermediate())
+        if told is not None and r.nit >= first:
+            try:
+                told(intermediate())
+            except StopIteration as stop:
+                raise Halt from stop
+
+    run.watch = watch
+    return log
 
 
-def _held(check: Any, name: str, n: int, value: Any) -> Any:
-    return check(name, value, n)
-
-
-def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
-    """Where a scheduled value belongs."""
-    if each.name in arrays:
-        k = arrays.index(each.name)
-        each.slot = V[s[0]["arrays"] + k]
-        each.place = f"for i in range(n): V[r.arrays + {k}, i] = {{table}}[k, i]"
-    elif each.name == "learning_rate":
-        each.slot, each.place = s["alpha"], "r.alpha = {table}[k]"
-    else:
-        k = [*method.hyper].index(each.name)
-        each.slot, each.place = s["h"][0, k : k + 1], f"r.h[{k}] = {{table}}[k]"
-
-
-def _rule(method: Method, opts: dict[str, Any]) -> int:
-    """The step rule behind `learning_rate`."""
-    rate = opts["learning_rate"]
-    if not isinstance(rate, str):
-        return _state.FIXED if method.needs & GRADIENT else _state.KEEP_BEST
-    name = method.auto if rate == "auto" else rate
-    if name is None:
-        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
-    rule = RULES[name]
-    if rule >= _state.ARMIJO and not method.needs & GRADIENT:
-        raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
-    return rule
-
-
-def _first_rate(method: Method, rule: int, x: Vector) -> float:
-    """The rate before the first step; 0 where the rule finds it from the direction."""
-    if rule == _state.FIFTH:
-        return float(0.1 * (1.0 + np.linalg.norm(x)) / np.sqrt(x.size))
-    return method.constant if rule == _state.FIXED else 0.0  # type: ignore[return-value]
-
-
-def memory_for(n: int) -> int:
-    """How many steps a limited-memory method remembers, by the number of parameters."""
-    sizes = {50: 300, 150: 150, 2000: 100, 100_000: 30}
-    return next((m for limit, m in sizes.items() if n <= limit), 10)
+def _sampling(
+    method: Method,
+    fun: Any,
+    jac: Any,
+    args: tuple[Any, ...],
+    given: dict[str, Any],
+    opts: dict[str, Any],
+    rng: np.random.Generator,
+) -> Sampling | None:
+    """Batches and epochs, if there are any; `opts` gets the number of steps they make."""
+    if opts["batch_size"] is None:
+        alone = [
+            name
+            for name in ("epochs", "batch_args", "validation", "patience")
+            if given.get(name) is not None
+        ]
+        if alone:
+            raise ValueError(f"`{alone[0]}` needs a `batch_size`")
+        return Sampling(None) if method.probes else None
+    batches = Batches(args, opts["batch_size"], rng, opts["shuffle"], opts["batch_args"])
+    epochs = opts["epochs"]
+    if epochs is None:
+        epochs = EPOCHS_BY_DEFAULT if given.get("maxiter") is None else 2**62
+    steps = min(epochs * batches.in_an_epoch, 2**62)
+    opts["maxiter"] = steps if given.get("maxiter") is None else min(opts["maxiter"], steps)
+    opts["steps"] = steps
+    loss = None
+    if opts["validation"] is not None:
+        loss = held_out_loss(fun, jac is True, args, batches.which, opts["validation"])
+    return Sampling(batches, loss, opts["patience"])
 
 
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
@@ -315,12 +251,11 @@ def _refuse_constraints(constraints: Any) -> None:
         )
 
 
-def _intermediate(
-    V: Vector, s: Any, objective: Objective, given: Any, scheduled: list[Scheduled]
-) -> Callable[[], OptimizeResult]:
+def _intermediate(run: Run, given: Any) -> Callable[[], OptimizeResult]:
     """What a callback is told, when it is called; a rate for each parameter is no number."""
-    rows, r = list(V[:POINTS]), named(s)
-    slots = [each.slot for each in scheduled if each.name == "learning_rate"]
+    V, r, objective = run.V, run.r, run.objective
+    rows = list(V[:POINTS])
+    slots = [each.slot for each in run.scheduled if each.name == "learning_rate"]
     number = np.ndim(given) == 0 and not any(np.shares_memory(V, slot) for slot in slots)
     slope = bool(r.needs & GRADIENT)
 
@@ -338,9 +273,9 @@ def _intermediate(
     return result
 
 
-def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> OptimizeResult:
+def _so_far(run: Run, error: BaseException) -> OptimizeResult:
     """The best point when something was raised."""
-    r = named(s)
+    V, r, objective = run.V, run.r, run.objective
     started = r.nit >= 0
     return OptimizeResult(
         x=V[r.best if started else r.trial].copy(),
@@ -355,28 +290,35 @@ def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> Op
     )
 
 
-def _result(
-    V: Vector,
-    s: Any,
-    objective: Objective,
-    box: tuple[Vector, Vector] | None,
-    opts: dict[str, Any],
-) -> OptimizeResult:
-    r = named(s)
-    ending = r.ending
-    status, success, message = ENDINGS[ending]
-    started = r.nit >= 0
-    here = ending == CONVERGED
-    x = V[(r.x if here else r.best) if started else r.trial].copy()
+def _result(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any]) -> OptimizeResult:
+    V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
+    ending, started = r.ending, r.nit >= 0
+    at_the_end = sampling is not None and sampling.last
+    here = ending == CONVERGED or at_the_end
+    row = (r.x if here else r.best) if started else r.trial
+    x, g = V[row].copy(), None
     f = (r.f if here else r.f_best) if started else objective.f
-    g = V[(r.x if here else r.best) + POINTS].copy() if r.needs & GRADIENT and started else None
-    if not r.needs & GRADIENT and not isinstance(objective.jac, str) and np.isfinite(f):
-        # the method uses no gradient, but the user has one: it decides about success
-        with contextlib.suppress(OutOfBudget):
-            g = objective.gradient_at(x).copy()
-            projected = g if box is None else np.clip(g, x - box[1], x - box[0])
-            if abs(projected).max() <= opts["gtol"]:
-                status, success, message = ENDINGS[CONVERGED]
+    if r.needs & GRADIENT and started and objective.probe is None:
+        g = V[row + POINTS].copy()
+    if sampling is not None and not at_the_end and ending != NONFINITE:
+        # stopped on the way: what is told of the point is told of all data
+        if started and ending in (MAXFEV, MAXTIME, CALLBACK):
+            x = sampling.chosen(V, r, r.x).copy()
+        f, g = _evaluated(objective, x, sampling, g is not None)
+    probed = objective.probe is not None
+    if (sampling is None or probed) and started and ending != CONVERGED:
+        # an average, or a gradient that the user has and the method has no use for
+        averaged = opts["averaging"] is not None and r.nit > 0 and not probed
+        unused = probed or not r.needs & GRADIENT
+        if averaged or (unused and not isinstance(objective.jac, str) and np.isfinite(f)):
+            f, x, g = _other_point(objective, V[r.average].copy() if averaged else x, f, x, g)
+            if g is not None and _gnorm(x, g, box) <= opts["gtol"]:
+                ending = CONVERGED
+    if at_the_end and ending == MAXITER and sampling is not None and sampling.batches is not None:
+        ending = (
+            EARLY if sampling.stopped else EPOCHS if opts["maxiter"] == opts["steps"] else MAXITER
+        )
+    status, success, message = ENDINGS[ending]
     return OptimizeResult(
         x=x,
         fun=f,
@@ -388,7 +330,38 @@ def _result(
         status=status,
         success=success or (ending == MAXITER and opts["maxiter_is_success"]),
         message=message,
+        **({"validation_losses": sampling.losses} if sampling and sampling.loss else {}),
     )
+
+
+def _evaluated(
+    objective: Objective, x: Vector, sampling: Sampling, slope: bool
+) -> tuple[float, Vector | None]:
+    """Value and gradient on all data, with the calls that were reserved for this."""
+    objective.sample(sampling.batches.args if sampling.batches else None, True)
+    f, g = objective(x, VALUE)[0], None
+    if slope:
+        with contextlib.suppress(OutOfBudget):
+            g = objective(x, GRADIENT)[1].copy()
+    return f, g
+
+
+def _other_point(
+    objective: Objective, y: Vector, f: float, x: Vector, g: Vector | None
+) -> tuple[float, Vector, Vector | None]:
+    """Value, point and gradient at `y` if it is x or better than x, as far as `maxfev` allows."""
+    with contextlib.suppress(OutOfBudget):
+        if np.array_equal(x, y):
+            return f, x, objective.gradient_at(x).copy()
+        f_y, g_y = objective(y, VALUE | GRADIENT)
+        if f_y < f:
+            return f_y, y, g_y.copy()
+    return f, x, g
+
+
+def _gnorm(x: Vector, g: Vector, box: tuple[Vector, Vector] | None) -> float:
+    projected = g if box is None else np.clip(g, x - box[1], x - box[0])
+    return float(abs(projected).max())
 
 
 def _display(result: OptimizeResult) -> None:

@@ -45,10 +45,16 @@ RECORD = np.dtype(
         ("states", "i8"),
         ("state_rows", "i8"),
         ("memory", "i8"),
+        ("clipped", "i8"),
+        ("average", "i8"),
         # what the run is made of: address of the lifted formula, step rule, hyper-parameters
         ("kernel", "i8"),
         ("rule", "i8"),
         ("needs", "i8"),
+        ("sampled", "i8"),
+        ("averaging", "f8"),
+        ("clip_value", "f8"),
+        ("clip_norm", "f8"),
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),
         # when to stop
@@ -113,10 +119,26 @@ RECORD = np.dtype(
 )
 
 
+MISSING = (
+    "z",
+    "d",
+    "p",
+    "hess",
+    "free",
+    "bounds",
+    "arrays",
+    "states",
+    "memory",
+    "clipped",
+    "average",
+)
+
+
 def _blank() -> bytes:
     s = np.zeros(1, RECORD)
-    for name in ("z", "d", "p", "hess", "free", "bounds", "arrays", "states", "memory", "nit"):
+    for name in MISSING:
         s[name] = -1
+    s["nit"] = -1
     for name in ("f", "f_old", "f_trial", "rate"):
         s[name] = np.nan
     for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):

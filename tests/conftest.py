@@ -10,7 +10,7 @@ from scipy_gd import METHODS
 settings.register_profile("default", deadline=None)  # the first example may compile
 settings.load_profile("default")
 
-DETERMINISTIC = [m for m in METHODS.values() if "z" not in m.supplied]
+DETERMINISTIC = [m for m in METHODS.values() if "z" not in m.supplied and not m.probes]
 
 
 def named(methods):
@@ -18,9 +18,12 @@ def named(methods):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes `method` runs for the whole registry; `descent` leaves out random ones."""
+    """A test that takes `method` runs for the whole registry; `descent` leaves out random ones,
+    `exact` those that evaluate elsewhere than at their iterates."""
     if "method" in metafunc.fixturenames:
         metafunc.parametrize("method", named(METHODS.values()))
+    if "exact" in metafunc.fixturenames:
+        metafunc.parametrize("exact", named(m for m in METHODS.values() if not m.probes))
     if "descent" in metafunc.fixturenames:
         metafunc.parametrize("descent", named(DETERMINISTIC))
 

@@ -135,6 +135,8 @@ def test_profiles_are_drawn_of_every_contestant(tmp_path, monkeypatch):
     data = {line.get_label(): line.get_ydata()[-1] for line in figure.axes[1].get_lines()}
     assert data == {name: float(name != "TNC") for name in names}
     assert len(figure.legends[0].get_texts()) == len(names)
+
+
 # --- learning
 
 OBJECTIVES = [

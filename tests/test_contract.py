@@ -130,8 +130,8 @@ def test_functions_may_write_to_their_x(method, valley):
     same(wild, minimize(valley.fun, valley.x0, jac=valley.jac, method=method, options=SHORT))
 
 
-def test_points_handed_out_stay_as_they_were(method, valley):
-    minimize(valley.fun, valley.x0, jac=valley.jac, method=method, options=SHORT)
+def test_points_handed_out_stay_as_they_were(exact, valley):
+    minimize(valley.fun, valley.x0, jac=valley.jac, method=exact, options=SHORT)
     first = valley.points[0]
     assert first.tolist() == valley.x0.tolist()
     assert len({id(p) for p in valley.points}) == len(valley.points)
@@ -219,14 +219,14 @@ def test_method_is_pickled_by_name_and_immutable_between_runs(method):
     assert repr(method).startswith(f"<method {method.__name__}(learning_rate=")
 
 
-def test_callback_gets_a_point_or_a_result(method, valley):
+def test_callback_gets_a_point_or_a_result(exact, valley):
     points, results = [], []
     options = SHORT | {"return_all": True}
     res = minimize(
         valley.fun,
         valley.x0,
         jac=valley.jac,
-        method=method,
+        method=exact,
         options=options,
         callback=points.append,
     )
@@ -234,7 +234,7 @@ def test_callback_gets_a_point_or_a_result(method, valley):
     def listen(intermediate_result):
         results.append(intermediate_result)
 
-    minimize(valley.fun, valley.x0, jac=valley.jac, method=method, options=options, callback=listen)
+    minimize(valley.fun, valley.x0, jac=valley.jac, method=exact, options=options, callback=listen)
     assert len(points) == len(results) == res.nit == len(res.allvecs) - 1
     assert np.array_equal(points, res.allvecs[1:])
     assert res.allvecs[0].tolist() == valley.x0.tolist()
@@ -243,7 +243,7 @@ def test_callback_gets_a_point_or_a_result(method, valley):
         assert result.fun == valley.fun(x)
 
 
-def test_callback_stops_where_maxiter_does(method, valley):
+def test_callback_stops_where_maxiter_does(exact, valley):
     seen = []
 
     def stop(intermediate_result):
@@ -253,7 +253,7 @@ def test_callback_stops_where_maxiter_does(method, valley):
 
     def run(callback=None, **options):
         return minimize(
-            valley.fun, valley.x0, jac=valley.jac, method=method, callback=callback, options=options
+            valley.fun, valley.x0, jac=valley.jac, method=exact, callback=callback, options=options
         )
 
     stopped = run(stop, rng=7)
@@ -515,16 +515,16 @@ def test_what_the_callback_raises_comes_out(method, valley):
     assert caught.value.optimize_result.nit == 1
 
 
-def test_disp_prints_what_bfgs_prints(method, bowl, valley, capsys):
+def test_disp_prints_what_bfgs_prints(exact, bowl, valley, capsys):
     options = {"disp": True, "gtol": 1e9, "target": 1e9, "rng": 0}
-    minimize(bowl.fun, bowl.x0, jac=bowl.jac, method=method, options=options)
+    minimize(bowl.fun, bowl.x0, jac=bowl.jac, method=exact, options=options)
     ours = capsys.readouterr().out
     minimize(bowl.fun, bowl.x0, jac=bowl.jac, method="BFGS", options={"disp": True, "gtol": 1e9})
     theirs = capsys.readouterr().out
-    if "hess" not in method.supplied:
+    if "hess" not in exact.supplied:
         assert ours == theirs
     with pytest.warns(OptimizeWarning, match="maxiter") as caught:
-        minimize(valley.fun, valley.x0, method=method, options=SHORT | {"disp": True})
+        minimize(valley.fun, valley.x0, method=exact, options=SHORT | {"disp": True})
     assert caught[0].filename == __file__
     assert "Function evaluations" in capsys.readouterr().out
 

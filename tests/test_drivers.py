@@ -71,8 +71,10 @@ def both_ways(fun, x0, jac, method, callback=None, args=(), bounds=None, **optio
 def assert_equal(a, b):
     assert a.keys() == b.keys()
     assert np.array_equal(a.allvecs, b.allvecs)
-    for key in a.keys() - {"allvecs"}:
+    for key in a.keys() - {"allvecs", "state"}:
         assert np.array_equal(a[key], b[key]), key
+    for key in ("V", "s"):
+        assert np.array_equal(a.state[key], b.state[key], equal_nan=True), key
 
 
 @pytest.mark.parametrize("pair", [False, True])

@@ -117,7 +117,7 @@ def test_averages_are_those_of_optax(entry):
 
 def test_every_gradient_method_has_a_stored_trajectory(descent):
     # in neither library: their references are below, and in test_steps.py
-    own = "adabound adgd cg_descent lbfgs nesterov_restart newton rmsprop_nesterov spg swats"
+    own = "adabound adgd cg_descent lbfgs nesterov_restart newton rmsprop_nesterov sgd spg swats"
     assert descent.__name__ in {*own.split(), *(entry["method"] for entry in ENTRIES)}
 
 

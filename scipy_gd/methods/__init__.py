@@ -19,15 +19,16 @@ from .adaptive import (
     swats,
     yogi,
 )
-from .classic import adgd, gd, momentum, nesterov, nesterov_restart, spg
+from .classic import adgd, gd, momentum, nesterov, nesterov_restart, sgd, spg
 from .curvature import cg_descent, lbfgs, newton
-from .derivative_free import random_search
+from .derivative_free import random_search, spsa
 from .tuning_free import dowg, prodigy, schedule_free_adamw, schedule_free_sgd
 
 METHODS: dict[str, Method] = {
     method.__name__: method
     for method in (
         gd,
+        sgd,
         momentum,
         nesterov,
         adagrad,
@@ -57,6 +58,7 @@ METHODS: dict[str, Method] = {
         lbfgs,
         newton,
         random_search,
+        spsa,
     )
 }
 """Every method by its name; documentation, tests, comparison and benchmarks follow it."""

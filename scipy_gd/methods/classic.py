@@ -18,6 +18,22 @@ def gd(g):
     return g
 
 
+@elementwise(learning_rate=1e-2)
+def sgd(g):
+    """Stochastic gradient descent: a step along the gradient on every mini-batch.
+
+    It is `gd` with a larger constant on mini-batches; `batch_size`, `epochs` and `rng` say which rows a step
+    sees. A constant rate leaves a noise that falls with it: give a schedule, or average.
+
+    References
+    ----------
+    H. Robbins and S. Monro, "A stochastic approximation method", Annals of Mathematical Statistics
+    22(3), 400-407 (1951), https://doi.org/10.1214/aoms/1177729586. Goodfellow et al., "Deep
+    Learning" (2016), Algorithm 8.1.
+    """
+    return g
+
+
 @elementwise(learning_rate=1e-3)
 def momentum(g, v, *, momentum=0.9, dampening=0.0):
     """Gradient descent with momentum (the heavy ball): steps along a velocity.

@@ -1,0 +1,243 @@
+"""From options to a state: the rows of `V`, the record `s`, and what schedules change in them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _options, _state
+from ._inputs import Vector
+from ._kernel import lift
+from ._scheduled import Scheduled
+from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+
+if TYPE_CHECKING:
+    from ._method import Method
+
+RULES = {
+    "fixed": _state.FIXED,
+    "fifth": _state.FIFTH,
+    "armijo": _state.ARMIJO,
+    "wolfe": _state.WOLFE,
+    "spectral": _state.SPECTRAL,
+    "bold": _state.BOLD,
+    "restart": _state.RESTART,
+}
+
+
+def lay_out(
+    method: Method,
+    x: Vector,
+    box: tuple[Vector, Vector] | None,
+    opts: dict[str, Any],
+    sampled: bool = False,
+) -> tuple[Vector, Any, list[Scheduled]]:
+    """The state before the first evaluation, and what schedules change in it.
+
+    On a sampled objective values cannot be compared: no line search, no best point.
+    """
+    if sampled and opts["ftol"] >= 0.0:
+        raise ValueError("`ftol` compares values, which a sampled objective (mini-batches) forbids")
+    s = blank()
+    r = named(s)
+    needs = method.needs
+    rule = _rule(method, opts, sampled)
+    searching = rule >= _state.ARMIJO
+    values, scheduled = _hyper_parameters(method, rule, x, opts)
+    arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
+
+    rows = 2 * POINTS
+
+    def reserve(count: int) -> int:
+        nonlocal rows
+        first, rows = rows, rows + count
+        return first
+
+    if needs & NOISE:
+        r.z = reserve(1)
+    if searching:
+        r.d = reserve(2)
+        r.p = reserve(1) if method.preconditioned else -1
+    if needs & HESSIAN:
+        r.hess = reserve(x.size)
+    if box is not None:
+        r.bounds = reserve(2)
+    if "free" in method.supplied:
+        r.free = reserve(1)
+    if arrays:
+        r.arrays = reserve(len(arrays))
+    if method.states:
+        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
+    if opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes:
+        if "g_old" in method.supplied:
+            raise ValueError(
+                f"`clip_value` and `clip_norm` do not suit {method.__name__}, which compares gradients"
+            )
+        r.clipped = reserve(1)
+        r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
+        r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
+    if "average" in method.states:
+        r.average = r.states + method.states.index("average")
+    elif opts["averaging"] is not None:
+        r.average = reserve(1)
+        r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
+    if method.memory:
+        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
+    r.rows, r.n = rows, x.size
+
+    V = np.zeros((rows, x.size))
+    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    for row in (r.p, r.free):
+        if row >= 0:
+            V[row] = 1.0
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
+    for k, name in enumerate(arrays):
+        V[r.arrays + k] = values[name]
+    for name, value in method.init.items():
+        k = method.states.index(name)
+        V[r.states + k] = r.init[k] = value
+    for k, name in enumerate(method.hyper):
+        if name not in arrays:
+            r.h[k] = values[name]
+    r.alpha = 1.0 if "learning_rate" in arrays else values["learning_rate"]
+    for each in scheduled:
+        _place(each, method, arrays, V, s)
+    r.rule, r.unit, r.c2 = rule, method.unit, method.c2
+    r.kernel = lift(method, searching, box is not None, arrays, r.clipped >= 0).address
+    r.needs = r.ask = needs
+    r.sampled = sampled
+    r.patience = 2**62 if scheduled or sampled or not needs & GRADIENT else 1000
+    if method.probes:  # an estimate of the gradient proves nothing
+        opts = opts | {"gtol": -1.0}
+    for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
+        setattr(r, name, opts[name])
+    return V, s, scheduled
+
+
+def _hyper_parameters(
+    method: Method, rule: int, x: Vector, opts: dict[str, Any]
+) -> tuple[dict[str, Any], list[Scheduled]]:
+    """Learning rate and hyper-parameters before the first step, and those that will change."""
+    values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+    if opts["groups"] is not None:
+        values |= grouped(opts["groups"], values, method, x.size)
+    if values.get("maxcor") == 0:
+        values["maxcor"] = memory_for(x.size)
+    if isinstance(values["learning_rate"], str):
+        values["learning_rate"] = _first_rate(method, rule, x)
+    scheduled = []
+    for name, value in values.items():
+        if callable(value):
+            check = _options.check(method, name)
+            if name == "learning_rate":
+                check = _options.per_parameter(_options.scheduled_rate)
+            each = Scheduled(name, value, functools.partial(_held, check, name, x.size))
+            values[name] = each.value(1)
+            scheduled.append(each)
+    return values, scheduled
+
+
+def _held(check: Any, name: str, n: int, value: Any) -> Any:
+    return check(name, value, n)
+
+
+def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
+    """Where a scheduled value belongs."""
+    if each.name in arrays:
+        k = arrays.index(each.name)
+        each.slot = V[s[0]["arrays"] + k]
+        each.place = f"for i in range(n): V[r.arrays + {k}, i] = {{table}}[k, i]"
+    elif each.name == "learning_rate":
+        each.slot, each.place = s["alpha"], "r.alpha = {table}[k]"
+    else:
+        k = [*method.hyper].index(each.name)
+        each.slot, each.place = s["h"][0, k : k + 1], f"r.h[{k}] = {{table}}[k]"
+
+
+def _rule(method: Method, opts: dict[str, Any], sampled: bool) -> int:
+    """The step rule behind `learning_rate`."""
+    rate = opts["learning_rate"]
+    if sampled and isinstance(rate, str):
+        if rate != "auto" or method.constant is None:
+            raise ValueError(
+                f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
+                "sampled objective (mini-batches): its values cannot be compared"
+            )
+        return _state.FIXED
+    if not isinstance(rate, str):
+        return _state.FIXED if method.needs & GRADIENT else _state.KEEP_BEST
+    name = method.auto if rate == "auto" else rate
+    if name is None:
+        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
+    rule = RULES[name]
+    if rule >= _state.ARMIJO and not method.needs & GRADIENT:
+        raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
+    return rule
+
+
+def _first_rate(method: Method, rule: int, x: Vector) -> float:
+    """The rate before the first step; 0 where the rule finds it from the direction."""
+    if rule == _state.FIFTH:
+        return float(0.1 * (1.0 + np.linalg.norm(x)) / np.sqrt(x.size))
+    return method.constant if rule == _state.FIXED else 0.0  # type: ignore[return-value]
+
+
+def memory_for(n: int) -> int:
+    """How many steps a limited-memory method remembers, by the number of parameters."""
+    sizes = {50: 300, 150: 150, 2000: 100, 100_000: 30}
+    return next((m for limit, m in sizes.items() if n <= limit), 10)
+
+
+def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict[str, Any]:
+    """The hyper-parameters that `groups` sets, as arrays or as schedules of arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a group is no pair of an index and a dict of hyper-parameters of this method.
+    """
+    parts: dict[str, list[tuple[Any, Any]]] = {}
+    for group in groups:
+        try:
+            where, hyper = group
+            np.empty(n)[where]
+            items = dict(hyper).items()
+        except (TypeError, ValueError, IndexError):
+            raise ValueError(
+                "`groups` must be pairs of a slice (or other index of parameters) and a dict of "
+                f"hyper-parameters, got {group!r:.80}"
+            ) from None
+        for name, value in items:
+            if name not in values:
+                raise ValueError(
+                    f"`groups` may set {', '.join(values)} of {method.__name__}, got {name!r}"
+                )
+            parts.setdefault(name, []).append((where, value))
+    whole = {}
+    for name, given in parts.items():
+        base = values[name]
+        if isinstance(base, str):
+            base = method.constant if base == "auto" else None
+        covered = np.zeros(n, bool)
+        for where, _ in given:
+            covered[where] = True
+        if base is None and not covered.all():
+            raise ValueError(f"`{name}` must be a number where no group sets it")
+        spread = functools.partial(_spread, np.nan if base is None else base, given, n)
+        changing = callable(base) or any(callable(value) for _, value in given)
+        check = _options.per_parameter(_options.scheduled_rate)
+        if name != "learning_rate":
+            check = _options.check(method, name)
+        whole[name] = spread if changing else check(name, spread(1), n)
+    return whole
+
+
+def _spread(base: Any, given: list[tuple[Any, Any]], n: int, t: int) -> Vector:
+    values = np.empty(n)
+    for where, value in [(slice(None), base), *given]:
+        values[where] = value(t) if callable(value) else value
+    return values

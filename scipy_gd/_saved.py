@@ -1,0 +1,118 @@
+"""A run as plain arrays, and back: what `result.state` holds and the option `resume` takes."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._drive import Run
+from ._machine import go_on
+from ._state import RECORD
+
+if TYPE_CHECKING:
+    from ._method import Method
+
+# What belongs to the process or the call, not to the run.
+OF_THE_CALL = ("kernel", "gtol", "ftol", "xtol", "target", "patience", "clip_value", "clip_norm")
+
+
+def save(run: Run, method: Method) -> dict[str, Any]:
+    """The state of a run, ready to be pickled: arrays, numbers and the state of its generator."""
+    objective, sampling = run.objective, run.sampling
+    s = np.frombuffer(run.s.tobytes(), np.uint8).copy()
+    s.view(RECORD)["ask"] = run.pending
+    state = run.saved or {"V": run.V.copy(), "s": s}
+    state |= {
+        "method": method.__name__,
+        "counts": np.array([objective.nfev, objective.njev, objective.nhev]),
+    }
+    if run.rng is not None:
+        state["rng"] = copy.deepcopy(run.rng.bit_generator.state)
+    if objective.probe is not None:
+        state["probes"] = objective.probe.t
+    if sampling is not None:
+        state["losses"] = list(sampling.losses)
+        state["x_best"] = sampling.x_best
+    if sampling is not None and sampling.batches is not None:
+        batches = sampling.batches
+        state["order"], state["cursor"] = batches.order.copy(), batches.cursor.copy()
+        state["closed"] = batches.closed
+    return state
+
+
+def restore(run: Run, method: Method, state: Any) -> None:
+    """Put a run that has not begun where another one has stopped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `state` is none, or one of another method, size or set of options.
+    """
+    V, r = run.V, run.r
+    try:
+        saved = np.frombuffer(np.asarray(state["s"], np.uint8).tobytes(), RECORD)[0]
+        kept, counts, name = np.asarray(state["V"], float), state["counts"], state["method"]
+    except (TypeError, KeyError, ValueError, IndexError):
+        raise TypeError("`resume` must be the `state` of a result of this version") from None
+    if name != method.__name__:
+        raise ValueError(f"`resume` is the state of {name}, not of {method.__name__}")
+    shape = ("rows", "n", "rule", "states", "arrays", "bounds", "average", "clipped", "sampled")
+    if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in shape):
+        raise ValueError(
+            "`resume` is the state of a run with other options or another number of parameters"
+        )
+    if any(each.follows_value for each in run.scheduled):
+        raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
+    steps = r.maxiter
+    # limits and hyper-parameters may be new ones
+    fresh = {row: V[row].copy() for row in _given_rows(r, len(V))}
+    now = {field: getattr(r, field) for field in OF_THE_CALL}
+    h, alpha = list(r.h), r.alpha
+    run.s[0] = saved
+    V[:] = kept
+    for row, values in fresh.items():
+        V[row] = values
+    for field, value in now.items():
+        setattr(r, field, value)
+    for k, value in enumerate(h):
+        r.h[k] = value
+    if r.rule <= 0:  # a rate that is known beforehand, not one that was found
+        r.alpha = alpha
+    r.maxiter = min(max(r.nit, 0) + steps, 2**62)
+    for each in run.scheduled:
+        each.set(max(r.nit, 0) + 1, r.f)
+    objective, sampling = run.objective, run.sampling
+    objective.nfev, objective.njev, objective.nhev = map(int, counts)
+    objective.maxfev = min(objective.maxfev + objective.nfev, 2**62)
+    objective.f = r.f_trial
+    if "rng" in state and run.rng is not None:
+        kind = getattr(np.random, state["rng"]["bit_generator"], None)
+        if kind is not None and type(run.rng.bit_generator) is not kind:
+            raise ValueError("`rng` must be of the kind that the run began with")
+        run.rng.bit_generator.state = state["rng"]
+    if objective.probe is not None:
+        objective.probe.t = state["probes"]
+    if sampling is not None:
+        sampling.losses, sampling.x_best = list(state["losses"]), state["x_best"]
+        if sampling.batches is not None:
+            order = np.asarray(state["order"])
+            if order.shape != sampling.batches.order.shape:
+                raise ValueError("`resume` is the state of a run with another number of rows")
+            sampling.batches.order = order.copy()
+            sampling.batches.cursor[:] = state["cursor"]
+            sampling.batches.closed = state["closed"]
+    if not r.ask:
+        go_on(run.V, run.s)
+
+
+def _given_rows(r: Any, rows: int) -> list[int]:
+    """The rows of V that hold what the user has given: bounds, and one value per parameter."""
+    first = [r.bounds, r.bounds + 1] if r.bounds >= 0 else []
+    if r.arrays >= 0:
+        last = min(
+            (k for k in (r.states, r.clipped, r.average, r.memory) if k > r.arrays), default=rows
+        )
+        first += range(r.arrays, last)
+    return first
