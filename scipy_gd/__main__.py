@@ -18,7 +18,8 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from . import METHODS, __version__, check_grad
-from ._compare import SCIPY, Comparison, compare
+from ._compare import Comparison, compare
+from ._task import SCIPY
 from .problems import PROBLEMS, Problem
 
 SIZES = (2, 10, 100)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._compare import SCIPY, Comparison, Row
+from ._compare import Comparison, Row
+from ._task import SCIPY
 from .methods import METHODS
 
 __all__ = ["comparison", "style"]
