@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from . import plot, problems, schedules
     from ._compare import Comparison, compare
     from ._line_search import line_search
+    from ._sweep import Setting, Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
 
 __version__ = "0.1.0"
@@ -51,6 +52,9 @@ _LAZY = {
     "line_search": "_line_search",
     "compare": "_compare",
     "Comparison": "_compare",
+    "sweep": "_sweep",
+    "Sweep": "_sweep",
+    "Setting": "_sweep",
     "plot": "",
     "problems": "",
     "schedules": "",
@@ -62,6 +66,8 @@ __all__ = [
     "GradientCheck",
     "GradientError",
     "Method",
+    "Setting",
+    "Sweep",
     "adadelta",
     "adagrad",
     "adam",
@@ -86,6 +92,7 @@ __all__ = [
     "rprop",
     "schedules",
     "spg",
+    "sweep",
     "vector",
 ]
 
