@@ -1,0 +1,39 @@
+"""The site: ``sphinx-build -W docs build/docs``."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import generate
+
+import scipy_gd
+
+project = "scipy_gd"
+author = "The scipy_gd developers"
+copyright = author
+version = release = scipy_gd.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+exclude_patterns = ["README.md", "generated/options.rst", "generated/endings.rst"]
+suppress_warnings = ["myst.header"]  # the results have no headings of the second level
+default_role = "py:obj"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say it
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"scipy_gd {version}"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
+html_show_copyright = False
+html_copy_source = False
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: generate.everything(HERE / "generated"))
