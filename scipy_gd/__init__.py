@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._line_search import line_search
     from ._sweep import Setting, Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
+    from .history import History
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ _LAZY = {
     "check_grad": "check",
     "GradientCheck": "check",
     "GradientError": "check",
+    "History": "history",
     "line_search": "_line_search",
     "compare": "_compare",
     "Comparison": "_compare",
@@ -65,6 +67,7 @@ __all__ = [
     "Comparison",
     "GradientCheck",
     "GradientError",
+    "History",
     "Method",
     "Setting",
     "Sweep",

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ._table import Column, Table, one_line, plain
 from ._task import Array, Solver, Task, announce, scalar, solvers
+from .history import Thinned
 from .methods import METHODS
 from .problems import Problem
 
@@ -219,29 +220,13 @@ class _Point:
     best: float = math.inf
 
 
-class _Thinned(list[Any]):
-    """Keeps what comes at counts that grow geometrically once they are large.
-
-    Of a run that is the start in full, and the end at the resolution of a logarithmic axis.
-    """
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.growth, self.due = 1 + max(5e-3, 5e-6 * size), 0.0
-
-    def offer(self, count: int, item: Any) -> None:
-        if count >= self.due:
-            self.due = max(count + 1, self.growth * count)
-            self.append(item)
-
-
 class _Recorder:
     """Stands between a solver and the task: counts, remembers, and stops it."""
 
     def __init__(self, task: Task, maxfev: float, maxtime: float) -> None:
         self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
         self.nit = self.nfev = self.njev = self.nhev = 0
-        self.points, self.iterates = _Thinned(task.x0.size), _Thinned(task.x0.size)
+        self.points, self.iterates = (Thinned(n=task.x0.size) for _ in range(2))
         self.f_best, self.x_best, self.last = math.inf, task.x0, _Point(0, task.x0)
         self.own = 0.0
         self.start = time.perf_counter()
@@ -281,7 +266,7 @@ class _Recorder:
 
     def iterated(self, xk: Any, *_: Any) -> None:
         self.nit += 1
-        self.iterates.offer(self.nit, np.array(xk, float))
+        self.iterates.offer(np.array(xk, float))
 
     def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
         """Charge a call before it is made, or refuse it."""
@@ -307,7 +292,7 @@ class _Recorder:
             self.f_best, self.x_best = value, x
         if not (self.points and np.array_equal(x, self.last.x)):
             self.last = _Point(self.nfev + self.njev, x)
-            self.points.offer(self.last.evaluations, self.last)
+            self.points.offer(self.last)
         point = self.last
         point.best = self.f_best
         if f is not None:

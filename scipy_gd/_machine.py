@@ -55,6 +55,7 @@ def arrive(V, r, g):
     r.old = r.x if r.nit >= 0 else r.trial
     r.x = r.trial
     r.f_old, r.f = r.f, r.f_trial
+    r.rate_old = r.rate
     if r.needs & GRADIENT:
         V[r.x + POINTS] = g
     if r.nit < 0:
@@ -157,6 +158,7 @@ def tell(V, s, f, g):
     r = s[0]
     verdict = judge(V, r, f, g)
     if verdict == RETRY:
+        r.rate = r.alpha
         return r.ask
     moved = r.snorm
     if verdict == ANEW:
@@ -172,6 +174,7 @@ def tell(V, s, f, g):
     if verdict != ANEW and r.ending != BROKEN:
         r.ending = judge_point(V, r, verdict == ACCEPT, moved)
     r.ask = first(V, r) if r.ending == RUNNING else DONE
+    r.rate = r.alpha
     return r.ask
 
 

@@ -226,6 +226,12 @@ COMMON = {
     "tol": Option("SciPy's general tolerance: `gtol`, where that is not given.", number(0), None),
     "disp": Option("Print SciPy's summary at the end.", flag, False),
     "return_all": Option("Keep all iterates, x0 included, in ``result.allvecs``.", flag, False),
+    "history": Option(
+        "Keep the iterates, values, gradient norms, rates and counts in ``result.history``, a "
+        "`scipy_gd.History`.",
+        flag,
+        False,
+    ),
     "rng": Option(
         "Seed or `numpy.random.Generator` for all randomness; the global state is never touched.",
         generator,

@@ -22,6 +22,7 @@ from ._inputs import Vector, limits, listener, starting_point
 from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
 from ._state import GRADIENT, HESSIAN, NOISE, POINTS, RECORD, Rows
+from .history import History
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -92,14 +93,22 @@ def run(
         )
         allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
-        rows, here, f, nit = list(V[:POINTS]), s["x"], s["f"], s["nit"]
+        history = History() if opts["history"] else None
+        for kept in (history, callback):
+            if isinstance(kept, History):
+                kept.label = kept.label or method.__name__
+        first = 0 if isinstance(callback, History) else 1
+        intermediate = _intermediate(V, s, objective, opts["learning_rate"], schedules)
+        rows, here, nit = list(V[:POINTS]), s["x"], s["nit"]
 
         def watch() -> None:
             if allvecs is not None:
                 allvecs.append(rows[here.item()].copy())
-            if told is not None and (k := nit.item()) > 0:
+            if history is not None:
+                history(intermediate())
+            if told is not None and nit.item() >= first:
                 try:
-                    told(OptimizeResult(x=rows[here.item()].copy(), fun=f.item(), nit=k))
+                    told(intermediate())
                 except StopIteration as stop:
                     raise Halt from stop
 
@@ -110,7 +119,7 @@ def run(
                 objective,
                 schedules=schedules,
                 rng=rng,
-                watch=watch if told or opts["return_all"] else None,
+                watch=watch if told or opts["return_all"] or opts["history"] else None,
                 maxtime=opts["maxtime"],
                 compiled=opts["compiled"],
             )
@@ -121,6 +130,8 @@ def run(
         result = _result(V, s, objective, box, opts)
     if allvecs is not None:
         result.allvecs = allvecs
+    if history is not None:
+        result.history = history
     if opts["disp"]:
         _display(result)
     return result
@@ -190,7 +201,7 @@ def lay_out(
     for name in ("gtol", "ftol", "xtol", "target"):
         r[name] = opts[name]
     r["nit"] = -1
-    r["f"] = r["f_old"] = r["f_trial"] = np.nan
+    r["f"] = r["f_old"] = r["f_trial"] = r["rate"] = np.nan
     r["f_start"] = r["f_best"] = r["f_mark"] = r["g_mark"] = r["gnorm"] = np.inf
     r["reach"] = abs(x).max()
     r["far"] = 1e10 * (1.0 + r["reach"])
@@ -288,6 +299,30 @@ def _refuse_constraints(constraints: Any) -> None:
             "`constraints` are not supported by gradient descent methods; use `bounds`, or one of "
             "SciPy's constrained solvers (SLSQP, trust-constr, COBYQA)"
         )
+
+
+def _intermediate(
+    V: Vector, s: Any, objective: Objective, given: Any, schedules: Schedules
+) -> Callable[[], OptimizeResult]:
+    """What a callback is told, when it is called; the rate `given` as an array is no number."""
+    rows, here, f, nit = list(V[:POINTS]), s["x"], s["f"], s["nit"]
+    unknown = np.full(1, np.nan)
+    gnorm = s["gnorm"] if s["needs"][0] & GRADIENT else unknown
+    array = np.shares_memory(V, schedules[0][0]) if callable(given) else np.ndim(given) > 0
+    rate = unknown if array else s["rate_old"]
+
+    def result() -> OptimizeResult:
+        return OptimizeResult(
+            x=rows[here.item()].copy(),
+            fun=f.item(),
+            nit=nit.item(),
+            gnorm=gnorm.item(),
+            learning_rate=rate.item(),
+            nfev=objective.nfev,
+            njev=objective.njev,
+        )
+
+    return result
 
 
 def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> OptimizeResult:

@@ -70,8 +70,11 @@ RECORD = np.dtype(
         ("f_best", "f8"),
         ("gnorm", "f8"),
         ("recent", "f8", (RECENT,)),
-        # the step under way: x - alpha d, its length, what the slope promises of it
+        # the step under way: x - alpha d, its length, what the slope promises of it; the rate it is
+        # made with, which alpha no longer is once a schedule has set the next, and the last one's
         ("alpha", "f8"),
+        ("rate", "f8"),
+        ("rate_old", "f8"),
         ("f_trial", "f8"),
         ("slope", "f8"),
         ("slope_last", "f8"),

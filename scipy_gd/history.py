@@ -1,0 +1,294 @@
+"""What a run did, iteration by iteration: a callback for our methods and SciPy's own solvers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from os import PathLike
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._options import count
+
+__all__ = ["History"]
+
+Array = NDArray[Any]
+NUMBERS = 10_000_000
+"""Numbers that the points of one history may have together: 80 MB."""
+LEAST = 64
+"""With so many items to keep, the strides of `Thinned` never outgrow the run."""
+
+
+class Thinned(list[Any]):
+    """What is offered, up to `size` items: the start in full, then every 2nd, every 4th, ...
+
+    The stride doubles whenever the count does, so that the end of a run has the resolution of a
+    logarithmic axis, and a short run is kept whole.
+
+    Parameters
+    ----------
+    size : int, optional
+        Most items to keep, at least 64.
+    n : int
+        Numbers in an item; the default of `size` is 1000, or less where that takes much memory.
+
+    Attributes
+    ----------
+    offered : int
+        How many items have come.
+    """
+
+    def __init__(self, size: int | None = None, n: int = 1) -> None:
+        super().__init__()
+        self.size = size or max(LEAST, min(1000, NUMBERS // n))
+        self.full = self.size  # so many items at the start are kept without a gap
+        self.offered = 0
+        self.counts: list[int] = []
+
+    def stride(self, count: int) -> int:
+        return 1 << (count // self.full).bit_length()
+
+    def offer(self, item: Any) -> None:
+        count, self.offered = self.offered, self.offered + 1
+        if count % self.stride(count):
+            return
+        self.counts.append(count)
+        self.append(item)
+        while len(self) > self.size:  # the strides are powers of two: the new ones fit the old
+            self.full //= 2
+            kept = [k for k, c in enumerate(self.counts) if c % self.stride(c) == 0]
+            self[:] = [self[k] for k in kept]
+            self.counts = [self.counts[k] for k in kept]
+
+
+class _Point(NamedTuple):
+    """A row of a history."""
+
+    nit: int
+    x: Array
+    fun: float
+    gnorm: float
+    learning_rate: float
+    nfev: float
+    njev: float
+    seconds: float
+
+
+class _Column:
+    """One figure of all points, as an array."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.place = _Point._fields.index(name)
+
+    def __get__(self, history: History | None, owner: type) -> Array:
+        if history is None:
+            return self  # type: ignore[return-value]
+        return np.array([point[self.place] for point in history])
+
+
+class History:
+    """A callback that keeps a run: ``minimize(..., callback=History())``.
+
+    It works with SciPy's solvers and with ours. Ours fill one by themselves on
+    ``options={"history": True}`` and return it as ``result.history``. Nothing is evaluated for it.
+
+    Parameters
+    ----------
+    every : int, default: 1
+        Keep every so many iterations only.
+    size : int, optional
+        Most points to keep, at least 64. In a longer run the start is kept in full, later
+        iterations ever more sparsely (every 2nd, 4th, 8th, ...), and always the last. Default:
+        1000, or fewer where the points have more than 10,000 parameters.
+    label : str, optional
+        What the run is called in pictures. Default: the name of the method, if it is ours.
+
+    Attributes
+    ----------
+    nit : ndarray of int, shape (k,)
+        The iterations that are kept; 0 is the start.
+    x : ndarray, shape (k, n)
+        The points.
+    fun : ndarray, shape (k,)
+        The values there.
+    gnorm : ndarray, shape (k,)
+        The largest component of the gradient there; where there are bounds, of the projected one.
+    learning_rate : ndarray, shape (k,)
+        The rate of the step to this point; NaN at the start, and where it is an array.
+    nfev, njev : ndarray, shape (k,)
+        Evaluations up to there.
+    seconds : ndarray, shape (k,)
+        Time since the first point.
+    thinned : bool
+        Whether points were left out because there were more than `size`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `every` or `size` is not a whole number, or too small.
+
+    Notes
+    -----
+    Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
+    does not tell is NaN: SciPy's tell the point and mostly the value (TNC the point
+    only), neither the start nor counts. A point with ``nit=0`` begins the history anew: our methods
+    hand over their start so, and it can be done by hand for SciPy's, as below.
+
+    Examples
+    --------
+    >>> from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der
+    >>> from scipy_gd import History, adam
+    >>> options = {"learning_rate": 0.1, "maxiter": 100, "history": True}
+    >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=adam, options=options)
+    >>> result.history.x.shape, bool(result.history.nfev[-1] == result.nfev)
+    ((101, 2), True)
+
+    >>> history = History()
+    >>> history(OptimizeResult(x=[-1.2, 1.0], fun=rosen([-1.2, 1.0]), nit=0))
+    >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method="BFGS", callback=history)
+    >>> history.nit[[0, -1]], result.nit
+    (array([ 0, 32]), 32)
+    """
+
+    nit, x, fun, gnorm = _Column(), _Column(), _Column(), _Column()
+    learning_rate, nfev, njev, seconds = _Column(), _Column(), _Column(), _Column()
+
+    def __init__(self, every: int = 1, size: int | None = None, label: str = "") -> None:
+        self.every = count(1)("every", every, 1)
+        self.size = None if size is None else count(LEAST)("size", size, 1)
+        self.label = label
+        self._points = Thinned(self.size)
+        self._last: _Point | None = None
+
+    def __call__(self, intermediate_result: Any) -> None:
+        """Take the next point: an `OptimizeResult`, or a point alone."""
+        told = intermediate_result if isinstance(intermediate_result, dict) else {}
+        x = np.array(told.get("x", intermediate_result), dtype=np.float64, ndmin=1)
+        nit = told.get("nit", 1 if self._last is None else self._last.nit + 1)
+        now = perf_counter()
+        if nit == 0 or self._last is None:
+            self._points, self._began, self._calls = Thinned(self.size, x.size), now, 0
+        self._last = _Point(
+            int(nit),
+            x,
+            float(told.get("fun", math.nan)),
+            told.get("gnorm", math.nan),
+            told.get("learning_rate", math.nan),
+            told.get("nfev", math.nan),
+            told.get("njev", math.nan),
+            now - self._began,
+        )
+        if self._calls % self.every == 0:
+            self._points.offer(self._last)
+        self._calls += 1
+
+    def __iter__(self) -> Iterator[_Point]:
+        yield from self._points
+        if self._last is not None and self._points[-1] is not self._last:
+            yield self._last
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def thinned(self) -> bool:
+        return self._points.offered > len(self._points)
+
+    def __repr__(self) -> str:
+        points = list(self)
+        title = "History" + f" of {self.label}" * bool(self.label)
+        if not points:
+            return f"{title}: empty"
+        title += f": iterations {points[0].nit} to {points[-1].nit}, {len(points)} kept"
+        if self.thinned:
+            stride = self.every * self._points.stride(self._points.offered)
+            title += f", thinned (at the end to every {stride} iterations)"
+        names = [name for name in _Point._fields if name != "x"]
+        shown = points if len(points) <= 7 else [*points[:3], None, *points[-3:]]
+        table = [names] + [
+            [f"{getattr(p, name):.6g}" if p else "..." for name in names] for p in shown
+        ]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return "\n".join([title, *("  ".join(map(str.rjust, row, widths)) for row in table)])
+
+    def to_dict(self) -> dict[str, Array]:
+        """Return the arrays by name.
+
+        Returns
+        -------
+        dict
+            nit, x, fun, gnorm, learning_rate, nfev, njev, seconds.
+
+        Examples
+        --------
+        >>> from scipy_gd import History
+        >>> history = History()
+        >>> history([1.0, 2.0])
+        >>> history.to_dict()["x"]
+        array([[1., 2.]])
+        """
+        return {name: getattr(self, name) for name in _Point._fields}
+
+    def _columns(self) -> dict[str, Array]:
+        """One column for each parameter."""
+        columns = self.to_dict()
+        x = {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
+        return columns | x
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the points as comma-separated values, with all digits and one line of names.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from scipy_gd import History
+        >>> history = History()
+        >>> history([1.0, 2.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history.to_csv(Path(folder, "run.csv"))
+        ...     print(Path(folder, "run.csv").read_text())  # doctest: +ELLIPSIS
+        nit,fun,gnorm,learning_rate,nfev,njev,seconds,x[0],x[1]
+        1,nan,nan,nan,nan,nan,0,1,2
+        <BLANKLINE>
+        """
+        columns = self._columns()
+        rows = np.column_stack(list(columns.values()))
+        np.savetxt(path, rows, "%.17g", ",", header=",".join(columns), comments="")
+
+    def to_pandas(self) -> Any:
+        """Return a data frame, one row for each point.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+
+        Examples
+        --------
+        >>> from scipy_gd import History
+        >>> history = History()
+        >>> history([1.0, 2.0])
+        >>> history.to_pandas()[["nit", "x[1]"]]
+           nit  x[1]
+        0    1   2.0
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "data frames need pandas: pip install scipy_gd[pandas]", name="pandas"
+            ) from error
+        return pandas.DataFrame(self._columns())
