@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._table import Column, Table, one_line, plain
-from ._task import Array, Solver, Task, announce, scalar, solvers
+from ._task import Array, Solver, Task, announce, contestants, scalar
 from .history import Thinned
-from .methods import METHODS
 from .problems import Problem
 
 __all__ = ["Comparison", "Row", "compare"]
@@ -77,8 +76,6 @@ class Row:
     gradients: Array = field(repr=False)
     path: Array = field(repr=False)
 
-
-DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
 
 _COLUMNS = {
     name: Column(head, operator.attrgetter(name), show, left=name in ("method", "message"))
@@ -481,8 +478,7 @@ def compare(
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    every = solvers([*METHODS.values(), *DEFAULT] if methods is None else methods)
-    every = [solver.with_limits(limits, options or {}) for solver in every]
+    every = [solver.with_limits(limits, options or {}) for solver in contestants(methods)]
     if check:
         task.check()
     distance = known.distance if known else _unknown

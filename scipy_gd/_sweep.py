@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._objective import mapping
 from ._options import COMMON
 from ._table import Column, Table, one_line, plain
-from ._task import Array, Solver, Task, announce, label_of, solvers
+from ._task import Array, Solver, Task, announce, contestants, label_of
 from .methods import adam
 from .problems import Problem
 
@@ -408,7 +408,7 @@ def sweep(
     draws = _seeds(seeds)
     workers = None if workers is None else COMMON["workers"].check("workers", workers, task.x0.size)
     axes = {name: _axis(v) for name, v in options.items() if isinstance(v, list | np.ndarray)}
-    grid = list(_grid(solvers(method), options, axes))
+    grid = list(_grid(contestants(method), options, axes))
     jobs = [_seeded(solver, seed) for solver in grid for seed in draws.tolist()]
     if isinstance(workers, int) and workers != 1:
         _refuse_what_cannot_travel(task, jobs)

@@ -42,6 +42,7 @@ SCIPY: dict[str, tuple[str, ...]] = {
     "trust-exact": ("maxiter", "gtol"),
     "trust-krylov": ("maxiter", "gtol"),
 }
+DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,11 @@ class Solver:
         return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def solvers(methods: Any) -> list[Solver]:
-    """The solvers of `methods`: one or several callables, names, tuples; or a dict of them."""
-    if isinstance(methods, str) or callable(methods):
+def contestants(methods: Any) -> list[Solver]:
+    """The solvers that `methods` names, each with a label of its own."""
+    if methods is None:
+        methods = [*METHODS.values(), *DEFAULT]
+    elif isinstance(methods, str) or callable(methods):
         methods = [methods]
     entries = methods.items() if isinstance(methods, Mapping) else methods
     found: dict[str, Solver] = {}

@@ -11,8 +11,8 @@ import pytest
 
 from scipy_gd import METHODS, problems
 from scipy_gd.__main__ import main
-from scipy_gd._compare import DEFAULT
 from scipy_gd._method import update
+from scipy_gd._task import DEFAULT
 
 QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "90"]
 
