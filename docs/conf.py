@@ -15,16 +15,14 @@ author = "The scipy_gd developers"
 copyright = author
 version = release = scipy_gd.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_parser"]
 exclude_patterns = ["README.md", "generated/options.rst", "generated/endings.rst"]
 suppress_warnings = ["myst.header"]  # the results have no headings of the second level
 default_role = "py:obj"
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it
-napoleon_google_docstring = False
-napoleon_use_rtype = False
-napoleon_use_ivar = True
+numpydoc_show_class_members = False
 myst_heading_anchors = 3
 
 html_theme = "furo"
