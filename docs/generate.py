@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import runpy
 import shutil
 from pathlib import Path
 
@@ -36,19 +35,18 @@ def everything(folder):
     (folder / "methods").mkdir(parents=True, exist_ok=True)
     counts = {f"{p.name}, n = {p.n}": compare(p, maxfev=BUDGET, check=False) for p in PROBLEMS}
     for method in METHODS.values():
-        picture(method, folder / "methods" / f"{method.__name__}.svg")
+        picture(method, folder / "methods" / f"{method.__name__}.png")
         text = page(method, counts)
         (folder / "methods" / f"{method.__name__}.rst").write_text(text)
     (folder / "methods" / "index.rst").write_text(index())
     shutil.copytree(ROOT / "bench" / "results", folder / "bench", dirs_exist_ok=True)
     (folder / "options.rst").write_text(definitions(common()))
     (folder / "endings.rst").write_text(endings())
-    schedules(folder / "schedules.svg")
 
 
-def table(head, rows):
+def table(head, rows, style=""):
     """A table in reStructuredText."""
-    lines = [".. list-table::", "   :header-rows: 1", ""]
+    lines = [".. list-table::", "   :header-rows: 1", f"   :class: {style}" * bool(style), ""]
     for row in [head, *rows]:
         lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
     return "\n".join(lines) + "\n"
@@ -105,7 +103,7 @@ def page(method, counts):
         *(["When it fails\n-------------", fails] if fails else []),
         "What it does\n------------",
         ran(method),
-        f".. image:: {name}.svg\n   :alt: Paths and convergence of {name} on two functions",
+        f".. image:: {name}.png\n   :alt: Paths and convergence of {name} on two functions",
         results(method, counts),
         "Options\n-------",
         definitions(options(method)),
@@ -148,7 +146,7 @@ def picture(method, path):
         plot.path(found, problem, ax=row[0])
         plot.convergence(found, x="evaluations", minimum=problem.f_min, ax=row[1])
         row[0].set_title(problem.name)
-    figure.savefig(path)
+    figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
@@ -166,8 +164,8 @@ def results(method, counts):
                 f"{best.nfev + best.njev:,} ({best.method})",
             )
         )
-    head = ("problem", f"evaluations of f and of its gradient, of {BUDGET:,}", "f", "fewest")
-    return "\n".join([table(head, rows), "", bench(method)])
+    head = ("problem", f"evaluations of f and of its gradient, of {BUDGET:,}", "f", "fewest of all")
+    return "\n".join([table(head, rows, "figures"), "", bench(method)])
 
 
 def bench(method):
@@ -180,7 +178,7 @@ def bench(method):
     if not rows:
         return ""
     note = "Problems solved, of how many, in the :doc:`benchmark </benchmarks>`:"
-    return f"{note}\n\n{table(head, rows)}"
+    return f"{note}\n\n{table(head, rows, 'figures')}"
 
 
 def index():
@@ -206,9 +204,3 @@ def endings():
         ("status", "success", "message"),
         [(e.status, "yes" if e.success else "no", e.message) for e in ENDINGS.values()],
     )
-
-
-def schedules(path):
-    """The picture of the example."""
-    draw = runpy.run_path(str(ROOT / "examples" / "plot_schedules.py"))["main"]
-    plt.close(draw(path))

@@ -248,8 +248,8 @@ class Sweep(Table[Setting]):
                 values.append(row.f)
         if not curves:
             raise ValueError("no learning rate of the sweep is a number: nothing to draw")
-        drawn = sensitivity({name: tuple(map(np.array, c)) for name, c in curves.items()}, ax=ax)
-        figure = getattr(drawn, "figure", drawn)
+        arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
+        figure = sensitivity(arrays, worst=self.f_start, ax=ax).figure
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure

@@ -309,9 +309,9 @@ def test_rows_in_order():
 def test_picture_has_a_curve_for_all_but_the_rate(monkeypatch):
     drawn = {}
 
-    def sensitivity(curves, ax=None):
+    def sensitivity(curves, *, worst=None, ax=None):
         drawn.update(curves)
-        return plt.figure()
+        return plt.gca()
 
     monkeypatch.setattr(plot, "sensitivity", sensitivity, raising=False)
     rates = [1e-3, "auto", 1e-2]
