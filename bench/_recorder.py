@@ -45,7 +45,11 @@ PUBLISHED = {
 }  # fmt: skip
 TEXTBOOK = (*PUBLISHED, "rmsprop_nesterov")
 BOUNDED = ("Nelder-Mead", "L-BFGS-B", "TNC")
-NOT_LARGE = (*TEXTBOOK, "random_search", "Nelder-Mead")
+MODERN = (
+    "amsgrad", "nadam", "radam", "adamax", "adabelief", "yogi", "adabound", "swats", "lion",
+    "dowg", "prodigy", "schedule_free_sgd", "schedule_free_adamw",
+)  # fmt: skip
+NOT_LARGE = (*TEXTBOOK, *MODERN, "random_search", "Nelder-Mead")
 DENSE = ("newton", "BFGS")  # hold an n x n matrix
 
 

@@ -47,6 +47,53 @@ ADVICE = {
         "moments.",
         "As `adam`. A decay moves the point where it comes to rest away from the minimum of f.",
     ),
+    "amsgrad": (
+        "As `adam`, where rare large gradients carry the information: their weight is not "
+        "forgotten.",
+        "As `adam`; and one outlier, such as a very steep start, keeps the steps short for good.",
+    ),
+    "nadam": (
+        "As `adam`, along valleys, where looking one step ahead saves some of the swinging.",
+        "As `adam`.",
+    ),
+    "radam": (
+        "As `adam` with a fixed rate, but without a warm-up: the first steps do not depend on "
+        "averages of a few squares.",
+        "The first five steps are those of momentum, and as long as the gradient is steep: a rate "
+        "that suits the rest may be too large for them.",
+    ),
+    "adamax": (
+        "As `adam`, where gradients are sparse or have heavy tails: the largest one counts.",
+        "As `adam`; and it forgets a large gradient slowly.",
+    ),
+    "adabelief": (
+        "As `adam`, where the gradient is steady: the steps are long as long as it does what its "
+        "average says.",
+        "As `adam`. Without noise the variance is nearly 0, and a fixed rate is soon too large.",
+    ),
+    "yogi": (
+        "As `adam`, with gradients that are mostly 0: the mean square does not vanish between two "
+        "of them.",
+        "Its guard of 1e-3 is large: gradients smaller than that make shorter steps than those of "
+        "`adam`.",
+    ),
+    "adabound": (
+        "Mini-batches: begins as `adam` and ends as momentum, whose points often are the better "
+        "ones on data that were not fitted.",
+        "The last rate, `final_rate * learning_rate`, must suit the function, as that of any "
+        "gradient descent; the default is meant for losses of neural networks.",
+    ),
+    "swats": (
+        "As `adabound`, but the rate of the second half is measured in the first.",
+        "Where the rate never settles it remains `adam`; where it settles too early the rest is "
+        "slow.",
+    ),
+    "lion": (
+        "Mini-batches and very many parameters: one state vector, and noise counts by its sign "
+        "only.",
+        "All steps are equally long in all parameters: without a falling rate it never comes to "
+        "rest, and parameters of different units do not suit it.",
+    ),
     "rprop": (
         "Deterministic gradients of which only the signs can be trusted: each parameter's step "
         "depends on nothing else.",
@@ -60,6 +107,25 @@ ADVICE = {
     "adgd": (
         "Convex functions whose value is expensive or unknown: it asks for gradients only.",
         "Functions that are not convex: nothing watches over the descent.",
+    ),
+    "dowg": (
+        "Convex functions without a rate to choose, and without function values.",
+        "Functions that are not convex: the distance that was gone astray counts for good.",
+    ),
+    "prodigy": (
+        "Mini-batches without a rate to choose: it finds the rate of `adamw` on the way.",
+        "The estimate only grows: on functions that are not convex it may settle on a rate that is "
+        "too large for the end. A cosine schedule from 1 to 0 helps.",
+    ),
+    "schedule_free_sgd": (
+        "Mini-batches, when it is not known beforehand how long the run will be: the average does "
+        "what a falling rate would.",
+        "The rate itself must still be chosen; at a rate that is too large the average does not "
+        "help.",
+    ),
+    "schedule_free_adamw": (
+        "As `schedule_free_sgd`, for parameters of different scales.",
+        "As `schedule_free_sgd`.",
     ),
     "nesterov_restart": (
         "Convex functions, badly conditioned ones too, without a rate to choose.",

@@ -16,29 +16,43 @@ from typing import TYPE_CHECKING, Any
 from ._method import Method, elementwise, vector
 from .methods import (
     METHODS,
+    adabelief,
+    adabound,
     adadelta,
     adagrad,
     adam,
+    adamax,
     adamw,
     adgd,
+    amsgrad,
     cg_descent,
+    dowg,
     gd,
     lbfgs,
+    lion,
     momentum,
+    nadam,
     nesterov,
     nesterov_restart,
     newton,
+    prodigy,
+    radam,
     random_search,
     rmsprop,
     rmsprop_nesterov,
     rprop,
+    schedule_free_adamw,
+    schedule_free_sgd,
     spg,
+    swats,
+    yogi,
 )
 
 if TYPE_CHECKING:
     from . import plot, problems, schedules
     from ._compare import Comparison, compare
     from ._line_search import line_search
+    from ._smooth import smooth
     from ._sweep import Setting, Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
     from .history import History
@@ -60,6 +74,7 @@ _LAZY = {
     "plot": "",
     "problems": "",
     "schedules": "",
+    "smooth": "_smooth",
 }
 
 __all__ = [
@@ -71,32 +86,46 @@ __all__ = [
     "Method",
     "Setting",
     "Sweep",
+    "adabelief",
+    "adabound",
     "adadelta",
     "adagrad",
     "adam",
+    "adamax",
     "adamw",
     "adgd",
+    "amsgrad",
     "cg_descent",
     "check_grad",
     "compare",
+    "dowg",
     "elementwise",
     "gd",
     "lbfgs",
     "line_search",
+    "lion",
     "momentum",
+    "nadam",
     "nesterov",
     "nesterov_restart",
     "newton",
     "plot",
     "problems",
+    "prodigy",
+    "radam",
     "random_search",
     "rmsprop",
     "rmsprop_nesterov",
     "rprop",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
     "schedules",
+    "smooth",
     "spg",
+    "swats",
     "sweep",
     "vector",
+    "yogi",
 ]
 
 

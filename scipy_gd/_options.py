@@ -156,6 +156,7 @@ def _positive(name: str, value: Any, n: int) -> Any:
 
 
 _decay = per_parameter(number(0, 1, below=True))
+_fraction = per_parameter(number(0, 1, above=True, below=True))
 _nonnegative = per_parameter(number(0, math.inf, below=True))
 
 HYPER = {
@@ -166,8 +167,18 @@ HYPER = {
         "is smaller by the factor ``1 - momentum``.",
         _decay,
     ),
-    "beta1": Option("Decay of the running average of the gradients, in [0, 1).", _decay),
+    "beta1": Option(
+        "Decay of the running average of the gradients, in [0, 1). (Of `schedule_free_adamw`: what "
+        "`beta` is of `schedule_free_sgd`.)",
+        _decay,
+    ),
     "beta2": Option("Decay of the running average of their squares, in [0, 1).", _decay),
+    "beta3": Option("Decay of the sums that the distance is estimated from, in [0, 1).", _decay),
+    "beta": Option(
+        "Share of the average, not of the base point, in the point where the gradient is taken, in "
+        "[0, 1).",
+        _decay,
+    ),
     "rho": Option("Decay of the running average of the squared gradients, in [0, 1).", _decay),
     "eps": Option(
         "Guard against division by zero, at least 0. (The step of finite differences, which SciPy "
@@ -181,6 +192,29 @@ HYPER = {
     "maxcor": Option(
         "The number of steps that are remembered. 0 chooses by the number of parameters.", count(0)
     ),
+    "momentum_decay": Option(
+        "The momentum of step t is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``; at least 0.",
+        _nonnegative,
+    ),
+    "initial": Option("Where both running averages start, at least 0.", _nonnegative),
+    "final_rate": Option(
+        "The rate of gradient descent at the end, as a multiple of the learning rate, above 0.",
+        _positive,
+    ),
+    "gamma": Option("How fast the bounds of the rates close, above 0 and below 1.", _fraction),
+    "switch": Option(
+        "The method changes over when two rates differ by less than this, as a multiple of the "
+        "learning rate; 0: never.",
+        _nonnegative,
+    ),
+    "d0": Option(
+        "First estimate of the distance to the minimum, above 0; rather too small.", _positive
+    ),
+    "d0_squared": Option(
+        "First estimate of the squared distance to the minimum, above 0; rather too small.",
+        _positive,
+    ),
+    "d_coef": Option("Factor of the estimates of the distance, above 0.", _positive),
     "weight_decay": Option("Strength of the pull towards zero, at least 0.", _nonnegative),
 }
 

@@ -7,7 +7,30 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, rosen, rosen_der
 
-from scipy_gd import METHODS, adagrad, adam, adamw, gd, momentum, nesterov, rmsprop_nesterov
+from scipy_gd import (
+    METHODS,
+    adabelief,
+    adabound,
+    adagrad,
+    adam,
+    adamax,
+    adamw,
+    amsgrad,
+    gd,
+    lion,
+    momentum,
+    nadam,
+    nesterov,
+    prodigy,
+    radam,
+    rmsprop_nesterov,
+    schedule_free_sgd,
+    swats,
+    yogi,
+)
+from scipy_gd._machine import tell
+from scipy_gd._options import settings
+from scipy_gd._run import lay_out
 
 REFERENCE = Path(__file__).parent / "reference"
 STORED = np.load(REFERENCE / "trajectories.npz")
@@ -43,6 +66,20 @@ def trajectory(method, x0, gradient, steps, **options):
     return np.array(res.allvecs)
 
 
+def told(method, x0, gradient, steps, box=None, **options):
+    """The state of a run that the machine is told these gradients, after 0, 1, ... steps."""
+    V, s, _ = lay_out(method, x0, box, settings(method, {"maxiter": 1e9} | options, x0.size))
+    s["gtol"], s["patience"] = -1.0, 2**62  # nothing is the end
+    for t in range(steps + 1):
+        x = V[s["trial"][0]]
+        assert tell(V, s, 0.0, gradient(x, t) if t < steps else np.zeros_like(x))
+        yield V, s
+
+
+def state(method, V, s, name):
+    return V[s["states"][0] + method.states.index(name)].copy()
+
+
 def in_our_terms(method, options):
     """The rate of torch's Rprop is its first step, and its limits are absolute."""
     if method != "rprop":
@@ -63,10 +100,25 @@ def test_stored_trajectories_of_torch_and_optax(entry):
     assert error.max() <= 1e-10
 
 
+@pytest.mark.parametrize(
+    "entry", [e for e in ENTRIES if "eval_key" in e], ids=lambda entry: entry["key"]
+)
+def test_averages_are_those_of_optax(entry):
+    method, (x0, gradient) = METHODS[entry["method"]], gradients(entry["problem"])
+    steps = max(entry["steps"])
+    ours = [
+        state(method, V, s, "average")
+        for V, s in told(method, x0, gradient, steps, **entry["options"])
+    ]
+    theirs = STORED[entry["eval_key"]]
+    error = np.linalg.norm(np.array(ours)[entry["steps"]] - theirs, axis=1)
+    assert (error <= 1e-10 * np.linalg.norm(theirs, axis=1)).all()
+
+
 def test_every_gradient_method_has_a_stored_trajectory(descent):
-    # in no library: their references are below, and in test_steps.py
-    own = {"rmsprop_nesterov", "adgd", "spg", "nesterov_restart", "cg_descent", "lbfgs", "newton"}
-    assert descent.__name__ in own | {entry["method"] for entry in ENTRIES}
+    # in neither library: their references are below, and in test_steps.py
+    own = "adabound adgd cg_descent lbfgs nesterov_restart newton rmsprop_nesterov spg swats"
+    assert descent.__name__ in {*own.split(), *(entry["method"] for entry in ENTRIES)}
 
 
 def random_gradients(rng, steps=50, n=4):
@@ -135,11 +187,173 @@ def test_velocity_form_with_the_rate_inside_is_the_same():
         x = x + v
 
 
-@pytest.mark.parametrize("variant", [adam, adamw], ids=lambda m: m.__name__)
-def test_first_step_of_adam_is_the_sign_of_the_gradient(variant):
+def adabound_of_the_authors(
+    x, gradient, steps, m, v, t, *, rate, final_lr, beta1, beta2, eps, gamma
+):
+    """Their implementation, with the base rate `rate(1)`."""
+    for k in range(t, t + steps):
+        yield x
+        g = gradient(x, k - 1)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        step = rate(k) * np.sqrt(1 - beta2**k) / (1 - beta1**k) / (np.sqrt(v) + eps)
+        final = final_lr * rate(k) / rate(1)
+        step = np.clip(step, final * (1 - 1 / (gamma * k + 1)), final * (1 + 1 / (gamma * k)))
+        x = x - step * m
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_adabound_is_the_authors(seed):
+    rng = np.random.default_rng(seed)
+    gradient, x = random_gradients(rng, 200), rng.normal(size=4)
+    options = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-4, "gamma": rng.uniform(0.001, 0.1)}
+
+    def rate(t):
+        return 0.02 / (1 + 0.01 * (t - 1))
+
+    theirs = adabound_of_the_authors(
+        x, gradient, 200, np.zeros(4), np.zeros(4), 1, rate=rate, final_lr=0.05, **options
+    )
+    ours = trajectory(
+        adabound, x, gradient, 199, learning_rate=rate, final_rate=0.05 / 0.02, **options
+    )
+    np.testing.assert_allclose(ours, list(theirs), rtol=1e-10, atol=1e-12)
+
+
+def swats_of_the_paper(x, gradient, steps, *, rate, beta1, beta2, eps, tolerance):
+    """Algorithm 1, and in which phase each step was."""
+    m = a = v = np.zeros(x.size)
+    lam, Lam, phase = 0.0, np.nan, "Adam"
+    for k in range(1, steps + 1):
+        yield x, phase
+        g = gradient(x, k - 1)
+        if phase == "SGD":
+            v = beta1 * v + g
+            x = x - (1 - beta1) * Lam * v
+            continue
+        m = beta1 * m + (1 - beta1) * g
+        a = beta2 * a + (1 - beta2) * g**2
+        p = -rate * np.sqrt(1 - beta2**k) / (1 - beta1**k) * m / (np.sqrt(a) + eps)
+        x = x + p
+        if p @ g != 0:
+            gamma = (p @ p) / -(p @ g)
+            lam = beta2 * lam + (1 - beta2) * gamma
+            Lam = lam / (1 - beta2**k)
+            if k > 1 and abs(Lam - gamma) < tolerance and Lam > 0:
+                phase, v = "SGD", np.zeros(x.size)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_swats_is_algorithm_1_of_the_paper(seed):
+    rng = np.random.default_rng(seed)
+    gradient, x = random_gradients(rng, 300), rng.normal(size=4)
+    options = {"beta1": 0.5, "beta2": 0.9, "eps": 1e-4}
+    theirs, phases = zip(
+        *swats_of_the_paper(x, gradient, 300, rate=0.02, tolerance=2e-4, **options), strict=True
+    )
+    ours = trajectory(swats, x, gradient, 299, learning_rate=0.02, switch=0.01, **options)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+    assert 2 < phases.index("SGD") < 290
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_swats_in_mid_run(seed):
+    """One step from any state, in both phases. A rate is negative where the steps lead uphill."""
+    rng = np.random.default_rng(seed)
+    g, m, v = rng.normal(size=(3, 5))
+    mean, own_rate, t = rng.normal(), rng.uniform(0.1, 1), float(rng.integers(2, 50))
+    v = v**2
+    options = {"beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "switch": np.inf}
+    ones = np.ones(5)
+
+    d, m_new, _, mean_new, rate = swats.formula(g, m, v, mean * ones, 0 * ones, t, **options)
+    average = 0.9 * m + 0.1 * g
+    p = average / (1 - 0.9**t) / (np.sqrt(0.99 * v + 0.01 * g**2) + 1e-3) * np.sqrt(1 - 0.99**t)
+    lam = 0.99 * mean + 0.01 * (p @ p) / (p @ g)
+    np.testing.assert_allclose(d, p, rtol=1e-12)
+    np.testing.assert_allclose(mean_new, lam, rtol=1e-12)
+    np.testing.assert_allclose(rate, max(lam / (1 - 0.99**t), 0), rtol=1e-12)
+    np.testing.assert_allclose(m_new, 0 if lam > 0 else average, rtol=1e-12)
+
+    d, m_new, *_, rate = swats.formula(g, 0.1 * m, v, mean * ones, own_rate * ones, t, **options)
+    np.testing.assert_allclose(d, 0.1 * own_rate * (0.9 * m + g), rtol=1e-12)
+    np.testing.assert_allclose(rate, own_rate)
+
+
+def first_step(method, **options):
+    """In units of the sign of the gradient, which is the same for gradients of any size."""
     g = np.array([3.0, -1e-3, 500.0])
-    x = trajectory(variant, np.zeros(3), lambda x, t: g, 1, learning_rate=0.1, eps=0.0)[1]
-    np.testing.assert_allclose(x, -0.1 * np.sign(g), rtol=1e-12)
+    options = {"eps": 0.0, "learning_rate": 0.1} | options
+    options = {name: v for name, v in options.items() if name in ("learning_rate", *method.hyper)}
+    steps = trajectory(method, np.zeros(3), lambda x, t: g, 1, **options)[1] / np.sign(g) / -0.1
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-12)
+    return steps[0]
+
+
+@pytest.mark.parametrize("variant", [adam, adamw, amsgrad, adamax, lion], ids=lambda m: m.__name__)
+def test_first_step_is_the_sign_of_the_gradient(variant):
+    assert first_step(variant) == pytest.approx(1, rel=1e-12)
+
+
+def test_other_first_steps_by_hand():
+    assert first_step(yogi, initial=0.0) == pytest.approx(1, rel=1e-12)
+    # the gradient is 1 - beta1 times as large as what was believed: of 4/5 nothing was known
+    assert first_step(adabelief, beta1=0.8) == pytest.approx(1 / 0.8, rel=1e-12)
+    # mu = (0.8 (1 - 0.48), 0.8 (1 - 0.4608)) for momentum_decay = 1
+    mu, mu_next = 0.416, 0.43136
+    expected = mu_next * 0.2 / (1 - mu * mu_next) + (1 - mu) / (1 - mu)
+    assert first_step(nadam, beta1=0.8, momentum_decay=1.0) == pytest.approx(expected, rel=1e-12)
+
+
+def test_radam_begins_with_five_steps_of_momentum_and_one_rectified():
+    g = np.array([3.0, -1e-3, 500.0])
+    x = trajectory(radam, np.zeros(3), lambda x, t: g, 6, learning_rate=0.1, eps=0.0)
+    np.testing.assert_allclose(np.diff(x, axis=0)[:5], [-0.1 * g] * 5, rtol=1e-12)
+    # q is 1999 - 12 b^6 / (1 - b^6) = 5.0038..., with b = 0.999
+    q = 1999 - 12 * 0.999**6 / (1 - 0.999**6)
+    r = np.sqrt((q - 4) * (q - 2) * 1999 / (1995 * 1997 * q))
+    np.testing.assert_allclose(x[6] - x[5], -0.1 * r * np.sign(g), rtol=1e-8)
+    assert 0.01 < r < 0.03
+
+
+def test_amsgrad_solves_the_counter_example_that_adam_does_not():
+    """Section 3 of the paper's experiments: the gradients add up to 10 in 101 steps, upwards."""
+
+    def gradient(x, t):
+        return seldom if t % 101 == 0 else often
+
+    def last(method):
+        options = {"learning_rate": 0.5, "beta1": 0.9, "beta2": 0.99}
+        run = told(method, np.zeros(1), gradient, 600_000, (-np.ones(1), np.ones(1)), **options)
+        for t, (V, s) in enumerate(run, start=2):
+            s["alpha"], x = 0.5 / t**0.5, V[s["x"][0]]
+        return x.item()
+
+    seldom, often = np.array([1010.0]), np.array([-10.0])
+    assert last(adam) == pytest.approx(0.998, abs=5e-4)
+    assert last(amsgrad) == pytest.approx(-0.9986, abs=5e-5)
+
+
+def test_schedule_free_without_its_share_of_the_average_is_gd_with_polyaks_mean():
+    x0, gradient = gradients("noisy")
+    rows = told(schedule_free_sgd, x0, gradient, 50, learning_rate=0.1, beta=0.0)
+    averages = np.array([state(schedule_free_sgd, V, s, "average") for V, s in rows])
+    plain = trajectory(gd, x0, gradient, 50, learning_rate=0.1)
+    means = np.cumsum(plain[1:], axis=0) / np.arange(1, 51)[:, None]
+    np.testing.assert_allclose(averages[1:], means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_prodigys_estimate_grows_and_stays_below_the_distance(seed):
+    """Of convex functions; the distance is the greatest that a parameter has to go."""
+    rng = np.random.default_rng(seed)
+    center, x0 = 3 * rng.normal(size=(2, 6))
+    rows = told(prodigy, x0, lambda x, t: np.arange(1, 7) * (x - center), 500)
+    D = np.array([state(prodigy, V, s, "D") for V, s in rows])
+    distance = abs(center - x0).max()
+    assert (np.diff(D, axis=0) >= 0).all()
+    assert 0.1 * distance < D.max() <= distance
+    assert (D[:, :1] == D).all()
 
 
 def test_adam_by_hand():

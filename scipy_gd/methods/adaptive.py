@@ -1,8 +1,8 @@
 """A rate for each parameter, from the size of its gradients."""
 
-from numpy import sign, sqrt
+from numpy import abs, all, dot, sign, sqrt
 
-from .._method import elementwise
+from .._method import elementwise, vector
 
 
 @elementwise(learning_rate=1e-2)
@@ -114,6 +114,200 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     v = beta2 * v + (1 - beta2) * g * g
     P = sqrt(v / (1 - beta2**t)) + eps
     return m / (1 - beta1**t) / P + weight_decay * x, m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold")
+def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    """AMSGrad: Adam, with the largest mean square so far, such that the rates never grow.
+
+    As `torch.optim.Adam(amsgrad=True)`: the maximum is taken before the correction of the bias.
+    (The paper corrects nothing; optax takes the maximum of the corrected values.)
+
+    References
+    ----------
+    S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR (2018),
+    Algorithm 2, https://arxiv.org/abs/1904.09237.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    w = max(w, v)
+    P = sqrt(w / (1 - beta2**t)) + eps
+    return m / (1 - beta1**t) / P, m, v, w
+
+
+@elementwise(learning_rate=2e-3, init={"p": 1.0})
+def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
+    """NAdam: Adam with Nesterov's momentum, which looks one step ahead.
+
+    The momentum grows from about ``beta1 / 2`` to `beta1`, the faster the larger `momentum_decay`;
+    p is its product over all steps. As `torch.optim.NAdam`; optax has a constant momentum, which is
+    the limit of a large `momentum_decay`.
+
+    References
+    ----------
+    T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop (2016), Algorithm 2, and
+    the schedule of its section 3, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
+    """
+    mu = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+    mu_next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
+    p = p * mu
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    return (mu_next * m / (1 - p * mu_next) + (1 - mu) * g / (1 - p)) / P, m, v, p
+
+
+@elementwise(learning_rate=1e-3, auto="bold")
+def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    """RAdam: Adam whose first steps are rectified, since their mean squares are uncertain.
+
+    The steps are those of momentum (the first five, for the usual `beta2`) until the length q of
+    the average of the squares is above 5. As `torch.optim.RAdam`, which adds the guard to the mean
+    square before its bias is corrected; the paper has none, and the limit 4.
+
+    References
+    ----------
+    L. Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR (2020),
+    Algorithm 2, https://arxiv.org/abs/1908.03265.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    R = 2 / (1 - beta2) - 1
+    q = R - 2 * t * beta2**t / (1 - beta2**t)
+    if q > 5:
+        r = sqrt((q - 4) * (q - 2) * R / ((R - 4) * (R - 2) * q))
+        P = (sqrt(v) + eps) / sqrt(1 - beta2**t) / r
+    else:
+        P = 1.0
+    return m / (1 - beta1**t) / P, m, v
+
+
+@elementwise(learning_rate=2e-3, auto="bold")
+def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adamax: Adam with the largest gradient, which decays, in place of the mean square.
+
+    The guard is added to the gradient, within the maximum, as in `torch.optim.Adamax` and optax;
+    the paper has none.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR (2015), Algorithm 2,
+    https://arxiv.org/abs/1412.6980.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    u = max(beta2 * u, abs(g) + eps)
+    P = u
+    return m / (1 - beta1**t) / P, m, u
+
+
+@elementwise(learning_rate=1e-3, auto="bold")
+def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
+    """AdaBelief: Adam with the mean square of what the average gradient did not predict.
+
+    As `optax.adabelief` with ``eps_root = eps``, and the paper's Algorithm 2: the guard is added to
+    the mean square in every step, and to its root.
+
+    References
+    ----------
+    J. Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients",
+    NeurIPS (2020), Algorithm 2, https://arxiv.org/abs/2010.07468.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    s = beta2 * s + (1 - beta2) * (g - m) * (g - m) + eps
+    P = sqrt(s / (1 - beta2**t)) + eps
+    return m / (1 - beta1**t) / P, m, s
+
+
+@elementwise(learning_rate=1e-2, auto="bold")
+def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
+    """Yogi: Adam whose mean square changes by additions, so that it cannot fall fast.
+
+    As `optax.yogi`: both averages start at `initial`, and their biases are corrected as those of
+    Adam. (The paper corrects neither, and starts only the mean square there.)
+
+    References
+    ----------
+    M. Zaheer, S. Reddi, D. Sachan, S. Kale and S. Kumar, "Adaptive methods for nonconvex
+    optimization", NeurIPS (2018), Algorithm 2,
+    https://papers.nips.cc/paper/8186-adaptive-methods-for-nonconvex-optimization.
+    """
+    m = beta1 * (initial if t == 1 else m) + (1 - beta1) * g
+    v = initial if t == 1 else v
+    v = v - (1 - beta2) * sign(v - g * g) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    return m / (1 - beta1**t) / P, m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold")
+def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, gamma=1e-3):
+    """AdaBound: Adam, whose rates are held between bounds that close on one rate for all.
+
+    The rates end at ``final_rate * learning_rate``, where the steps are those of `momentum` with
+    ``dampening=beta1``. As the authors' implementation: the bias is corrected before the rates are
+    bounded, and nothing is divided by the root of t, as the paper's Algorithm 2 does. Their
+    `final_lr` of 0.1 at a rate of 0.001 is our `final_rate` of 100, and follows a schedule as
+    theirs does.
+
+    References
+    ----------
+    L. Luo, Y. Xiong, Y. Liu and X. Sun, "Adaptive gradient methods with dynamic bound of learning
+    rate", ICLR (2019), Algorithm 2, https://arxiv.org/abs/1902.09843;
+    https://github.com/Luolc/AdaBound.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    rate = sqrt(1 - beta2**t) / (1 - beta1**t) / (sqrt(v) + eps)
+    low = final_rate * (1 - 1 / (gamma * t + 1))
+    high = final_rate * (1 + 1 / (gamma * t))
+    P = 1 / min(max(rate, low), high)
+    return m / P, m, v
+
+
+@vector(learning_rate=1e-3, auto="bold")
+def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e-6):
+    """SWATS: Adam first, then gradient descent with momentum at a rate that Adam's steps tell.
+
+    The rate of gradient descent whose step is, in the direction of the gradient, that of Adam is
+    averaged; the first time that a step's own rate is within `switch` of the average, the method
+    changes over, for good. All rates are multiples of the learning rate: the paper's tolerance of
+    1e-9 at a rate of 0.001 is our `switch` of 1e-6. (Here only a positive rate is taken over; the
+    paper is silent about negative ones.)
+
+    References
+    ----------
+    N. S. Keskar and R. Socher, "Improving generalization performance by switching from Adam to SGD"
+    (2017), Algorithm 1, https://arxiv.org/abs/1712.07628.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    d = rate * m
+    if rate[0] == 0:
+        d = sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + eps)
+        if dot(d, g) != 0:
+            own = dot(d, d) / dot(d, g)
+            mean = beta2 * mean + (1 - beta2) * own
+            corrected = mean / (1 - beta2**t)
+            if t > 1 and all(abs(corrected - own) < switch) and all(corrected > 0):
+                rate, m = corrected, 0 * m
+    return d, m, v, mean, rate
+
+
+@elementwise(learning_rate=1e-4, auto="bold")
+def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    """Lion: steps of one size in all parameters, along the sign of an average gradient.
+
+    As `optax.lion` and the paper: the sign is that of the average with the weights of `beta1`, what
+    is kept is that with `beta2`, and the decay is apart from both. At a constant rate the iterates
+    come no nearer to a minimum than the rate is long.
+
+    References
+    ----------
+    X. Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS (2023), Algorithm 2,
+    https://arxiv.org/abs/2302.06675.
+    """
+    d = sign(beta1 * m + (1 - beta1) * g) + weight_decay * x
+    m = beta2 * m + (1 - beta2) * g
+    return d, m
 
 
 @elementwise(learning_rate=1.0, auto="fixed", init={"size": 0.01})

@@ -1,0 +1,90 @@
+"""Exponential smoothing of a recorded series, such as the losses of a run."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.signal import lfilter
+
+from ._options import flag, number
+
+
+def smooth(
+    series: ArrayLike, beta: float = 0.9, *, correct: bool = True, axis: int = 0
+) -> NDArray[np.float64]:
+    """Smooth a series by an exponentially weighted average of each value and those before it.
+
+    The average is ``v[t] = beta * v[t - 1] + (1 - beta) * series[t]``, from ``v[-1] = 0``. It
+    looks back over about ``1 / (1 - beta)`` values. Its first values are too small, since the
+    weights do not yet add up to 1; `correct` divides by their sum, ``1 - beta**(t + 1)``.
+
+    Parameters
+    ----------
+    series : array_like
+        Real numbers: one series, or an array with a series along `axis`.
+    beta : float
+        Share of the last average in the next one, in [0, 1); 0 changes nothing.
+    correct : bool
+        Correct the bias of the first values, as Adam does with its averages.
+    axis : int
+        The axis along which the series go.
+
+    Returns
+    -------
+    array of float64, of the shape of `series`
+        The averages. A value that is not finite (NaN where nothing was recorded, inf) stays as it
+        is and enters no average: the others are what they would be without it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; the message names it.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR (2015), section 3,
+    https://arxiv.org/abs/1412.6980.
+
+    Examples
+    --------
+    >>> from scipy_gd import smooth
+    >>> losses = [4.0, 2.0, 3.0, float("nan"), 1.0]
+    >>> smooth(losses, 0.5).round(2)
+    array([4.  , 2.67, 2.86,  nan, 1.87])
+    >>> smooth(losses, 0.5, correct=False)
+    array([2.   , 2.   , 2.5  ,   nan, 1.75])
+
+    The noisy loss of a run, seen through its noise:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> loss = np.exp(-np.arange(200) / 50)
+    >>> recorded = loss + 0.2 * rng.normal(size=200)
+    >>> bool(np.std(smooth(recorded) - loss) < 0.5 * np.std(recorded - loss))
+    True
+    """
+    values = np.asarray(series)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"`series` must be an array of real numbers, got dtype {values.dtype}")
+    if values.ndim == 0:
+        raise ValueError("`series` must have at least one axis, got a number")
+    beta = number(0, 1, below=True)("beta", beta, 0)
+    correct = flag("correct", correct, 0)
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"`axis` must be a whole number, got {axis!r}") from None
+    if not -values.ndim <= axis < values.ndim:
+        raise ValueError(f"`axis` must be one of the {values.ndim} axes of `series`, got {axis}")
+
+    values = np.moveaxis(values.astype(float), axis, 0)
+    missing = ~np.isfinite(values)
+    order = np.argsort(missing, axis=0, kind="stable")  # what is missing comes after all others
+    averages = lfilter([1 - beta], [1, -beta], np.take_along_axis(values, order, 0), axis=0)
+    if correct:
+        averages = (averages.T / (1 - beta ** np.arange(1, len(values) + 1))).T
+    smoothed = np.empty_like(values)
+    np.put_along_axis(smoothed, order, averages, 0)
+    return np.moveaxis(np.where(missing, values, smoothed), 0, axis)
