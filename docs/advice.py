@@ -54,7 +54,7 @@ ADVICE = {
     ),
     "nadam": (
         "As `adam`, along valleys, where looking one step ahead saves some of the swinging.",
-        "As `adam`.",
+        "As `adam`, whose weaknesses it shares.",
     ),
     "radam": (
         "As `adam` with a fixed rate, but without a warm-up: the first steps do not depend on "
@@ -125,7 +125,7 @@ ADVICE = {
     ),
     "schedule_free_adamw": (
         "As `schedule_free_sgd`, for parameters of different scales.",
-        "As `schedule_free_sgd`.",
+        "As `schedule_free_sgd`, whose weakness it shares.",
     ),
     "nesterov_restart": (
         "Convex functions, badly conditioned ones too, without a rate to choose.",
