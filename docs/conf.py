@@ -38,7 +38,7 @@ plot_apply_rcparams = True
 html_theme = "furo"
 html_title = f"scipy_gd {version}"
 html_static_path = ["static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 html_copy_source = False
 

@@ -218,8 +218,8 @@ class Sweep(Table[Setting]):
     def plot(self, path: Any = None, ax: Any = None) -> Any:
         """Draw the final values against the learning rate (see `scipy_gd.plot.sensitivity`).
 
-        One curve for each method and each setting of the other axes. Learning rates that are no
-        numbers, such as "auto", are left out.
+        One curve for each method and each setting of the other axes; runs that gained nothing are
+        crosses. Learning rates that are no numbers, such as "auto", are left out.
 
         Parameters
         ----------
@@ -249,7 +249,8 @@ class Sweep(Table[Setting]):
         if not curves:
             raise ValueError("no learning rate of the sweep is a number: nothing to draw")
         arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
-        figure = sensitivity(arrays, worst=self.f_start, ax=ax).figure
+        # who gained nothing has diverged: the best point of the run is the start
+        figure = sensitivity(arrays, worst=np.nextafter(self.f_start, -np.inf), ax=ax).figure
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure

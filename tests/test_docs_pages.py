@@ -10,7 +10,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from scipy_gd import METHODS
+import scipy_gd
+from scipy_gd import METHODS, _options, schedules
 from scipy_gd.__main__ import main
 from tests.test_docs import check_examples
 
@@ -60,6 +61,12 @@ def test_there_are_commands():
     assert len(commands()) >= 8
 
 
+def test_the_reference_has_every_public_name():
+    """Those of modules by `automodule`, methods on pages of their own."""
+    listed = set(re.findall(r":: (?:scipy_gd\.)?(\w+)$", PAGES["api.rst"], re.MULTILINE))
+    assert set(scipy_gd.__all__) - set(METHODS) == listed & set(scipy_gd.__all__)
+
+
 def test_files_that_pages_include_exist():
     for name, text in PAGES.items():
         for path in re.findall(r"(?:include|image):: (\S+)", text):
@@ -78,9 +85,6 @@ def test_every_method_has_advice(monkeypatch):
 
 
 def test_pages_name_only_options_methods_and_files_that_exist():
-    import scipy_gd
-    from scipy_gd import _options, schedules
-
     known = {*dir(scipy_gd), *_options.COMMON, *_options.HYPER, *schedules.__all__}
     for name, text in PAGES.items():
         for word in re.findall(r"options=\{[^}]*\}", text):
