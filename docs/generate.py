@@ -114,28 +114,34 @@ def page(method, counts):
     return "\n\n".join(parts) + "\n"
 
 
+def rates(method):
+    """The learning rates that are drawn, and what they are called."""
+    found = {"auto": method.learning_rate} if method.auto else {}
+    if method.constant and method.auto != "fixed":  # where "auto" is that constant
+        found[f"{method.constant:g}"] = method.constant
+    return found
+
+
 def ran(method):
-    rates = [f"the automatic step (``learning_rate={method.learning_rate!r}``)"]
-    if method.constant and method.learning_rate == "auto":
-        rates.append(f"the published rate, {method.constant:g}")
-    return (
-        f"On Rosenbrock's and on Beale's function, with {' and with '.join(rates)}; drawn when "
-        "this page was built."
-    )
+    said = {"auto": "the automatic step"}
+    names = [said.get(name, f"the published rate, {name}") for name in rates(method)]
+    return f"On Rosenbrock's and on Beale's function, with {' and with '.join(names)}."
 
 
 def runs(method, problem):
-    """What is drawn: the method as it comes, and at its published rate."""
-    rates = {"auto": method.learning_rate, f"{method.constant:g}" if method.constant else "": None}
-    found = {}
-    for label, rate in rates.items():
-        if label and (rate is None or label == "auto"):
-            rate = method.constant if rate is None else rate
-            given = {"learning_rate": rate, "maxfev": 2000, "rng": 0, "history": True}
-            found[f"{method.__name__}, {label}"] = minimize(
-                problem.fun, problem.x0, jac=problem.jac, method=method, options=given
-            )
-    return found
+    """What is drawn: histories by their labels."""
+    hess = problem.hess if "hess" in method.supplied else None
+    return {
+        f"{method.__name__}, {name}": minimize(
+            problem.fun,
+            problem.x0,
+            jac=problem.jac,
+            hess=hess,
+            method=method,
+            options={"learning_rate": rate, "maxfev": 2000, "rng": 0, "history": True},
+        )
+        for name, rate in rates(method).items()
+    }
 
 
 def picture(method, path):
@@ -155,16 +161,23 @@ def results(method, counts):
     rows = []
     for title, comparison in counts.items():
         row = comparison[method.__name__]
-        best = min((r for r in comparison if r.success), key=lambda r: r.nfev + r.njev)
+        others = (r for r in comparison if r.success and not r.nhev)
+        best = min(others, key=lambda r: r.nfev + r.njev)
+        count = f"{row.nfev + row.njev:,}" + f", {row.nhev} Hessians" * bool(row.nhev)
         rows.append(
             (
                 title,
-                f"{row.nfev + row.njev:,}" if row.success else "not solved",
+                count if row.success else "not solved",
                 f"{row.f:.1e}",
                 f"{best.nfev + best.njev:,} ({best.method})",
             )
         )
-    head = ("problem", f"evaluations of f and of its gradient, of {BUDGET:,}", "f", "fewest of all")
+    head = (
+        "problem",
+        f"evaluations of f and of its gradient, of {BUDGET:,}",
+        "f",
+        "fewest, without Hessians",
+    )
     return "\n".join([table(head, rows, "figures"), "", bench(method)])
 
 
