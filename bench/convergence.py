@@ -32,6 +32,7 @@ from bench._recorder import (
 )
 from bench._report import RESULTS, Table
 from scipy_gd import METHODS
+from scipy_gd.plot import data_profile, performance_profile
 
 SETS = {
     "Moré-Wild": problems.more_wild,
@@ -215,21 +216,6 @@ def textbook(counts):
     return Table(f"The textbook's methods: solved of {size}", columns, rows)
 
 
-# --- the picture: Okabe and Ito's colours; ours are solid
-
-STYLES = {
-    "lbfgs": ("#D55E00", "-"),
-    "cg_descent": ("#0072B2", "-"),
-    "spg": ("#009E73", "-"),
-    "L-BFGS-B": ("#D55E00", "--"),
-    "BFGS": ("black", "--"),
-    "CG": ("#0072B2", "--"),
-    "Newton-CG": ("#CC79A7", "--"),
-    "TNC": ("#E69F00", "--"),
-    "Nelder-Mead": ("#999999", ":"),
-}
-
-
 def draw(counts):
     from matplotlib.figure import Figure
 
@@ -238,28 +224,16 @@ def draw(counts):
     left, right = figure.subplots(1, 2, sharey=True)
     ratios = to_the_best(counts)
     names = sorted(ratios, key=lambda name: -within(ratios[name], 2))
-    for name in names:
-        colour, line = STYLES[name]
-        look = {
-            "color": colour, "ls": line, "lw": 2.2 if line == "-" else 1.5, "label": name,
-            "drawstyle": "steps-post",
-        }  # fmt: skip
-        for axes, values, end in (
-            (left, ratios[name], 100),
-            (right, counts.of(name, SMOOTH), 10_000),
-        ):
-            reached = np.sort(values[values <= end])
-            share = np.arange(1, reached.size + 1) / values.size
-            start = [1 if axes is left else 10]
-            axes.plot([*start, *reached, end], [0, *share, share[-1] if share.size else 0], **look)
-    left.set(xlim=(1, 100), title="Performance profile", ylabel="share of problems solved")
+    reference = ["lbfgs", *(solver.name for solver in scipys())]
+    ratios = {name: ratios[name] for name in names}
+    performance_profile(ratios, reference=reference, limit=100, ax=left)
+    left.set(xlim=(1, 100), title="Performance profile")
     left.set_xlabel("within this multiple of the best solver's evaluations")
+    data_profile({name: counts.of(name, SMOOTH) for name in names}, limit=10_000, ax=right)
     right.set(xlim=(10, 10_000), title="Data profile", xlabel="within this many evaluations")
-    left.set(ylim=(0, 1))
+    right.set_ylabel("")
     for axes in (left, right):
-        axes.set_xscale("log")
-        axes.grid(color="0.9", lw=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.get_legend().remove()
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     left.set_xticks([1, 2, 5, 10, 20, 50, 100])
     left.minorticks_off()

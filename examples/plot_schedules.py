@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
+from scipy_gd import plot
 from scipy_gd import schedules as s
 
-STEPS = np.arange(1, 201)
 PANELS = {
     "falling": {
         "step": s.step(1.0, every=50, factor=0.5),
@@ -37,11 +36,8 @@ PANELS = {
 def main(path=Path(__file__).parent.parent / "docs" / "schedules.png"):
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
     for ax, (title, curves) in zip(axes, PANELS.items(), strict=True):
-        styles = zip(("-", "--", ":"), ("#0072B2", "#D55E00", "#009E73"), strict=True)
-        for (name, schedule), (line, color) in zip(curves.items(), styles, strict=False):
-            ax.plot(STEPS, schedule(STEPS), line, color=color, label=name, linewidth=2)
-        ax.set(title=title, xlabel="step", ylim=(-0.03, 1.35))
-        ax.legend(loc="upper right", fontsize="small", frameon=False)
+        plot.schedules(curves, ax=ax)
+        ax.set(title=title, ylim=(-0.03, 1.4))
     figure.savefig(path, dpi=110)
     return figure
 

@@ -478,7 +478,7 @@ def compare(
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    every = [solver.with_limits(limits, options or {}) for solver in contestants(methods)]
+    every = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
     if check:
         task.check()
     distance = known.distance if known else _unknown

@@ -150,7 +150,7 @@ class Solver:
     method: Method
     options: Mapping[str, Any]
 
-    def with_limits(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> Solver:
+    def with_options(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> Solver:
         """Add the limits that the solver knows and the common options; its own go first."""
         if isinstance(self.method, str):
             names: Iterable[str] = SCIPY[self.method]

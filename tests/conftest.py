@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_der
@@ -17,6 +19,13 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("method", named(METHODS.values()))
     if "descent" in metafunc.fixturenames:
         metafunc.parametrize("descent", named(DETERMINISTIC))
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 class Recorded:

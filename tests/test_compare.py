@@ -22,12 +22,6 @@ mpl.use("agg")
 GRADIENTS = ["BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP", "Newton-CG", "trust-constr"]
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 class Counted:
     """Rosenbrock's function in two variables, with counters of its own."""
 

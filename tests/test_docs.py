@@ -149,6 +149,20 @@ def test_example_draws_every_schedule(tmp_path):
     matplotlib.pyplot.close(figure)
 
 
+def test_example_of_races(tmp_path):
+    import matplotlib
+    from PIL import Image
+
+    matplotlib.use("agg")
+    scope = runpy.run_path(str(ROOT / "examples" / "race.py"))
+    assert set(scope["RACES"]) == {"ravine", "saddle", "rosenbrock", "beale", "himmelblau"}
+    for name in scope["RACES"]:
+        scope["main"](name, tmp_path / f"{name}.gif", "2d", frames=3)
+        with Image.open(tmp_path / f"{name}.gif") as image:
+            assert image.n_frames == 3
+    assert (ROOT / "docs" / "race.gif").stat().st_size < 1_000_000
+
+
 def test_example_of_basin_hopping_finds_the_global_minimum(capsys):
     result = run_example("basin_hopping.py")
     assert result.x[0] == pytest.approx(-0.1951, abs=1e-4)

@@ -1,0 +1,28 @@
+"""Pictures of runs: paths, convergence, comparisons, schedules, profiles, races.
+
+Every function takes results (of runs with ``options={"history": True}``) or histories, one or
+several, draws on the `ax` that it is given or on a new figure, and returns the axes. A method
+always looks the same: see `style`. The pictures need matplotlib: ``pip install scipy_gd[plot]``.
+"""
+
+from ._animation import animate
+from ._checks import gradient_check
+from ._comparison import comparison
+from ._curves import convergence, schedules, sensitivity
+from ._landscape import path, slice
+from ._profiles import data_profile, performance_profile
+from ._style import style
+
+__all__ = [
+    "animate",
+    "comparison",
+    "convergence",
+    "data_profile",
+    "gradient_check",
+    "path",
+    "performance_profile",
+    "schedules",
+    "sensitivity",
+    "slice",
+    "style",
+]

@@ -1,0 +1,335 @@
+"""Methods racing on a landscape, seen from above or in perspective."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from .._inputs import starting_point
+from .._options import count, one_of
+from .._task import contestants
+from ..history import History
+from ..problems import Problem
+from ._landscape import (
+    GRID,
+    Landscape,
+    Window,
+    around,
+    known_minima,
+    landscape,
+    objective,
+    paint,
+    points,
+    spots,
+)
+from ._style import labelled, pyplot, styles
+
+Array = NDArray[Any]
+FORMATS = (".gif", ".html", ".mp4")
+
+
+def animate(
+    runs: Any,
+    fun: Problem | Callable[[Array], float],
+    x0: ArrayLike | None = None,
+    *,
+    path: str | PathLike[str] | None = None,
+    view: str = "2d",
+    clock: str = "nit",
+    jac: Any = None,
+    maxiter: int = 200,
+    options: Mapping[str, Any] | None = None,
+    minima: ArrayLike | None = None,
+    window: Window | None = None,
+    scale: str = "log",
+    frames: int = 40,
+    fps: int = 8,
+    title: str = "",
+) -> Any:
+    """Let several methods race on a function of two variables.
+
+    Parameters
+    ----------
+    runs : list or dict
+        Methods, named as for `scipy_gd.compare`, which are run from `x0`; or what runs kept, as
+        for `path`.
+    fun : callable or Problem
+        The function, ``fun(x) -> float`` with x of shape (2,).
+    x0 : array_like, shape (2,), optional
+        The start of the methods. Default: that of the `Problem`.
+    path : str or path-like, optional
+        The file to write: .gif, .html (a page with buttons, by itself) or .mp4 (needs ffmpeg).
+    view : {"2d", "3d"}, default: "2d"
+        Contours, or a surface.
+    clock : {"nit", "evaluations"}, default: "nit"
+        What is equal for all in a frame: iterations, or evaluations of f and its gradient.
+    jac : callable or True, optional
+        The gradient, for the methods. Default: that of the `Problem`, else differences.
+    maxiter : int, default: 200
+        Most iterations of the methods.
+    options : dict, optional
+        Options of all methods; those given with a method go first.
+    minima, window, scale : optional
+        As for `path`.
+    frames : int, default: 40
+        At most so many frames. The time between them grows: a race is decided at its start.
+    fps : int, default: 8
+        Frames in a second. A GIF holds the last for a second.
+    title : str, optional
+        Above the picture. Default: the name of the `Problem`.
+
+    Returns
+    -------
+    matplotlib.animation.FuncAnimation
+        In a notebook, ``IPython.display.HTML(animation.to_jshtml())`` shows it.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    RuntimeError
+        If ffmpeg is missing for .mp4.
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from scipy_gd import plot
+    >>> from scipy_gd.problems import himmelblau
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     race = Path(folder, "race.gif")
+    ...     animation = plot.animate(["gd", "adam"], himmelblau(), path=race, frames=3)
+    ...     race.stat().st_size < 1_000_000
+    True
+    """
+    one_of("2d", "3d")("view", view, 0)
+    one_of("nit", "evaluations")("clock", clock, 0)
+    frames, fps, maxiter = (
+        count(least)(name, value, 0)
+        for name, value, least in (("frames", frames, 2), ("fps", fps, 1), ("maxiter", maxiter, 1))
+    )
+    plt = pyplot()
+    target = None if path is None else _target(path)
+    value, known = objective(fun), known_minima(fun, minima)
+    if _are_methods(runs):
+        runs = _race(runs, fun, x0, jac, {"maxiter": maxiter}, options or {})
+    tracks = points(runs)
+    times = {
+        label: _times(label, one, clock, len(tracks[label]))
+        for label, one in labelled(runs).items()
+    }
+    land = landscape(value, window or around(tracks.values(), known), known, scale)
+    figure, ax, place = _stage(plt, view, land, value)
+    spots(ax, place(np.array([track[0] for track in tracks.values()])), place(known))
+
+    heads, trails, ways = {}, {}, {}
+    between = 1 if view == "2d" else 10  # points of a step: on the surface it is no straight line
+    for label, look in styles(list(tracks)).items():
+        way = ways[label] = place(_dense(tracks[label], between))
+        start = [[c] for c in way[0]]
+        (trails[label],) = ax.plot(*start, zorder=4, **look | {"marker": "", "linewidth": 1.8})
+        head = {"markersize": 9, "markeredgecolor": "black", "linestyle": "none", "zorder": 6}
+        (heads[label],) = ax.plot(*start, label=label, **look | head)
+    figure.legend(loc="outside right upper", frameon=False)
+    name = title or getattr(fun, "name", "")
+    unit = "iteration" if clock == "nit" else "evaluation"
+
+    def show(moment: int) -> list[Any]:
+        for label, way in ways.items():
+            reached = int(np.searchsorted(times[label], moment, side="right")) - 1
+            gone = way[: between * max(reached, 0) + 1].T
+            for artist, part in ((trails[label], gone), (heads[label], gone[:, -1:])):
+                getattr(artist, "set_data_3d", artist.set_data)(*part)
+        ax.set_title(f"{name}: {unit} {moment}".removeprefix(": "))
+        return [*trails.values(), *heads.values()]
+
+    from matplotlib.animation import FuncAnimation
+
+    most = int(max(time[-1] for time in times.values()))
+    later = np.geomspace(1, max(1, most), frames - 1).round().astype(int)
+    moments = [0, *np.unique(later).tolist()]
+    _freeze(figure, ax, show(most))
+    animation = FuncAnimation(figure, show, moments, interval=1000 / fps)
+    if target is not None:
+        _save(animation, target, fps)
+        plt.close(figure)
+    return animation
+
+
+def _are_methods(runs: Any) -> bool:
+    if isinstance(runs, OptimizeResult):
+        return False
+    every = runs.values() if isinstance(runs, Mapping) else runs
+    every = every if isinstance(runs, Mapping | list | tuple) else [runs]
+    return all(
+        isinstance(one, str | tuple) or (callable(one) and not isinstance(one, History))
+        for one in every
+    )
+
+
+def _race(
+    methods: Any, fun: Any, x0: Any, jac: Any, limits: dict[str, Any], options: Mapping[str, Any]
+) -> dict[str, History]:
+    """Run each method from the same start."""
+    known = fun if isinstance(fun, Problem) else None
+    if x0 is None and known is None:
+        raise ValueError("`x0` is needed: the methods must start somewhere")
+    start = starting_point(known.x0 if known and x0 is None else x0)
+    found = {}
+    for solver in contestants(methods):
+        solver = solver.with_options(limits, options)
+        history = found[solver.label] = History()
+        history(OptimizeResult(x=start, nit=0, nfev=1, njev=1))  # SciPy's solvers do not tell it
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # a method may run away, and need not use all it is given
+            warnings.simplefilter("ignore", RuntimeWarning)
+            minimize(
+                known.fun if known else fun,
+                start,
+                args=known.args if known else (),
+                jac=known.jac if known and jac is None else jac,
+                bounds=known.bounds if known else None,
+                method=solver.method,
+                callback=history,
+                options=dict(solver.options),
+            )
+    return found
+
+
+def _times(label: str, run: Any, clock: str, count: int) -> Array:
+    """When each point was reached."""
+    if not isinstance(run, History):
+        return np.arange(count)
+    times = run.nit if clock == "nit" else run.nfev + run.njev
+    if np.isnan(times).any():
+        raise ValueError(f"the history of {label!r} does not know {clock!r}")
+    return times
+
+
+def _stage(
+    plt: Any, view: str, land: Landscape, value: Callable[[Array], float]
+) -> tuple[Any, Any, Callable[[Array], Array]]:
+    """The figure, its axes with the landscape, and where a track is drawn there."""
+    figure = plt.figure(figsize=(6.2, 4.4), dpi=80, layout="constrained")
+    if view == "2d":
+        ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
+        paint(ax, land)
+        return figure, ax, lambda track: track
+    ax = figure.add_subplot(projection="3d", computed_zorder=False, xlabel="x[0]", ylabel="x[1]")
+    ax.grid(False)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.set_major_locator(plt.MaxNLocator(4))
+    x, y = np.meshgrid(land.x, land.y)
+    heights = land.height(land.values + (land.lowest or 0.0))
+    ax.plot_surface(
+        x, y, heights.filled(np.nan), cmap="Blues_r", rcount=GRID, ccount=GRID, linewidth=0
+    )
+    ax.set_zlabel("$f$")
+    if land.lowest is not None:
+        decades = 10.0 ** np.arange(-12, 300)
+        places = land.height(decades + land.lowest)
+        apart = (0.1 * heights.max() < places) & (places < heights.max())
+        ax.set_zticks(places[apart], [f"{f:g}" for f in decades[apart]])
+        ax.set_zlabel("$f -$ min $f$")
+    low, high = np.transpose([land.x[[0, -1]], land.y[[0, -1]]])
+
+    def place(track: Array) -> Array:
+        inside = np.all((low <= track) & (track <= high), axis=1)
+        z = [
+            land.height(value(x)) if there else np.nan
+            for x, there in zip(track, inside, strict=True)
+        ]
+        return np.column_stack([np.where(inside[:, None], track, np.nan), z])
+
+    return figure, ax, place
+
+
+def _dense(track: Array, between: int) -> Array:
+    """The track with points between those it has, `between` to a step."""
+    k = np.arange(len(track))
+    steps = np.linspace(0, k[-1], between * k[-1] + 1)
+    return np.column_stack([np.interp(steps, k, column) for column in track.T])
+
+
+def _image(figure: Any) -> Any:
+    from PIL import Image
+
+    with io.BytesIO() as file:
+        figure.savefig(file, dpi=figure.dpi)
+        return Image.open(file).convert("RGB")
+
+
+def _freeze(figure: Any, ax: Any, moving: list[Any]) -> None:
+    """Turn all but what moves into an image: it is drawn once, not in every frame."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    ax.set_title("")
+    for artist in moving:
+        artist.set_visible(False)
+    still = _image(figure)
+    for artist in moving:
+        artist.set_visible(True)
+    ax.set(**{f"{name}lim": getattr(ax, f"get_{name}lim")() for name in ax._axis_names})
+    for artist in (*ax.collections, *ax.lines, *figure.legends):
+        if artist not in moving:
+            artist.remove()
+    ax.set_axis_off()
+    ax.patch.set_visible(False)
+    behind = figure.add_axes((0, 0, 1, 1), zorder=-1)
+    behind.imshow(still, aspect="auto", interpolation="nearest")
+    behind.set_axis_off()
+
+
+def _target(path: str | PathLike[str]) -> Path:
+    """Where to write, if it can be written."""
+    target = Path(path)
+    ending = target.suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(f"`path` must end in {', '.join(FORMATS)}, got {str(path)!r}")
+    if ending == ".mp4":
+        from matplotlib.animation import writers
+
+        if not writers.is_available("ffmpeg"):
+            raise RuntimeError(".mp4 needs the program ffmpeg; .gif and .html need nothing")
+    return target
+
+
+def _save(animation: Any, target: Path, fps: int) -> None:
+    if target.suffix.lower() == ".html":
+        import matplotlib as mpl
+
+        with mpl.rc_context({"animation.frame_format": "jpeg"}):  # a third of PNG's size
+            target.write_text(animation.to_jshtml(fps=fps), encoding="utf-8")
+    elif target.suffix.lower() == ".mp4":
+        animation.save(target, writer="ffmpeg", fps=fps)
+    else:
+        animation.save(target, writer=_gif(fps))
+
+
+def _gif(fps: int) -> Any:
+    """Frames in common colours: what stands still does not flicker, and takes no room."""
+    from matplotlib.animation import PillowWriter
+    from PIL import Image
+
+    class Writer(PillowWriter):
+        def finish(self) -> None:
+            images: list[Any] = vars(self)["_frames"]
+            colors = images[-1].quantize(kmeans=3)
+            palette = np.reshape(colors.getpalette(), (-1, 3))
+            palette[palette.min(axis=1) > 247] = 255  # paper stays white
+            colors.putpalette(palette.ravel().tolist())
+            images = [image.quantize(palette=colors, dither=Image.Dither.NONE) for image in images]
+            self._frames = images + images[-1:] * fps  # a second to look at the end
+            super().finish()
+
+    return Writer(fps)

@@ -1,0 +1,257 @@
+"""Curves: the descent of runs, the answer to the learning rate, schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._options import one_of
+from ..history import History
+from ..schedules import Schedule
+from ._style import array, axes, draw, labelled, legend, plain, styles
+
+Array = NDArray[np.float64]
+X = {"nit": "iteration", "evaluations": "evaluations of $f$ and $\\nabla f$", "seconds": "seconds"}
+Y = {"fun": "$f$", "gnorm": "largest component of $\\nabla f$"}
+
+
+def convergence(
+    histories: Any,
+    *,
+    x: str = "nit",
+    y: str = "fun",
+    minimum: float | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw how the value or the gradient falls.
+
+    Parameters
+    ----------
+    histories : History, OptimizeResult, list or dict of them
+        What the runs kept. A dict names them; else they have the names of their methods.
+    x : {"nit", "evaluations", "seconds"}, default: "nit"
+        What it is drawn against; evaluations are those of f and of its gradient together.
+    y : {"fun", "gnorm"}, default: "fun"
+        The value above the minimum, or the largest component of the (projected) gradient.
+    minimum : float, optional
+        The smallest value that f can have. Default: the smallest value in the histories.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If a history does not know what is to be drawn: SciPy's solvers tell the callback no
+        counts and no gradients.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from scipy.optimize import minimize
+    >>> from scipy_gd import History, lbfgs, plot
+    >>> from scipy_gd.problems import rosenbrock
+    >>> p = rosenbrock(10)
+    >>> ours, theirs = History(), History()
+    >>> for method, history in ((lbfgs, ours), ("BFGS", theirs)):
+    ...     result = minimize(p.fun, p.x0, jac=p.jac, method=method, callback=history)
+    >>> ax = plot.convergence({"lbfgs": ours, "BFGS": theirs}, minimum=0)
+    >>> ax.get_yscale(), len(ax.get_lines())
+    ('log', 2)
+    """
+    one_of(*X)("x", x, 0)
+    one_of(*Y)("y", y, 0)
+    curves = {}
+    for label, history in labelled(histories).items():
+        if not isinstance(history, History):
+            raise TypeError(f"`histories` must be histories or results, got {history!r:.60}")
+        across = history.nfev + history.njev if x == "evaluations" else getattr(history, x)
+        curve = across, getattr(history, y)
+        for name, values in zip((x, y), curve, strict=True):
+            if np.isnan(values).all():
+                raise ValueError(f"`histories`: that of {label!r} does not know {name!r}")
+        curves[label] = curve
+    ax = axes(ax, figsize=(6.4, 4.2))
+    if y == "fun":
+        descent(ax, curves, minimum)
+    else:
+        draw(ax, curves)
+        plain(ax, yscale="log", ylabel=Y[y])
+    ax.set_xlabel(X[x])
+    return legend(ax)
+
+
+def descent(
+    ax: Any, curves: Mapping[str, Any], minimum: float | None, looks: Any = None, f: str = "$f$"
+) -> None:
+    """Draw values above the minimum, or above the lowest one, which itself has no place then."""
+    known = minimum is not None
+    lowest: Any = minimum
+    if not known:
+        lowest = min((np.nanmin(v) for _, v in curves.values()), default=0.0)
+    floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
+    above = {
+        label: (
+            x,
+            np.maximum(v - lowest, floor) if known else np.where(v > lowest, v - lowest, np.nan),
+        )
+        for label, (x, v) in curves.items()
+    }
+    draw(ax, above, looks)
+    plain(ax, yscale="log", ylabel=f"{f} $-$ " + ("min $f$" if known else "smallest $f$ found"))
+
+
+def sensitivity(
+    sweeps: Any, *, minimum: float | None = None, worst: float | None = None, ax: Any = None
+) -> Any:
+    """Draw the final value against the learning rate.
+
+    Parameters
+    ----------
+    sweeps : pair (rates, values), or dict from label to such pairs
+        Learning rates, shape (k,), and the final values, shape (k,), or (k, runs) of repeated
+        runs: then the line is their median, in a band from the least to the largest.
+    minimum : float, optional
+        The smallest value that f can have, taken off. Default: 0.
+    worst : float, optional
+        A larger final value, such as more than at the start, counts as diverged. Values that are
+        not finite always do: crosses at the top of the picture.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        Logarithmic, unless there are values below the minimum. A large marker is at the best rate.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If rates or values are no such arrays.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import numpy as np
+    >>> from scipy.optimize import minimize
+    >>> from scipy_gd import METHODS, plot
+    >>> from scipy_gd.problems import rosenbrock
+    >>> p, rates = rosenbrock(), np.geomspace(1e-4, 1, 9)
+    >>> def final(name, rate):
+    ...     options = {"learning_rate": rate, "maxiter": 200}
+    ...     return minimize(p.fun, p.x0, jac=p.jac, method=METHODS[name], options=options).fun
+    >>> sweeps = {name: (rates, [final(name, rate) for rate in rates]) for name in ("gd", "adam")}
+    >>> ax = plot.sensitivity(sweeps)
+    >>> ax.get_xlabel()
+    'learning rate'
+    """
+    given = sweeps if isinstance(sweeps, Mapping) else {"": sweeps}
+    lines, bands, lost = {}, {}, {}
+    for label, pair in given.items():
+        if len(pair) != 2:
+            raise ValueError(f"`sweeps` must be pairs (rates, values), got {pair!r:.60}")
+        rates = array("sweeps", pair[0], (None,))
+        values = array("sweeps", pair[1], rates.shape, (rates.size, None)).reshape(rates.size, -1)
+        order = np.argsort(rates)
+        rates, values = rates[order], values[order] - (minimum or 0.0)
+        limit = np.inf if worst is None else worst - (minimum or 0.0)
+        values = np.where(values <= limit, values, np.inf)  # NaN too
+        middle = np.median(values, axis=1)
+        lines[label] = rates, np.where(np.isfinite(middle), middle, np.nan)
+        bands[label] = values
+        lost[label] = rates[~np.isfinite(middle)]
+    looks = styles(list(lines))
+    ax = axes(ax, figsize=(6.4, 4.2))
+    draw(ax, lines, looks, markevery=1)
+    for k, (label, (rates, middle)) in enumerate(lines.items()):
+        color = looks[label]["color"]
+        if bands[label].shape[1] > 1:
+            low, high = bands[label].min(axis=1), bands[label].max(axis=1)
+            there = np.isfinite(middle)
+            high = np.where(np.isfinite(high), high, middle)
+            ax.fill_between(rates, low, high, where=there, color=color, alpha=0.2, linewidth=0)
+        if np.isfinite(middle).any():
+            best = np.nanargmin(middle)
+            ax.plot(rates[best], middle[best], **looks[label] | {"markersize": 10})
+        top = np.full(lost[label].size, 0.98 - 0.03 * (k % 5))
+        ax.plot(lost[label], top, "x", color=color, transform=ax.get_xaxis_transform(), zorder=3)
+    finite = np.concatenate([values[np.isfinite(values)] for values in bands.values()])
+    scale = "log" if finite.size and np.all(finite > 0) else "linear"
+    ylabel = "final $f$" + (" $-$ min $f$" if minimum else "")
+    plain(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
+    return legend(ax)
+
+
+def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
+    """Draw schedules.
+
+    Parameters
+    ----------
+    rates : callable ``t -> rate``, list or dict of them
+        Those of `scipy_gd.schedules` or any function. A dict names them; else they have their own
+        names, or their `repr` where these are not different.
+    steps : int or array_like, default: 200
+        How many steps, or which.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    TypeError
+        If a schedule is not callable.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from scipy_gd import plot
+    >>> from scipy_gd.schedules import cosine, exponential
+    >>> ax = plot.schedules({"falls": exponential(0.1, 0.98), "ends": cosine(0.1, 0, steps=100)})
+    >>> [line.get_label() for line in ax.get_lines()]
+    ['falls', 'ends']
+    """
+    if not isinstance(rates, Mapping):
+        every = rates if isinstance(rates, list | tuple) else [rates]
+        names = [_name(one) for one in every]
+        unique = len(set(names)) == len(names)
+        rates = dict(zip(names if unique else map(repr, every), every, strict=True))
+    t = np.arange(1, steps + 1) if np.ndim(steps) == 0 else np.asarray(steps)
+    curves: dict[str, Any] = {}
+    for label, schedule in rates.items():
+        if not callable(schedule):
+            raise TypeError(f"`rates` must be callables t -> rate, got {schedule!r}")
+        values = np.array([schedule(k) for k in t.tolist()])
+        parts = {label: values} if values.ndim == 1 else _parts(label, values)
+        curves |= {part: (t, column) for part, column in parts.items()}
+    ax = axes(ax, figsize=(6.4, 4.2))
+    draw(ax, curves)
+    plain(ax, xlabel="step")
+    return legend(ax)
+
+
+def _name(schedule: Any) -> str:
+    named = type(schedule) if isinstance(schedule, Schedule) else schedule
+    return getattr(named, "__name__", repr(named))
+
+
+def _parts(label: str, values: Array) -> dict[str, Array]:
+    """The columns of a schedule with one value for each parameter."""
+    return {f"{label}[{i}]": column for i, column in enumerate(values.T)}

@@ -1,0 +1,153 @@
+"""Profiles: how many problems each solver solves at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._style import array, axes, draw, legend, plain
+
+Array = NDArray[Any]
+Costs = Mapping[str, ArrayLike]
+
+
+def performance_profile(
+    costs: Any,
+    *,
+    reference: Sequence[str] | None = None,
+    limit: float | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw the share of problems that a solver solves within a multiple of the best one's cost.
+
+    Parameters
+    ----------
+    costs : dict from solver to array of shape (problems,), or pandas.DataFrame
+        What each problem costs each solver, such as evaluations or seconds, above 0; inf or NaN
+        where it is not solved.
+    reference : sequence of str, optional
+        The solvers whose best is the measure. Default: all.
+    limit : float, optional
+        The largest multiple that is shown. Default: the largest there is.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If the costs are no such arrays, or a reference is none of the solvers.
+
+    References
+    ----------
+    E. D. Dolan, J. J. Moré, "Benchmarking optimization software with performance profiles",
+    Mathematical Programming 91 (2002), 201-213, eq. (2.1).
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from scipy_gd import plot
+    >>> ax = plot.performance_profile({"lbfgs": [10, 20, 30], "BFGS": [20, 10, float("inf")]})
+    >>> [line.get_ydata()[-1].round(2).item() for line in ax.get_lines()]
+    [1.0, 0.67]
+    """
+    table = _table(costs)
+    if unknown := [name for name in reference or () if name not in table]:
+        raise ValueError(f"`reference` must be solvers in `costs`, got {', '.join(unknown)}")
+    best = np.min([table[name] for name in reference or table], axis=0)
+    # what no reference solves, nobody solves within a multiple
+    with np.errstate(invalid="ignore"):
+        ratios = {name: np.where(best < np.inf, c / best, np.inf) for name, c in table.items()}
+    ax = axes(ax, figsize=(6.4, 4.2))
+    _staircases(ax, ratios, min(1.0, *(r.min() for r in ratios.values())), limit)
+    ax.set_xlabel("within this multiple of the best solver's cost")
+    return legend(ax)
+
+
+def data_profile(
+    costs: Any, *, sizes: ArrayLike | None = None, limit: float | None = None, ax: Any = None
+) -> Any:
+    """Draw the share of problems that a solver solves within a cost.
+
+    Parameters
+    ----------
+    costs, ax
+        As for `performance_profile`.
+    sizes : array_like, shape (problems,), optional
+        The number of parameters n of each problem: the cost is divided by n + 1, and counts
+        gradients by differences (of the simplex, in the paper). Default: it is taken as it is.
+    limit : float, optional
+        The largest cost that is shown. Default: the largest there is.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If costs or sizes are no such arrays.
+
+    References
+    ----------
+    J. J. Moré, S. M. Wild, "Benchmarking derivative-free optimization algorithms", SIAM Journal
+    on Optimization 20 (2009), 172-191, eq. (2.8).
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from scipy_gd import plot
+    >>> ax = plot.data_profile({"lbfgs": [30, 50], "BFGS": [40, 80]}, sizes=[2, 4])
+    >>> ax.get_lines()[0].get_xdata()
+    array([10., 10., 10., 16.])
+    """
+    table = _table(costs)
+    if sizes is not None:
+        n = array("sizes", sizes, next(iter(table.values())).shape)
+        table = {name: c / (n + 1) for name, c in table.items()}
+    ax = axes(ax, figsize=(6.4, 4.2))
+    _staircases(ax, table, min(c.min() for c in table.values()), limit)
+    ax.set_xlabel("within this cost" + (" / (n + 1)" if sizes is not None else ""))
+    return legend(ax)
+
+
+def _table(costs: Any) -> dict[str, Array]:
+    if not hasattr(costs, "items"):
+        raise TypeError(f"`costs` must be a dict from solver to array, got {costs!r:.60}")
+    table: dict[str, Array] = {}
+    for name, given in costs.items():
+        shape = next(iter(table.values())).shape if table else (None,)
+        cost = array("costs", given, shape)
+        if np.any(cost <= 0):
+            raise ValueError(f"`costs` must be above 0, got {np.min(cost)} of {name!r}")
+        table[str(name)] = np.where(np.isnan(cost), np.inf, cost)
+    if not table or not next(iter(table.values())).size:
+        raise ValueError("`costs` must be of at least one solver and one problem")
+    return table
+
+
+def _staircases(ax: Any, costs: dict[str, Array], start: float, limit: float | None) -> None:
+    """Draw the share of costs that are no more than x."""
+    finite = np.concatenate([c[np.isfinite(c)] for c in costs.values()])
+    end = limit or max(finite, default=1.0)
+    start = min(start, end)
+    curves = {}
+    for name, cost in costs.items():
+        reached = np.sort(cost[cost <= end])
+        share = np.arange(1, reached.size + 1) / cost.size
+        last = share[-1] if share.size else 0.0
+        curves[name] = np.array([start, *reached, end]), np.array([0.0, *share, last])
+    draw(ax, curves, drawstyle="steps-post")
+    plain(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02), ylabel="share of problems solved")

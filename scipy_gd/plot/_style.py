@@ -1,0 +1,166 @@
+"""What all pictures share: matplotlib, the look of a method, labels, axes and legends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from .._task import SCIPY
+from ..history import History
+from ..methods import METHODS
+
+# Okabe and Ito's colours without the yellow, which white paper swallows, and some of Tol's. The
+# lengths of the cycles share no divisor: what looks alike in grey differs in line or marker.
+COLORS = (
+    ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288")
+    + ("#E69F00", "#56B4E9", "#882255", "#999933", "#44AA99")
+)  # fmt: skip
+GREYS = ("0.1", "0.35", "0.55")
+LINES = ("-", (0, (7, 1.5)), (0, (7, 1.5, 1.5, 1.5)))
+DASHES = ((0, (3, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)), (0, (6, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p")
+
+Looks = Mapping[str, dict[str, Any]]
+
+
+def style(name: str) -> dict[str, Any]:
+    """Return how a method is drawn: always the same colour, line and marker.
+
+    Parameters
+    ----------
+    name : str
+        One of `scipy_gd.METHODS`, in colour, or of SciPy's methods, grey and dashed with hollow
+        markers. Any other name is drawn as the method next to join the registry would be.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of `matplotlib.axes.Axes.plot`.
+
+    Examples
+    --------
+    >>> from scipy_gd.plot import style
+    >>> style("gd")["color"], style("BFGS")["color"]
+    ('#0072B2', '0.35')
+    """
+    return styles([name])[name]
+
+
+def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The style of each name; those in no registry take the places after it, in turn."""
+    ours = [*METHODS, *(name for name in names if name not in METHODS and name not in SCIPY)]
+    theirs = list(SCIPY)
+    return {
+        name: _look(theirs.index(name), GREYS, DASHES, "white")
+        if name in theirs
+        else _look(ours.index(name), COLORS, LINES)
+        for name in names
+    }
+
+
+def _look(place: int, colors: Any, lines: Any, face: str | None = None) -> dict[str, Any]:
+    color = colors[place % len(colors)]
+    return {
+        "color": color,
+        "linestyle": lines[place % len(lines)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "markerfacecolor": face or color,
+        "markeredgecolor": color,
+        "markersize": 4.5,
+        "linewidth": 1.4,
+    }
+
+
+def pyplot() -> Any:
+    """`matplotlib.pyplot`, or a word on where to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "pictures need matplotlib: pip install scipy_gd[plot]", name="matplotlib"
+        ) from error
+    return plt
+
+
+def axes(ax: Any, **options: Any) -> Any:
+    """The axes that are given, or those of a new figure."""
+    plt = pyplot()
+    return plt.subplots(layout="constrained", **options)[1] if ax is None else ax
+
+
+def labelled(given: Any, name: str = "histories") -> dict[str, Any]:
+    """Histories (or arrays of points) by label, from one or several of them or of results."""
+    if isinstance(given, Mapping) and not isinstance(given, OptimizeResult):
+        entries = list(given.items())
+    elif isinstance(given, list | tuple):
+        entries = [("", one) for one in given]
+    else:
+        entries = [("", given)]
+    found: dict[str, Any] = {}
+    for k, (label, one) in enumerate(entries):
+        if isinstance(one, OptimizeResult):
+            if "history" not in one:
+                raise ValueError(
+                    f"{name}: a result without one; run with options={{'history': True}}"
+                )
+            one = one.history
+        label = label or getattr(one, "label", "") or f"run {k}"
+        if label in found:
+            raise ValueError(f"{name}: two are called {label!r}; give a dict {{label: history}}")
+        if isinstance(one, History) and not len(one):
+            raise ValueError(f"{name}: that of {label!r} is empty")
+        found[label] = one
+    if not found:
+        raise ValueError(f"{name}: none given")
+    return found
+
+
+def draw(
+    ax: Any, curves: Mapping[str, tuple[Any, Any]], looks: Looks | None = None, **options: Any
+) -> None:
+    """Draw curves by label, their markers staggered and evenly spaced to the eye."""
+    looks = styles(list(curves)) if looks is None else looks
+    for k, (label, curve) in enumerate(curves.items()):
+        marks = (0.03 * (k % 5), 0.13) if np.isfinite(curve[1]).any() else None
+        ax.plot(*curve, label=label, **{"markevery": marks} | looks[label] | options)
+
+
+def plain(ax: Any, **properties: Any) -> None:
+    """The frame of a diagram: a pale grid, no box."""
+    ax.grid(True, color="0.92", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set(**properties)
+
+
+def legend(ax: Any) -> Any:
+    """A legend beside axes that have their figure to themselves, else within."""
+    labels = ax.get_legend_handles_labels()[1]
+    if len(labels) < 2:
+        return ax
+    alone = ax.figure.axes == [ax] and ax.figure.get_layout_engine() is not None
+    alone &= max(map(len, labels)) <= 24
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
+    within = {"loc": "best", "fontsize": "small", "framealpha": 0.8}
+    ax.legend(handlelength=3.4, **beside if alone else within)
+    return ax
+
+
+def array(name: str, given: Any, *shapes: tuple[int | None, ...]) -> Any:
+    """As an array of numbers of one of these shapes (None: any length)."""
+    try:
+        a = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        a = None
+    fits = a is not None and any(
+        a.ndim == len(shape) and all(k in (None, n) for k, n in zip(shape, a.shape, strict=True))
+        for shape in shapes
+    )
+    if not fits:
+        wanted = " or ".join(str(shape).replace("None", "any") for shape in shapes)
+        got = repr(given)[:60] if a is None else f"shape {a.shape}"
+        raise ValueError(f"`{name}` must be numbers of shape {wanted}, got {got}")
+    return a
