@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, OptimizeResult, minimize, rosen, rosen_der
 
-from scipy_gd import adam, gd, lbfgs, momentum, newton, plot, random_search, schedules, sweep
+from scipy_gd import adam, gd, lbfgs, momentum, newton, random_search, schedules, sweep
 from scipy_gd.check import GradientError
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 
@@ -306,21 +306,20 @@ def test_rows_in_order():
     assert result[-1].options["learning_rate"] == "auto"
 
 
-def test_picture_has_a_curve_for_all_but_the_rate(monkeypatch):
-    drawn = {}
-
-    def sensitivity(curves, *, worst=None, ax=None):
-        drawn.update(curves)
-        return plt.gca()
-
-    monkeypatch.setattr(plot, "sensitivity", sensitivity, raising=False)
-    rates = [1e-3, "auto", 1e-2]
+def test_picture_has_a_curve_for_all_but_the_rate(tmp_path):
+    rates = [1e-3, "auto", 1e-2, 10.0]
     result = run([adam, gd], learning_rate=rates, beta1=[0.5, 0.9], maxiter=5, seeds=2)
-    result.plot()
-    assert [*drawn] == ["adam, beta1=0.5", "adam, beta1=0.9", "gd"]
-    x, values = drawn["adam, beta1=0.9"]
-    assert x.tolist() == [1e-3, 1e-2]
-    np.testing.assert_array_equal(values, [result[1].f, result[5].f])
+    figure = result.plot(tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").stat().st_size > 1000
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    named = {label: line for label, line in lines.items() if not label.startswith("_")}
+    assert [*named] == ["adam, beta1=0.5", "adam, beta1=0.9", "gd"]
+    line = named["adam, beta1=0.9"]
+    assert line.get_xdata().tolist() == [1e-3, 1e-2, 10.0]
+    np.testing.assert_array_equal(line.get_ydata()[:2], [result[1].f[0], result[5].f[0]])
+    assert np.isnan(line.get_ydata()[2])  # it has diverged
+    assert len(result.plot(ax=ax).axes) == 1
     with pytest.raises(ValueError, match="no learning rate of the sweep is a number"):
         run(learning_rate=["auto"], maxiter=5).plot()
 
