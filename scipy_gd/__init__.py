@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from ._compare import Comparison, compare
     from ._line_search import line_search
     from ._smooth import smooth
-    from ._sweep import Setting, Sweep, sweep
+    from ._sweep import Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
     from .history import History
 
@@ -70,7 +70,6 @@ _LAZY = {
     "Comparison": "_compare",
     "sweep": "_sweep",
     "Sweep": "_sweep",
-    "Setting": "_sweep",
     "plot": "",
     "problems": "",
     "schedules": "",
@@ -84,7 +83,6 @@ __all__ = [
     "GradientError",
     "History",
     "Method",
-    "Setting",
     "Sweep",
     "adabelief",
     "adabound",

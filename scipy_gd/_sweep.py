@@ -383,10 +383,9 @@ def sweep(
     Notes
     -----
     A run that raises an error is a row with the error as its message; Ctrl-C ends the sweep. The
-    value and the gradient of every row are taken at the returned point, by calls of their own. For
-    joblib and Dask, the map is a line:
-    ``lambda f, items: Parallel(n_jobs=2)(delayed(f)(item) for item in items)`` and
-    ``lambda f, items: client.gather(client.map(f, items))``.
+    value and the gradient of every row are taken at the returned point, by calls of their own. A
+    map of joblib or Dask is one line, ``Parallel(n_jobs=2)(delayed(f)(item) for item in items)`` or
+    ``client.gather(client.map(f, items))`` as a function of f and items.
 
     Examples
     --------

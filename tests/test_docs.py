@@ -200,6 +200,14 @@ def test_example_with_lmfit():
         assert parameter.value == pytest.approx(leastsq.params[name].value, rel=1e-4)
 
 
+def test_example_with_joblib(capsys):
+    pytest.importorskip("joblib")
+    result = run_example("sweep_joblib.py")
+    assert [row.success.all() for row in result].count(True) >= 2
+    assert result.best.success.all()
+    assert "rosenbrock, n = 2, best: adam, learning_rate=" in capsys.readouterr().out
+
+
 def test_example_with_iminuit():
     pytest.importorskip("iminuit")
     fit, sample = run_example("iminuit_fit.py")
