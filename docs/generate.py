@@ -164,6 +164,7 @@ def results(method, counts):
         others = (r for r in comparison if r.success and not r.nhev)
         best = min(others, key=lambda r: r.nfev + r.njev)
         count = f"{row.nfev + row.njev:,}" + f", {row.nhev} Hessians" * bool(row.nhev)
+        count += " (another minimum)" * (row.distance > 0.1)
         rows.append(
             (
                 title,
