@@ -1,7 +1,10 @@
 """What the first result costs: import, compilation, loading from the cache.
 
 Whole processes, in turn, least of 7; the figures beyond `import scipy.optimize` are what a user
-waits longer than with SciPy alone. A cold cache is an empty directory.
+waits longer than with SciPy alone. A cold cache is an empty directory. The second table is within
+one process, beyond the compilation of the user's functions by themselves: what the compiled loop
+takes for a new function, for arguments of a new type, and for other data of the same types. The
+third counts the files of the cache after one and after 20 processes that each compile a loop.
 """
 
 import os
@@ -11,12 +14,30 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+from numba import njit
+from scipy.optimize import minimize
+
 from bench._report import Table
+from scipy_gd import gd
 
 FIRST = """
 from scipy.optimize import minimize
 from scipy_gd import adam
 minimize(lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, method=adam, options={"maxiter": 10})
+"""
+NUMBA = """
+import numpy as np
+from numba import njit
+from scipy.optimize import minimize
+fun = njit(lambda x: x[0] ** 2 + 2 * x[1] ** 2)
+jac = njit(lambda x: np.array([2 * x[0], 4 * x[1]]))
+x = np.ones(2)
+fun(x), jac(x)
+"""
+COMPILED = f"""{NUMBA}
+from scipy_gd import adam
+minimize(fun, [3.0, 4.0], jac=jac, method=adam, options={{"maxiter": 10, "compiled": True}})
 """
 PROGRAMS = {
     "import scipy.optimize": "import scipy.optimize",
@@ -24,6 +45,8 @@ PROGRAMS = {
     "import scipy.optimize, scipy_gd": "import scipy.optimize, scipy_gd",
     "import scipy.optimize, numba": "import scipy.optimize, numba",
     "first adam result, warm cache": FIRST,
+    "two Numba functions, called": NUMBA,
+    "first compiled adam result of them, warm cache": COMPILED,
 }
 
 
@@ -38,11 +61,58 @@ def run():
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         cold = seconds(FIRST, cache)
+        cold_loop = seconds(COMPILED, cache)
+        once = files(cache)
         times = {name: [] for name in PROGRAMS}
         for _ in range(7):
             for name, program in PROGRAMS.items():
                 times[name].append(seconds(program, cache))
-    least = {name: min(ts) for name, ts in times.items()} | {"first adam result, cold cache": cold}
+        for _ in range(13):
+            seconds(COMPILED, cache)
+        growth = [["after the first processes", *once], ["after 20 more", *files(cache)]]
+    least = {name: min(ts) for name, ts in times.items()}
+    least["first adam result, cold cache"] = cold
+    least["first compiled result, cold cache for its loop"] = cold_loop
     base = least["import scipy.optimize"]
     rows = [[name, t, t - base, t / base] for name, t in least.items()]
-    return [Table("Seconds of a whole process", ["program", "seconds", "beyond", "ratio"], rows)]
+    return [
+        Table("Seconds of a whole process", ["program", "seconds", "beyond", "ratio"], rows),
+        within(),
+        Table("The cache on disk", ["", "files", "kilobytes"], growth),
+    ]
+
+
+def files(cache):
+    found = [path for path in cache.rglob("*") if path.is_file()]
+    return len(found), sum(path.stat().st_size for path in found) // 1024
+
+
+def within():
+    """Seconds until 10 compiled iterations are done, on new functions and new data."""
+
+    def made():
+        fun = njit(lambda x, a, b: b * np.sum((x - a) ** 2))
+        jac = njit(lambda x, a, b: 2 * b * (x - a))
+        return fun, jac
+
+    def timed(fun, jac, *args):
+        options = {"compiled": True, "learning_rate": 0.1, "maxiter": 10}
+        start = time.perf_counter()
+        minimize(fun, np.ones(3), args, jac=jac, method=gd, options=options)
+        return time.perf_counter() - start
+
+    kinds = {"new function": [], "new type of arguments": [], "other data": []}
+    for k in range(6):
+        fun, jac = made()
+        for args in ((np.zeros(3), 1.0), (np.zeros(3, np.float32), 1.0)):
+            fun(np.ones(3), *args), jac(np.ones(3), *args)
+        spent = [
+            timed(fun, jac, np.zeros(3), 1.0),
+            timed(fun, jac, np.zeros(3, np.float32), 1.0),
+            timed(fun, jac, np.ones(3), 2.0),
+        ]
+        if k:  # the first one compiles what is compiled once
+            for name, t in zip(kinds, spent, strict=True):
+                kinds[name].append(t)
+    rows = [[name, min(ts), np.median(ts)] for name, ts in kinds.items()]
+    return Table("Seconds of a first call in a process", ["call", "least", "median"], rows)

@@ -39,7 +39,7 @@ def starting_point(x0: Any) -> Vector:
     given = real_numbers(x0)
     if given is None:
         raise TypeError(f"`x0` must be real numbers, got {x0!r}")
-    x = np.atleast_1d(given.astype(np.float64))
+    x = np.array(given, np.float64, ndmin=1)
     if x.ndim != 1:
         raise ValueError(f"`x0` must have one dimension, got shape {x.shape}")
     if x.size == 0:

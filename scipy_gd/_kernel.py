@@ -45,10 +45,12 @@ kernel_type = types.void(types.CPointer(types.float64), types.CPointer(record))
 
 # NaN must survive (no "nnan"): the endings are decided by it.
 FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "reassoc"}}
-EXACT: dict[str, Any] = {"error_model": "numpy"}
+# Without memory management: nothing of the machine allocates, and counting references to V is what
+# an iteration in few dimensions would mostly do.
+EXACT: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
-PARTS = ("_state", "_kernel", "_steps", "_machine")
+PARTS = ("_state", "_kernel", "_steps", "_machine", "_differences")
 STAMP = zlib.crc32(b"".join(Path(__file__).with_name(f"{m}.py").read_bytes() for m in PARTS))
 
 
@@ -81,14 +83,14 @@ def _nan_propagating(name: str) -> Any:
             function = builder.module.declare_intrinsic(
                 f"llvm.{name}", [double], ir.FunctionType(double, [double, double])
             )
-            return builder.call(function, args)
+            return builder.call(function, args, fastmath=("nsz", "reassoc"))
 
         return types.float64(types.float64, types.float64), codegen
 
     return extremum
 
 
-@njit(**FAST)
+@njit(forceinline=True, _nrt=False, **FAST)
 def dot(a, b):
     """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
     total = 0.0
@@ -97,7 +99,7 @@ def dot(a, b):
     return total
 
 
-@njit(**FAST)
+@njit(forceinline=True, _nrt=False, **FAST)
 def norm(a):
     return math.sqrt(dot(a, a))
 

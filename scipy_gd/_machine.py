@@ -34,7 +34,6 @@ from ._endings import (
     XTOL,
 )
 from ._kernel import (
-    EXACT,
     STAMP,
     V_type,
     cached,
@@ -46,10 +45,10 @@ from ._kernel import (
     s_type,
 )
 from ._state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
-from ._steps import ACCEPT, ANEW, RETRY, first, judge, largest, local
+from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest, local
 
 
-@local
+@inlined
 def arrive(V, r, g):
     """Make the trial the current point, and remember the best one."""
     r.old = r.x if r.nit >= 0 else r.trial
@@ -57,13 +56,17 @@ def arrive(V, r, g):
     r.f_old, r.f = r.f, r.f_trial
     r.rate_old = r.rate
     if r.needs & GRADIENT:
-        V[r.x + POINTS] = g
+        row = r.x + POINTS
+        for i in range(r.n):
+            V[row, i] = g[i]
     if r.nit < 0:
         r.f_start = r.f
+        r.reach = largest(V[r.x])
+        r.far = 1e10 * (1.0 + r.reach)
     if r.nit < 0 or (r.f < r.f_best and np.isfinite(r.f)):
         r.f_best = r.f
         r.best = r.x
-    r.recent[(r.nit + 1) % RECENT] = r.f
+    r.recent[(r.nit + 1) & (RECENT - 1)] = r.f
     # of the three rows one that is neither
     r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
 
@@ -72,11 +75,12 @@ def arrive(V, r, g):
 def begin_anew(V, r):
     """Let the formula start as in its first step."""
     for k in range(r.state_rows):
-        V[r.states + k] = r.init[k]
+        for i in range(r.n):
+            V[r.states + k, i] = r.init[k]
     r.t = 0.0
 
 
-@local
+@inlined
 def progressed(r):
     """Whether the best value or the best gradient improved in the last `patience` iterations."""
     if r.f_best < r.f_mark - 1e-8 * abs(r.f_mark) or r.gnorm < 0.99 * r.g_mark:
@@ -94,7 +98,7 @@ def idle(r):
     return r.idle >= 50
 
 
-@local
+@inlined
 def ran_away(V, r, moved):
     if r.f > r.f_start + 1e4 * (1.0 + abs(r.f_start)):
         return True
@@ -104,7 +108,7 @@ def ran_away(V, r, moved):
     return r.reach > r.far
 
 
-@local
+@inlined
 def judge_point(V, r, arrived, moved):
     """Whether the run ends at the current point, and how."""
     if r.needs & VALUE and not np.isfinite(r.f):
@@ -134,7 +138,7 @@ def judge_point(V, r, arrived, moved):
     return RUNNING
 
 
-@compiled(types.int64(V_type, s_type, types.float64, g_type))
+@compiled(types.int64(V_type, s_type, types.float64, g_type), forceinline=True)
 def tell(V, s, f, g):
     """Take the evaluation at the trial point; return what is wanted at the next one.
 
@@ -209,4 +213,4 @@ def tell_by_address() -> Any:
     vector = types.CPointer(types.float64)
     signature = types.int64(vector, types.CPointer(record), types.float64, vector)
     _tell.__qualname__ += f"_{STAMP:08x}"
-    return cached(functools.partial(cfunc, signature), _tell, **EXACT)
+    return cached(functools.partial(cfunc, signature), _tell, error_model="numpy")

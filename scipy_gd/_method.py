@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
@@ -59,6 +60,8 @@ class Method:
         What the formula is given, and the state vectors it keeps.
     hyper : dict
         The hyper-parameters and their defaults.
+    needs : int
+        What the machine must be told for a step, as bits.
 
     Raises
     ------
@@ -101,17 +104,13 @@ class Method:
         hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.hyper = MappingProxyType(hyper)
         self.init = dict(init or {})
+        has = self.supplied.__contains__
+        self.needs = VALUE | GRADIENT * has("g") | HESSIAN * has("hess") | NOISE * has("z")
         self.example = dict(example or {})
         self.__name__ = self.__qualname__ = formula.__name__
         self.__module__ = formula.__module__
         _check_declaration(self, len(parameters))
         self.__signature__ = _signature(self)
-
-    @property
-    def needs(self) -> int:
-        """What the machine must be told for a step, as bits."""
-        has = self.supplied.__contains__
-        return VALUE | GRADIENT * has("g") | HESSIAN * has("hess") | NOISE * has("z")
 
     def __call__(
         self,
@@ -126,9 +125,7 @@ class Method:
         callback: Callable[..., Any] | None = None,
         **options: Any,
     ) -> OptimizeResult:
-        from ._run import run  # Numba comes with it: importing the package must not wait for that
-
-        return run(self, fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options)
+        return _run()(self, fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options)
 
     def __get__(self, instance: Any, owner: Any = None) -> Method:
         return self  # a routine, to `help`; and no bound method, as an attribute of a class
@@ -144,6 +141,13 @@ class Method:
 
     def __reduce__(self) -> str:
         return self.__qualname__
+
+
+@functools.cache
+def _run() -> Callable[..., OptimizeResult]:
+    from ._run import run  # Numba comes with it: importing the package must not wait for that
+
+    return run
 
 
 class _Documentation:

@@ -19,7 +19,6 @@ from ._inputs import Vector, real_numbers
 from ._state import GRADIENT, VALUE
 
 FLOAT64 = np.dtype(np.float64)
-EPS = float(np.finfo(float).eps)
 
 
 class OutOfBudget(Exception):
@@ -71,6 +70,7 @@ class Objective:
         self.fun, self.jac, self.args = fun, jac, args
         self.hess, self.hessp = hess, hessp
         self.box, self.rel_step, self.map, self.maxfev = box, rel_step, map, maxfev
+        self._reach: tuple[Vector, Vector, Vector] | None = None
         self.nfev = self.njev = self.nhev = 0
         self.f = float("nan")  # the last value: what is asked for next is at the same point
         self.g: Vector | None = None  # the gradient that came with it
@@ -131,8 +131,8 @@ class Objective:
         assert g is not None
         return g
 
-    def hessian(self, x: Vector) -> NDArray[np.float64]:
-        """The Hessian, shape (n, n).
+    def hessian(self, x: Vector, g: Vector) -> NDArray[np.float64]:
+        """The Hessian at `x`, where the gradient is `g`, shape (n, n).
 
         Raises
         ------
@@ -156,15 +156,11 @@ class Objective:
             rows = [self.hessp(x.copy(), e, *self.args) for e in np.eye(n)]
             H = np.array([vector(row, n, "hessp") for row in rows])
         else:
-            f, g = self.f, self.gradient_at(x).copy()
+            f, g = self.f, g.copy()
+            steps, H = np.empty(n), np.zeros((n, n))
             # differences of differences: a step that suits their larger error
-            scheme = "3-point" if isinstance(self.jac, str) else "2-point"
-            steps = 2.0 * abs(difference_steps(x, scheme, None, None)[0])
-            if self.box is not None:
-                up = self.box[1] - x >= x - self.box[0]
-                room = np.where(up, self.box[1] - x, x - self.box[0])
-                steps = np.minimum(steps, room) * np.where(up, 1.0, -1.0)
-            H = np.zeros((n, n))
+            points = 2 if isinstance(self.jac, str) else 1
+            _differences().hessian_steps(x, *self.reach(n)[1:], points, steps)
             for i in np.flatnonzero(steps):
                 point = x.copy()
                 point[i] = point[i] + steps[i]
@@ -175,21 +171,35 @@ class Objective:
                     self.f = f
         return np.asarray(0.5 * (H + H.T), dtype=np.float64)
 
+    def reach(self, n: int) -> tuple[Vector, Vector, Vector]:
+        """How far differences may go: relative step, lower and upper bounds, one per parameter."""
+        if self._reach is None:
+            reach = np.empty((3, n))
+            reach[0] = np.nan if self.rel_step is None else self.rel_step
+            reach[1], reach[2] = -np.inf, np.inf
+            if self.box is not None and self.jac != "cs":
+                reach[1:] = self.box
+            self._reach = tuple(reach)  # type: ignore[assignment]
+        return self._reach  # type: ignore[return-value]
+
     def _difference(self, x: Vector) -> Vector:
-        steps, sides = difference_steps(x, self.jac, self.rel_step, self.box)
-        moving = np.flatnonzero(steps)
-        calls = moving.size * (1 if self.jac in ("2-point", "cs") else 2)
+        d = _differences()
+        n, each = x.size, d.POINTS_OF[self.jac]
+        rel_step, lower, upper = self.reach(n)
+        h, one_sided, g = np.empty(n), np.empty(n, bool), np.empty(n)
+        d.difference_steps(x, rel_step, lower, upper, each, h, one_sided)
+        calls = each * np.count_nonzero(h)
         if self.nfev + calls > self.maxfev:
             raise OutOfBudget
         self.njev += 1
-        points = list(difference_points(x, self.jac, steps, sides, self.box))
         fun = Bound(self.fun, self.args)
         if self.jac == "cs":
-            values = np.array([complex_scalar(f) for f in self._counted(fun, points)])
-        else:
-            values = np.array([scalar(f) for f in self._counted(fun, points)])
-        g = np.zeros(x.size)
-        g[moving] = difference_quotients(self.f, values, self.jac, steps[moving], sides[moving])
+            points = list(x + 1j * np.diag(h))
+            return np.imag([complex_scalar(f) for f in self._counted(fun, points)]) / h
+        at = np.empty((calls, n))
+        d.difference_points(x, h, one_sided, lower, upper, each, at)
+        values = np.array([scalar(f) for f in self._counted(fun, list(at))])
+        d.difference_quotients(self.f, values, h, one_sided, each, g)
         return g
 
     def _counted(self, fun: Callable[..., Any], points: list[NDArray[Any]]) -> list[Any]:
@@ -201,6 +211,12 @@ class Objective:
             return values
         self.nfev += len(points)
         return list(self.map(fun, points))
+
+
+def _differences() -> Any:
+    from . import _differences as module  # compiled, or loaded, where a run needs it
+
+    return module
 
 
 class Bound:
@@ -264,75 +280,7 @@ def vector(g: Any, n: int, name: str = "jac") -> Vector:
     return np.array(given, dtype=np.float64).reshape(n)
 
 
-# --- finite differences, with SciPy's steps
-
-
-def difference_steps(
-    x: Vector, scheme: str, rel_step: Any, box: tuple[Vector, Vector] | None
-) -> tuple[Vector, NDArray[np.bool_]]:
-    """The step of each component, and where differences must be one-sided to stay in the box.
-
-    The step is relative to ``max(1, |x|)``, or to ``|x|`` when `rel_step` is given, away from zero.
-    A component that cannot move at all gets 0.
-    """
-    sign = np.where(x >= 0, 1.0, -1.0)
-    default = sign * EPS ** (1 / 3 if scheme == "3-point" else 1 / 2) * np.maximum(1.0, abs(x))
-    h = default if rel_step is None else rel_step * sign * abs(x)
-    h = np.where((x + h) - x == 0, default, h)
-    if scheme != "cs":
-        h = (x + h) - x  # as it will be in floating point
-    one_sided = np.full(x.size, scheme == "2-point")
-    if scheme == "cs" or box is None:
-        return h, one_sided
-    below, above = x - box[0], box[1] - x
-    if scheme == "3-point":
-        h = abs(h)
-        one_sided = (h > below) | (h > above)
-    reach = h * (2 if scheme == "3-point" else 1)
-    room = np.where(reach > 0, above, below)
-    blocked = one_sided & (abs(reach) > room)
-    # the other way, if there is more room; never further than the room there is
-    h = np.where(blocked & (np.where(reach > 0, below, above) > room), -h, h)
-    room = np.where(h > 0, above, below) / (2 if scheme == "3-point" else 1)
-    return np.where(one_sided, np.sign(h) * np.minimum(abs(h), room), h), one_sided
-
-
-def difference_points(
-    x: Vector,
-    scheme: str,
-    steps: Vector,
-    one_sided: NDArray[np.bool_],
-    box: tuple[Vector, Vector] | None,
-) -> Iterator[NDArray[Any]]:
-    """The points to evaluate: one for each component, two in the 3-point scheme."""
-    for i in np.flatnonzero(steps):
-        h = steps[i]
-        if scheme == "cs":
-            offsets: tuple[Any, ...] = (1j * h,)
-        elif scheme == "2-point":
-            offsets = (h,)
-        else:
-            offsets = (h, 2 * h) if one_sided[i] else (-h, h)
-        for offset in offsets:
-            point = x.astype(complex) if scheme == "cs" else x.copy()
-            point[i] += offset
-            if box is not None and scheme != "cs":  # rounding may lead just outside
-                point[i] = min(max(point[i], box[0][i]), box[1][i])
-            yield point
-
-
-def difference_quotients(
-    f: float, values: NDArray[Any], scheme: str, steps: Vector, one_sided: NDArray[np.bool_]
-) -> Vector:
-    """The gradient from the value at x and the values at `difference_points`."""
-    if scheme == "cs":
-        return np.asarray(values.imag / steps)
-    if scheme == "2-point":
-        return np.asarray((values - f) / steps, dtype=np.float64)
-    first, second = values[0::2], values[1::2]
-    return np.where(  # type: ignore[no-any-return]
-        one_sided, (-3.0 * f + 4.0 * first - second) / (2 * steps), (second - first) / (2 * steps)
-    )
+# --- in parallel
 
 
 @contextmanager

@@ -305,13 +305,15 @@ COMMON = {
 }
 
 
+DEFAULTS = {name: option.default for name, option in COMMON.items()}
+
+
 def settings(method: Method, options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
-    known = {name: option.default for name, option in COMMON.items()}
-    known |= {"learning_rate": method.learning_rate} | method.hyper
-    for name in known:
-        if options.get(name) is not None:
-            known[name] = check(method, name)(name, options[name], n)
+    known = DEFAULTS | {"learning_rate": method.learning_rate, **method.hyper}
+    for name, value in options.items():
+        if value is not None and name in known:
+            known[name] = check(method, name)(name, value, n)
     if options.get("gtol") is None and known["tol"] is not None:
         known["gtol"] = known["tol"]
     return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import os
 import sys
 import warnings
@@ -13,19 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
+from numba.core.ccallback import CFunc
+from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from . import _options, _state
-from ._drive import Halt, Schedules, drive
+from ._drive import Halt, drive
 from ._endings import CONVERGED, ENDINGS, MAXITER
 from ._inputs import Vector, limits, listener, starting_point
 from ._kernel import lift
 from ._objective import Objective, OutOfBudget, mapping
-from ._state import GRADIENT, HESSIAN, NOISE, POINTS, RECORD, Rows
+from ._scheduled import Scheduled
+from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
 from .history import History
 
 if TYPE_CHECKING:
     from ._method import Method
+
+LOW_LEVEL = (CFunc, LowLevelCallable)
 
 RULES = {
     "fixed": _state.FIXED,
@@ -52,7 +58,7 @@ def run(
     options: dict[str, Any],
 ) -> OptimizeResult:
     """What every method does when it is called."""
-    if not callable(fun):
+    if not (callable(fun) or isinstance(fun, LowLevelCallable)):
         raise TypeError(f"`fun` must be callable, got {fun!r}")
     x = starting_point(x0)
     box = limits(bounds, x.size)
@@ -68,9 +74,13 @@ def run(
     if method.needs & HESSIAN:
         hess, hessp = _hessian(hess, hessp)
     args = args if isinstance(args, tuple) else (args,)
+    if isinstance(fun, LOW_LEVEL) or isinstance(jac, LOW_LEVEL):
+        from ._low_level import as_functions
+
+        fun, jac, args = as_functions(fun, jac, args)
     if box is not None:
         x = np.clip(x, *box)
-    V, s, schedules = lay_out(method, x, box, opts)
+    V, s, scheduled = lay_out(method, x, box, opts)
     if opts["check_grad"] and not isinstance(jac, str):
         from .check import check_grad
 
@@ -78,7 +88,7 @@ def run(
         given = None if box is None else np.transpose(box)
         check_grad(fun, jac, x, args=args, bounds=given, rng=rng).raise_if_wrong()
 
-    rng = np.random.default_rng(opts["rng"]) if s["needs"][0] & NOISE else None
+    rng = np.random.default_rng(opts["rng"]) if method.needs & NOISE else None
     with mapping(opts["workers"]) as map_:
         objective = Objective(
             fun,
@@ -93,20 +103,20 @@ def run(
         )
         allvecs: list[Vector] | None = [] if opts["return_all"] else None
 
+        rows, r = list(V[:POINTS]), named(s)
         history = History() if opts["history"] else None
         for kept in (history, callback):
             if isinstance(kept, History):
                 kept.label = kept.label or method.__name__
         first = 0 if isinstance(callback, History) else 1
-        intermediate = _intermediate(V, s, objective, opts["learning_rate"], schedules)
-        rows, here, nit = list(V[:POINTS]), s["x"], s["nit"]
+        intermediate = _intermediate(V, s, objective, opts["learning_rate"], scheduled)
 
         def watch() -> None:
             if allvecs is not None:
-                allvecs.append(rows[here.item()].copy())
+                allvecs.append(rows[r.x].copy())
             if history is not None:
                 history(intermediate())
-            if told is not None and nit.item() >= first:
+            if told is not None and r.nit >= first:
                 try:
                     told(intermediate())
                 except StopIteration as stop:
@@ -117,7 +127,7 @@ def run(
                 V,
                 s,
                 objective,
-                schedules=schedules,
+                scheduled=scheduled,
                 rng=rng,
                 watch=watch if told or opts["return_all"] or opts["history"] else None,
                 maxtime=opts["maxtime"],
@@ -139,73 +149,105 @@ def run(
 
 def lay_out(
     method: Method, x: Vector, box: tuple[Vector, Vector] | None, opts: dict[str, Any]
-) -> tuple[Vector, Any, Schedules]:
-    """The state before the first evaluation, and the slots that schedules fill."""
-    s = np.zeros(1, RECORD)
-    r = s[0]
-    rows = Rows(x.size)
+) -> tuple[Vector, Any, list[Scheduled]]:
+    """The state before the first evaluation, and what schedules change in it."""
+    s = blank()
+    r = named(s)
     needs = method.needs
     rule = _rule(method, opts)
     searching = rule >= _state.ARMIJO
+    values, scheduled = _hyper_parameters(method, rule, x, opts)
+    arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
 
-    rows.add(*[x] * POINTS, *[np.nan] * POINTS)
-    r["z"] = rows.add(0.0) if needs & NOISE else -1
-    r["d"] = rows.reserve(2) if searching else -1
-    r["p"] = rows.add(1.0) if searching and method.preconditioned else -1
-    r["hess"] = rows.reserve(x.size) if needs & HESSIAN else -1
-    r["bounds"] = rows.add(*box) if box is not None else -1
-    r["free"] = rows.add(1.0) if "free" in method.supplied else -1
+    rows = 2 * POINTS
 
-    scheduled: list[tuple[Any, Callable[[int, float], Any]]] = []
-    arrays: list[str] = []
+    def reserve(count: int) -> int:
+        nonlocal rows
+        first, rows = rows, rows + count
+        return first
+
+    if needs & NOISE:
+        r.z = reserve(1)
+    if searching:
+        r.d = reserve(2)
+        r.p = reserve(1) if method.preconditioned else -1
+    if needs & HESSIAN:
+        r.hess = reserve(x.size)
+    if box is not None:
+        r.bounds = reserve(2)
+    if "free" in method.supplied:
+        r.free = reserve(1)
+    if arrays:
+        r.arrays = reserve(len(arrays))
+    if method.states:
+        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
+    if method.memory:
+        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
+    r.rows, r.n = rows, x.size
+
+    V = np.zeros((rows, x.size))
+    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    for row in (r.p, r.free):
+        if row >= 0:
+            V[row] = 1.0
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
+    for k, name in enumerate(arrays):
+        V[r.arrays + k] = values[name]
+    for name, value in method.init.items():
+        k = method.states.index(name)
+        V[r.states + k] = r.init[k] = value
+    for k, name in enumerate(method.hyper):
+        if name not in arrays:
+            r.h[k] = values[name]
+    r.alpha = 1.0 if "learning_rate" in arrays else values["learning_rate"]
+    for each in scheduled:
+        _place(each, method, arrays, V, s)
+    r.rule, r.unit, r.c2 = rule, method.unit, method.c2
+    r.kernel = lift(method, searching, box is not None, arrays).address
+    r.needs = r.ask = needs
+    r.patience = 2**62 if scheduled or not needs & GRADIENT else 1000
+    for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
+        setattr(r, name, opts[name])
+    return V, s, scheduled
+
+
+def _hyper_parameters(
+    method: Method, rule: int, x: Vector, opts: dict[str, Any]
+) -> tuple[dict[str, Any], list[Scheduled]]:
+    """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
     if values.get("maxcor") == 0:
         values["maxcor"] = memory_for(x.size)
     if isinstance(values["learning_rate"], str):
         values["learning_rate"] = _first_rate(method, rule, x)
-    for name, value in list(values.items()):
+    scheduled = []
+    for name, value in values.items():
         if callable(value):
             check = _options.check(method, name)
             if name == "learning_rate":
                 check = _options.per_parameter(_options.scheduled_rate)
-            schedule = _checked(name, value, check, x.size)
-            values[name] = schedule(1, np.nan)
-            scheduled.append((name, schedule))
-    for name, value in values.items():
-        if isinstance(value, np.ndarray):
-            row = rows.add(value)
-            r["arrays"] = row if not arrays else r["arrays"]
-            arrays.append(name)
-    for k, name in enumerate(method.states):
-        r["init"][k] = method.init.get(name, 0.0)
-    r["states"] = rows.add(*r["init"][: len(method.states)])
-    r["state_rows"] = len(method.states)
-    r["memory"] = rows.reserve(len(method.memory) * int(values.get("maxcor", 0)))
-    V = rows.stack()
-    r["rows"], r["n"] = V.shape
+            each = Scheduled(name, value, functools.partial(_held, check, name, x.size))
+            values[name] = each.value(1)
+            scheduled.append(each)
+    return values, scheduled
 
-    slots: dict[str, Any] = {name: V[r["arrays"] + k] for k, name in enumerate(arrays)}
-    for k, name in enumerate(method.hyper):
-        if name not in arrays:
-            slots[name] = s["h"][0, k : k + 1]
-            slots[name][0] = values[name]
-    if "learning_rate" not in arrays:
-        slots["learning_rate"] = s["alpha"]
-    r["alpha"] = 1.0 if "learning_rate" in arrays else values["learning_rate"]
-    r["rule"], r["unit"], r["c2"] = rule, method.unit, method.c2
-    r["kernel"] = lift(method, searching, box is not None, tuple(arrays)).address
-    r["needs"] = r["ask"] = needs
-    patient = scheduled or not needs & GRADIENT
-    r["patience"] = 2**62 if patient else 1000
-    r["maxiter"] = opts["maxiter"]
-    for name in ("gtol", "ftol", "xtol", "target"):
-        r[name] = opts[name]
-    r["nit"] = -1
-    r["f"] = r["f_old"] = r["f_trial"] = r["rate"] = np.nan
-    r["f_start"] = r["f_best"] = r["f_mark"] = r["g_mark"] = r["gnorm"] = np.inf
-    r["reach"] = abs(x).max()
-    r["far"] = 1e10 * (1.0 + r["reach"])
-    return V, s, [(slots[name], schedule) for name, schedule in scheduled]
+
+def _held(check: Any, name: str, n: int, value: Any) -> Any:
+    return check(name, value, n)
+
+
+def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
+    """Where a scheduled value belongs."""
+    if each.name in arrays:
+        k = arrays.index(each.name)
+        each.slot = V[s[0]["arrays"] + k]
+        each.place = f"for i in range(n): V[r.arrays + {k}, i] = {{table}}[k, i]"
+    elif each.name == "learning_rate":
+        each.slot, each.place = s["alpha"], "r.alpha = {table}[k]"
+    else:
+        k = [*method.hyper].index(each.name)
+        each.slot, each.place = s["h"][0, k : k + 1], f"r.h[{k}] = {{table}}[k]"
 
 
 def _rule(method: Method, opts: dict[str, Any]) -> int:
@@ -233,34 +275,6 @@ def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
     sizes = {50: 300, 150: 150, 2000: 100, 100_000: 30}
     return next((m for limit, m in sizes.items() if n <= limit), 10)
-
-
-def _checked(name: str, schedule: Any, check: Any, n: int) -> Callable[[int, float], Any]:
-    """A schedule whose values are held to the option's limits.
-
-    One with `needs_value` (reduce_on_plateau) is told the function value, and begins anew in every
-    run.
-    """
-    if getattr(schedule, "needs_value", False):
-        evaluate = schedule.start()
-    else:
-        last: list[Any] = [None, None]
-
-        def evaluate(t: int, f: float) -> Any:
-            if t != last[0]:  # a line search has several trials in one step
-                last[:] = t, schedule(t)
-            return last[1]
-
-    def value(t: int, f: float) -> Any:
-        try:
-            given = evaluate(t, f)
-            if isinstance(given, str) or callable(given):
-                raise TypeError(f"`{name}` must be a number or an array, got {given!r}")
-            return check(name, given, n)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{error} (from the schedule, at step {t})") from error
-
-    return value
 
 
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
@@ -302,22 +316,21 @@ def _refuse_constraints(constraints: Any) -> None:
 
 
 def _intermediate(
-    V: Vector, s: Any, objective: Objective, given: Any, schedules: Schedules
+    V: Vector, s: Any, objective: Objective, given: Any, scheduled: list[Scheduled]
 ) -> Callable[[], OptimizeResult]:
-    """What a callback is told, when it is called; the rate `given` as an array is no number."""
-    rows, here, f, nit = list(V[:POINTS]), s["x"], s["f"], s["nit"]
-    unknown = np.full(1, np.nan)
-    gnorm = s["gnorm"] if s["needs"][0] & GRADIENT else unknown
-    array = np.shares_memory(V, schedules[0][0]) if callable(given) else np.ndim(given) > 0
-    rate = unknown if array else s["rate_old"]
+    """What a callback is told, when it is called; a rate for each parameter is no number."""
+    rows, r = list(V[:POINTS]), named(s)
+    slots = [each.slot for each in scheduled if each.name == "learning_rate"]
+    number = np.ndim(given) == 0 and not any(np.shares_memory(V, slot) for slot in slots)
+    slope = bool(r.needs & GRADIENT)
 
     def result() -> OptimizeResult:
         return OptimizeResult(
-            x=rows[here.item()].copy(),
-            fun=f.item(),
-            nit=nit.item(),
-            gnorm=gnorm.item(),
-            learning_rate=rate.item(),
+            x=rows[r.x].copy(),
+            fun=r.f,
+            nit=r.nit,
+            gnorm=r.gnorm if slope else np.nan,
+            learning_rate=r.rate_old if number else np.nan,
             nfev=objective.nfev,
             njev=objective.njev,
         )
@@ -327,12 +340,12 @@ def _intermediate(
 
 def _so_far(V: Vector, s: Any, objective: Objective, error: BaseException) -> OptimizeResult:
     """The best point when something was raised."""
-    r = s[0]
-    started = r["nit"] >= 0
+    r = named(s)
+    started = r.nit >= 0
     return OptimizeResult(
-        x=V[r["best"] if started else r["trial"]].copy(),
-        fun=r["f_best"].item() if started else np.nan,
-        nit=max(r["nit"].item(), 0),
+        x=V[r.best if started else r.trial].copy(),
+        fun=r.f_best if started else np.nan,
+        nit=max(r.nit, 0),
         nfev=objective.nfev,
         njev=objective.njev,
         nhev=objective.nhev,
@@ -349,36 +362,33 @@ def _result(
     box: tuple[Vector, Vector] | None,
     opts: dict[str, Any],
 ) -> OptimizeResult:
-    r = s[0]
-    ending = r["ending"].item()
+    r = named(s)
+    ending = r.ending
     status, success, message = ENDINGS[ending]
-    started = r["nit"] >= 0
+    started = r.nit >= 0
     here = ending == CONVERGED
-    x = V[(r["x"] if here else r["best"]) if started else r["trial"]].copy()
-    f = (r["f"] if here else r["f_best"]).item() if started else objective.f
-    result = OptimizeResult(x=x, fun=f)
-    if r["needs"] & GRADIENT:
-        if started:
-            result.jac = V[(r["x"] if here else r["best"]) + POINTS].copy()
-    elif not isinstance(objective.jac, str) and np.isfinite(f):
+    x = V[(r.x if here else r.best) if started else r.trial].copy()
+    f = (r.f if here else r.f_best) if started else objective.f
+    g = V[(r.x if here else r.best) + POINTS].copy() if r.needs & GRADIENT and started else None
+    if not r.needs & GRADIENT and not isinstance(objective.jac, str) and np.isfinite(f):
         # the method uses no gradient, but the user has one: it decides about success
         with contextlib.suppress(OutOfBudget):
-            result.jac = objective.gradient_at(x).copy()
-            g = result.jac if box is None else np.clip(result.jac, x - box[1], x - box[0])
-            if abs(g).max() <= opts["gtol"]:
+            g = objective.gradient_at(x).copy()
+            projected = g if box is None else np.clip(g, x - box[1], x - box[0])
+            if abs(projected).max() <= opts["gtol"]:
                 status, success, message = ENDINGS[CONVERGED]
-    if ending == MAXITER and opts["maxiter_is_success"]:
-        success = True
-    result.update(
-        nit=max(r["nit"].item(), 0),
+    return OptimizeResult(
+        x=x,
+        fun=f,
+        **({} if g is None else {"jac": g}),
+        nit=max(r.nit, 0),
         nfev=objective.nfev,
         njev=objective.njev,
         nhev=objective.nhev,
         status=status,
-        success=success,
+        success=success or (ending == MAXITER and opts["maxiter_is_success"]),
         message=message,
     )
-    return result
 
 
 def _display(result: OptimizeResult) -> None:

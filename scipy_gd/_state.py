@@ -7,6 +7,8 @@ them saves the run.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,7 @@ RECORD = np.dtype(
         ("nit", "i8"),
         ("nfev", "i8"),
         ("njev", "i8"),
+        ("nhev", "i8"),
         ("t", "f8"),
         ("f", "f8"),
         ("f_start", "f8"),
@@ -110,27 +113,33 @@ RECORD = np.dtype(
 )
 
 
-class Rows:
-    """Hands out consecutive rows of `V`, then makes it."""
+def _blank() -> bytes:
+    s = np.zeros(1, RECORD)
+    for name in ("z", "d", "p", "hess", "free", "bounds", "arrays", "states", "memory", "nit"):
+        s[name] = -1
+    for name in ("f", "f_old", "f_trial", "rate"):
+        s[name] = np.nan
+    for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):
+        s[name] = np.inf
+    return s.tobytes()
 
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.count = 0
-        self.filled: dict[int, NDArray[np.float64] | float] = {}
 
-    def add(self, *vectors: NDArray[np.float64] | float) -> int:
-        """Reserve a row for each vector (a number fills its row); return the first row's number."""
-        first = self.reserve(len(vectors))
-        self.filled |= {first + k: vector for k, vector in enumerate(vectors)}
-        return first
+_BLANK = _blank()
 
-    def reserve(self, count: int) -> int:
-        """Reserve rows of zeros; return the first row's number, -1 if there are none."""
-        first, self.count = self.count, self.count + count
-        return first if count else -1
 
-    def stack(self) -> NDArray[np.float64]:
-        V = np.zeros((self.count, self.n))
-        for row, vector in self.filled.items():
-            V[row] = vector
-        return V
+def blank() -> NDArray[Any]:
+    """The record before anything is laid out, shape (1,)."""
+    return record(_BLANK)
+
+
+def record(content: bytes) -> NDArray[Any]:
+    """A record from its bytes, in memory of its own."""
+    return np.frombuffer(bytearray(content), RECORD)
+
+
+_Named: Any = np.ctypeslib.as_ctypes_type(RECORD)  # type: ignore[arg-type]
+
+
+def named(s: NDArray[Any]) -> Any:
+    """The fields of a record as attributes, which Python reads as plain numbers: a view."""
+    return _Named.from_buffer(s.base)

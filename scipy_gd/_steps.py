@@ -46,6 +46,7 @@ C1 = 1e-4
 TRIALS = 40
 
 local = njit(**EXACT)  # compiled into `tell`
+inlined = njit(forceinline=True, **EXACT)  # what a step at a fixed rate passes through
 
 
 @local
@@ -59,6 +60,12 @@ def largest(a):
             if size != size:
                 break
     return top
+
+
+@local
+def copy(V, to, row):
+    for i in range(V.shape[1]):
+        V[to, i] = V[row, i]
 
 
 @local
@@ -420,7 +427,7 @@ def cubic(a, f_a, d_a, b, f_b, d_b):
 def restart_first(V, r):
     if r.nit == 0:
         r.alpha = 0.9 * first_rate(V, r)
-        V[r.d + 1] = V[r.x]
+        copy(V, r.d + 1, r.x)
         r.theta, r.f_kept = 1.0, r.f
     r.probe = 0
     place(V, r, r.alpha / 0.9)
@@ -432,7 +439,7 @@ def restart_judge(V, r, g):
         if np.isfinite(r.f_trial) and arrived(r, g) == ACCEPT:
             return ACCEPT
         r.theta = 1.0
-        V[r.trial] = V[r.d + 1]
+        copy(V, r.trial, r.d + 1)
         r.ask = VALUE | GRADIENT
         return RETRY
     if not r.f_trial <= r.f - 0.5 * r.promised + 1e-14 * abs(r.f):
@@ -446,7 +453,7 @@ def restart_judge(V, r, g):
     kept, trial = V[r.d + 1], V[r.trial]
     if r.f_trial > r.f_kept:
         r.theta = 1.0
-        trial[:] = kept
+        copy(V, r.trial, r.d + 1)
     else:
         theta = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * r.theta**2))
         beta = (r.theta - 1.0) / theta
@@ -464,13 +471,13 @@ def restart_judge(V, r, g):
 # --- the two questions
 
 
-@local
+@inlined
 def judge(V, r, f, g):
     """The rule's verdict on the evaluated trial; after RETRY the next one is in place."""
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
-    if r.nit < 0:
+    if r.nit < 0 or r.rule == FIXED:
         return ACCEPT
     if r.rule == ARMIJO:
         return armijo_judge(V, r, g)
@@ -485,12 +492,14 @@ def judge(V, r, f, g):
     better = f < r.f
     if r.rule == FIFTH:
         r.alpha *= 1.5 if better else 1.5**-0.25
-    return STAY if r.rule != FIXED and not better else ACCEPT
+    return ACCEPT if better else STAY
 
 
-@local
+@inlined
 def first(V, r):
     """Place the first trial along a new direction; return what to ask there."""
+    if r.rule < ARMIJO:  # the kernel has taken the step already
+        return r.needs
     if r.rule == ARMIJO:
         armijo_first(V, r)
     elif r.rule == WOLFE:
@@ -501,6 +510,4 @@ def first(V, r):
         bold_first(V, r)
     elif r.rule == RESTART:
         restart_first(V, r)
-    else:  # the kernel has taken the step already
-        return r.needs
     return VALUE

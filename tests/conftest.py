@@ -2,9 +2,13 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy.optimize import rosen, rosen_der
 
 from scipy_gd import METHODS
+
+settings.register_profile("default", deadline=None)  # the first example may compile
+settings.load_profile("default")
 
 DETERMINISTIC = [m for m in METHODS.values() if "z" not in m.supplied]
 

