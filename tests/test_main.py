@@ -93,10 +93,11 @@ def test_wrong_gradient_ends_before_the_runs(capsys, monkeypatch):
 
 
 MINE = """
-import math
 import numpy as np
+from scipy_gd.problems import beale
 
 RATE = 3.0
+trough = beale()
 
 def chi2(p):
     a, b = p
@@ -149,6 +150,13 @@ def test_functions_of_a_module_are_compared(jac, name, capsys):
         assert row["x"] == pytest.approx([0.5, 0.25], abs=1e-4)
         assert (row["njev"] > 0) == bool(jac)
     assert ("gradient check: ok" in err) == bool(jac)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_problem_of_a_module_brings_all_along(capsys):
+    assert main(["compare", "mine:trough", "--methods", "lbfgs", "--no-plot", "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)
+    assert table["problem"] == "beale" and table["rows"][0]["distance"] < 1e-4
 
 
 @pytest.mark.usefixtures("mine")

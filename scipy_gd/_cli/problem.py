@@ -109,7 +109,8 @@ def _import(text: str) -> Any:
     try:
         thing = attrgetter(name)(found)
     except AttributeError:
-        names = [k for k, v in vars(found).items() if callable(v) and not k.startswith("_")]
+        own = (k for k, v in vars(found).items() if getattr(v, "__module__", "") == module)
+        names = [k for k in own if not k.startswith("_")]
         raise argparse.ArgumentTypeError(
             f"the module {module!r} has no {name!r}; its functions are {', '.join(names) or 'none'}"
         ) from None
