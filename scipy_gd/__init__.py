@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ._compare import Comparison, compare
     from ._line_search import line_search
     from ._smooth import smooth
+    from ._sweep import Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
     from .history import History
 
@@ -69,6 +70,8 @@ _LAZY = {
     "line_search": "_line_search",
     "compare": "_compare",
     "Comparison": "_compare",
+    "sweep": "_sweep",
+    "Sweep": "_sweep",
     "plot": "",
     "problems": "",
     "schedules": "",
@@ -82,6 +85,7 @@ __all__ = [
     "GradientError",
     "History",
     "Method",
+    "Sweep",
     "adabelief",
     "adabound",
     "adadelta",
@@ -121,6 +125,7 @@ __all__ = [
     "spg",
     "spsa",
     "swats",
+    "sweep",
     "vector",
     "yogi",
 ]

@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-import html
-import importlib.util
-import inspect
 import math
 import operator
-import shutil
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import approx_fprime, minimize
+from numpy.typing import ArrayLike
 
-from ._inputs import limits
-from .check import check_grad
+from ._table import Column, Table, one_line, plain
+from ._task import Array, Solver, Task, announce, contestants, scalar
 from .history import Thinned
-from .methods import METHODS
 from .problems import Problem
 
 __all__ = ["Comparison", "Row", "compare"]
-
-Array = NDArray[np.float64]
-Method = str | Callable[..., Any]
-
-# SciPy's methods: their options that bound the work, test the gradient, or stop otherwise.
-SCIPY: dict[str, tuple[str, ...]] = {
-    "Nelder-Mead": ("maxiter", "maxfev", "xatol", "fatol"),
-    "BFGS": ("maxiter", "gtol"),
-    "Newton-CG": ("maxiter", "xtol"),
-    "CG": ("maxiter", "gtol"),
-    "L-BFGS-B": ("maxiter", "maxfun", "gtol", "ftol"),
-    "TNC": ("maxfun", "gtol", "ftol", "xtol"),
-    "SLSQP": ("maxiter", "ftol"),
-    "Powell": ("maxiter", "maxfev", "ftol", "xtol"),
-    "COBYLA": ("maxiter",),
-    "COBYQA": ("maxiter", "maxfev"),
-    "trust-constr": ("maxiter", "gtol", "xtol"),
-    "dogleg": ("maxiter", "gtol"),
-    "trust-ncg": ("maxiter", "gtol"),
-    "trust-exact": ("maxiter", "gtol"),
-    "trust-krylov": ("maxiter", "gtol"),
-}
-DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,24 +77,26 @@ class Row:
     path: Array = field(repr=False)
 
 
-_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "method": ("method", str),
-    "nit": ("nit", str),
-    "nfev": ("nfev", str),
-    "njev": ("njev", str),
-    "nhev": ("nhev", str),
-    "time": ("time/s", "{:.3f}".format),
-    "f": ("f", "{:.2e}".format),
-    "gnorm": ("|g|", "{:.1e}".format),
-    "distance": ("|x-x*|", lambda d: "-" if math.isnan(d) else f"{d:.1e}"),
-    "success": ("ok", lambda ok: "yes" if ok else "no"),
-    "message": ("message", lambda text: " ".join(text.split())),
+_COLUMNS = {
+    name: Column(head, operator.attrgetter(name), show, left=name in ("method", "message"))
+    for name, head, show in (
+        ("method", "method", str),
+        ("nit", "nit", str),
+        ("nfev", "nfev", str),
+        ("njev", "njev", str),
+        ("nhev", "nhev", str),
+        ("time", "time/s", "{:.3f}".format),
+        ("f", "f", "{:.2e}".format),
+        ("gnorm", "|g|", "{:.1e}".format),
+        ("distance", "|x-x*|", lambda d: "-" if math.isnan(d) else f"{d:.1e}"),
+        ("success", "ok", lambda ok: "yes" if ok else "no"),
+        ("message", "message", one_line),
+    )
 }
-_LEFT = {"method", "message"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Sequence[Row]):
+class Comparison(Table[Row]):
     """The rows of a comparison; prints as a table, in a notebook as an HTML table.
 
     Attributes
@@ -160,8 +132,15 @@ class Comparison(Sequence[Row]):
     f_min: float
     minima: tuple[Array, ...]
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    @property
+    def title(self) -> str:
+        """str : the problem, its size and its least value."""
+        known = "" if math.isnan(self.f_min) else f", min f = {self.f_min:.6g}"
+        return f"{self.name}, n = {self.x0.size}{known}"
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        return _COLUMNS
 
     @overload
     def __getitem__(self, which: int | str) -> Row: ...
@@ -174,49 +153,6 @@ class Comparison(Sequence[Row]):
             if row.method == which:
                 return row
         raise KeyError(f"no row {which!r}; there are {', '.join(r.method for r in self.rows)}")
-
-    def _cells(self) -> list[list[str]]:
-        return [
-            [head for head, _ in _COLUMNS.values()],
-            *(
-                [show(getattr(row, name)) for name, (_, show) in _COLUMNS.items()]
-                for row in self.rows
-            ),
-        ]
-
-    def __str__(self) -> str:
-        cells = self._cells()
-        *widths, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
-        room = shutil.get_terminal_size((120, 24)).columns - sum(widths) - 2 * len(widths)
-        widths.append(max(room, 12))
-        lines = [
-            "  ".join(
-                f"{_clip(cell, width):{'<' if name in _LEFT else '>'}{width}}"
-                for name, cell, width in zip(_COLUMNS, line, widths, strict=True)
-            ).rstrip()
-            for line in cells
-        ]
-        title = f"{self.name}, n = {self.x0.size}"
-        known = "" if math.isnan(self.f_min) else f", min f = {self.f_min:.6g}"
-        return "\n".join([title + known, lines[0], "-" * max(map(len, lines)), *lines[1:]])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        head, *body = (
-            "".join(
-                f'<{tag} style="text-align:{"left" if name in _LEFT else "right"}">'
-                f"{html.escape(cell)}</{tag}>"
-                for name, cell in zip(_COLUMNS, line, strict=True)
-            )
-            for tag, line in zip(["th"] + ["td"] * len(self), self._cells(), strict=True)
-        )
-        rows = "".join(f"<tr>{line}</tr>" for line in body)
-        caption = f"{html.escape(self.name)}, n = {self.x0.size}"
-        return (
-            f"<table><caption>{caption}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
@@ -235,37 +171,7 @@ class Comparison(Sequence[Row]):
         >>> json.dumps(table)[:20]
         '[{"method": "Powell"'
         """
-        return [
-            {name: _plain(getattr(row, name)) for name in [*_COLUMNS, "x"]} for row in self.rows
-        ]
-
-    def sort(self, key: str | Callable[[Row], Any] = "f", *, reverse: bool = False) -> Comparison:
-        """Return the comparison with its rows in another order.
-
-        Parameters
-        ----------
-        key : str or callable, default: "f"
-            A column's name, or a function of a row. Rows without that figure (nan) come last.
-        reverse : bool, default: False
-            Largest first.
-
-        Returns
-        -------
-        Comparison
-
-        Examples
-        --------
-        >>> from scipy_gd import compare
-        >>> rows = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell", "BFGS"])
-        >>> [row.method for row in rows.sort("method")]
-        ['BFGS', 'Powell']
-        """
-        if isinstance(key, str) and key not in _COLUMNS:
-            raise ValueError(f"key: no column {key!r}; there are {', '.join(_COLUMNS)}")
-        figure = operator.attrgetter(key) if isinstance(key, str) else key
-        unknown = [row for row in self.rows if figure(row) != figure(row)]
-        known = [row for row in self.rows if figure(row) == figure(row)]
-        return replace(self, rows=(*sorted(known, key=figure, reverse=reverse), *unknown))
+        return [{name: plain(getattr(row, name)) for name in [*_COLUMNS, "x"]} for row in self.rows]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
         """Draw the comparison (see `scipy_gd.plot.comparison`).
@@ -298,68 +204,8 @@ class Comparison(Sequence[Row]):
         return figure
 
 
-def _clip(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_plain(v) for v in value.tolist()]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 class _Budget(BaseException):
     """The budget is spent. Not an `Exception`, so that no solver can swallow it."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What every solver is given."""
-
-    fun: Callable[..., Any]
-    x0: Array
-    args: tuple[Any, ...]
-    bounds: Any
-    jac: Any
-    hess: Any
-    hessp: Any
-
-    def value(self, x: Array) -> float:
-        """Return f(x), uncounted; nan where the objective fails."""
-        try:
-            with np.errstate(all="ignore"):
-                f = self.fun(np.copy(x), *self.args)
-            return _scalar(f[0] if self.jac is True else f)
-        except Exception:
-            return math.nan
-
-    def gradient(self, x: Array) -> Any:
-        """Return the gradient, uncounted; nan where the objective fails."""
-        try:
-            with np.errstate(all="ignore"):
-                if self.jac is True:
-                    return self.fun(np.copy(x), *self.args)[1]
-                if callable(self.jac):
-                    return self.jac(np.copy(x), *self.args)
-                return approx_fprime(x, self.value)
-        except Exception:
-            return math.nan
-
-    def gnorm(self, x: Array, g: Any = None) -> float:
-        """Return the largest component of the projected gradient."""
-        g = self.gradient(x) if g is None else np.asarray(g)
-        return float(np.max(np.abs(g if self.bounds is None else x - self.clip(x - g))))
-
-    def clip(self, x: Array) -> Any:
-        box = limits(self.bounds, x.size)
-        return x if box is None else np.clip(x, *box)
-
-    def inside(self, x: Array) -> bool:
-        return self.bounds is None or np.array_equal(self.clip(x), x)
-
-
-def _scalar(value: Any) -> float:
-    return float(np.asarray(value).item())
 
 
 @dataclass
@@ -374,7 +220,7 @@ class _Point:
 class _Recorder:
     """Stands between a solver and the task: counts, remembers, and stops it."""
 
-    def __init__(self, task: _Task, maxfev: float, maxtime: float) -> None:
+    def __init__(self, task: Task, maxfev: float, maxtime: float) -> None:
         self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
         self.nit = self.nfev = self.njev = self.nhev = 0
         self.points, self.iterates = (Thinned(n=task.x0.size) for _ in range(2))
@@ -438,7 +284,7 @@ class _Recorder:
         # A mini-batch brings other args: its value and gradient are not those of the objective.
         if len(args) != len(self.task.args) or any(map(operator.is_not, args, self.task.args)):
             f = g = None
-        value = math.nan if f is None else _scalar(f) if self.task.inside(x) else math.inf
+        value = math.nan if f is None else scalar(f) if self.task.inside(x) else math.inf
         if value < self.f_best:
             self.f_best, self.x_best = value, x
         if not (self.points and np.array_equal(x, self.last.x)):
@@ -461,71 +307,8 @@ class _Recorder:
                 self.f_best, self.x_best = point.f, point.x
 
 
-@dataclass(frozen=True)
-class _Solver:
-    label: str
-    method: Method
-    options: Mapping[str, Any]
-
-    def with_options(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> _Solver:
-        """Add the limits that the solver knows and the common options; its own go first."""
-        if isinstance(self.method, str):
-            names: Iterable[str] = SCIPY[self.method]
-        else:
-            names = {"maxiter", "gtol", "rng"} & inspect.signature(self.method).parameters.keys()
-        preset = self.method.keywords if isinstance(self.method, partial) else {}
-        options = {name: limits[name] for name in names if name in limits} | dict(common)
-        free = {name: value for name, value in options.items() if name not in preset}
-        return replace(self, options=free | dict(self.options))
-
-
-def contestants(methods: Any) -> list[_Solver]:
-    """The solvers that `methods` names, each with a label of its own."""
-    if methods is None:
-        methods = [*METHODS.values(), *DEFAULT]
-    elif isinstance(methods, str) or callable(methods):
-        methods = [methods]
-    entries = methods.items() if isinstance(methods, Mapping) else methods
-    solvers: dict[str, _Solver] = {}
-    for entry in entries:
-        if not isinstance(entry, tuple):
-            entry = (None, entry)
-        if len(entry) not in (2, 3):
-            raise TypeError(f"methods: (label, method) or (label, method, options), not {entry!r}")
-        label, method, options = (*entry, {})[:3]
-        method = _method(method)
-        label = label or _label(method)
-        if label in solvers:
-            raise ValueError(f"methods: two are called {label!r}; give one a label of its own")
-        solvers[label] = _Solver(label, method, options)
-    if not solvers:
-        raise ValueError("methods: none given")
-    return list(solvers.values())
-
-
-def _method(method: Any) -> Method:
-    if not isinstance(method, str):
-        if callable(method):
-            return method  # type: ignore[no-any-return]
-        raise TypeError(f"methods: a callable or a name expected, got {method!r}")
-    found = METHODS.get(method) or {name.lower(): name for name in SCIPY}.get(method.lower())
-    if found is None:
-        raise ValueError(
-            f"methods: no method {method!r}; ours are {', '.join(METHODS)}; "
-            f"SciPy's are {', '.join(SCIPY)}"
-        )
-    return found
-
-
-def _label(method: Any) -> str:
-    if isinstance(method, partial):
-        options = ", ".join(f"{name}={value!r}" for name, value in method.keywords.items())
-        return f"{_label(method.func)}({options})"
-    return method if isinstance(method, str) else getattr(method, "__name__", repr(method))
-
-
 def _run(
-    task: _Task, solver: _Solver, tol: float | None, recorder: _Recorder
+    task: Task, solver: Solver, tol: float | None, recorder: _Recorder
 ) -> tuple[Array | None, int | None, bool, str]:
     """Let a solver loose; return its x and nit (None: it has none to show), success, message."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -533,15 +316,7 @@ def _run(
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.filterwarnings("error", "Method .* cannot handle", RuntimeWarning)
         try:
-            result = minimize(
-                x0=np.copy(task.x0),
-                args=task.args,
-                method=solver.method,
-                bounds=task.bounds,
-                tol=tol,
-                options=dict(solver.options),
-                **recorder.arguments(),
-            )
+            result = task.minimize(solver, tol=tol, **recorder.arguments())
             x = np.array(result.x, float).reshape(task.x0.shape)
             return x, result.get("nit"), bool(result.success), str(result.get("message", ""))
         except _Budget as budget:
@@ -550,7 +325,7 @@ def _run(
             return None, None, False, f"{type(error).__name__}: {error}"
 
 
-def _warm_up(task: _Task, solver: _Solver, tol: float | None) -> None:
+def _warm_up(task: Task, solver: Solver, tol: float | None) -> None:
     """Have a solver compile and load what it needs, on a problem of the same shape."""
     toy = replace(
         task,
@@ -563,7 +338,7 @@ def _warm_up(task: _Task, solver: _Solver, tol: float | None) -> None:
 
 
 def _row(
-    task: _Task, solver: _Solver, tol: Any, recorder: _Recorder, distance: Callable[[Array], float]
+    task: Task, solver: Solver, tol: Any, recorder: _Recorder, distance: Callable[[Array], float]
 ) -> Row:
     x, nit, success, message = _run(task, solver, tol, recorder)
     seconds = recorder.seconds()
@@ -692,7 +467,7 @@ def compare(
     scipy_gd.check.GradientError: ...
     """
     known = problem if isinstance(problem, Problem) else None
-    task = _task(problem, x0, jac, hess, hessp, args, bounds)
+    task = Task.of(problem, x0, jac, hess, hessp, args, bounds)
     if maxfev is not None and maxfev < 1:
         raise ValueError(f"maxfev: at least 1 expected, got {maxfev}")
     if maxtime is not None and maxtime <= 0:
@@ -703,18 +478,18 @@ def compare(
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    solvers = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
-    if check and (callable(task.jac) or task.jac is True):
-        report = check_grad(task.fun, task.jac, task.x0, args=task.args, bounds=task.bounds, rng=0)
-        report.raise_if_wrong()
-    name = known.name if known else getattr(problem, "__name__", "objective").strip("<>")
+    every = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
+    if check:
+        task.check()
+    distance = known.distance if known else _unknown
+    title, labels = f"{task.name}, n = {task.x0.size}", [solver.label for solver in every]
     rows = []
-    for solver in _progress(solvers, f"{name}, n = {task.x0.size}") if progress else solvers:
+    for solver in announce(every, labels, title, "solver") if progress else every:
         _warm_up(task, solver, tol)
         recorder = _Recorder(task, calls, seconds)
-        rows.append(_row(task, solver, tol, recorder, known.distance if known else _unknown))
+        rows.append(_row(task, solver, tol, recorder, distance))
     return Comparison(
-        name=name,
+        name=task.name,
         rows=tuple(rows),
         fun=task.value,
         x0=task.x0,
@@ -723,37 +498,5 @@ def compare(
     )
 
 
-def _task(problem: Any, x0: Any, jac: Any, hess: Any, hessp: Any, args: Any, bounds: Any) -> _Task:
-    """Fill what is not given from the problem, and check the start."""
-    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds}
-    args = args if isinstance(args, tuple) else (args,)
-    if isinstance(problem, Problem):
-        given = {k: getattr(problem, k) if v is None else v for k, v in given.items()}
-        args = args or problem.args
-        x0 = problem.x0 if x0 is None else x0
-    elif x0 is None:
-        raise TypeError("x0: a plain function needs a start")
-    start = np.array(x0, float, ndmin=1)
-    if start.ndim != 1 or not start.size:
-        raise ValueError(f"x0: one dimension expected, got shape {np.shape(x0)}")
-    fun = problem.fun if isinstance(problem, Problem) else problem
-    return _Task(fun, start, args=args, **given)
-
-
 def _unknown(x: Array) -> float:
     return math.nan
-
-
-def _progress(solvers: Sequence[_Solver], title: str) -> Iterator[_Solver]:
-    """Yield the solvers, naming each on stderr: as a bar on a terminal, else line by line."""
-    if sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
-        from tqdm import tqdm
-
-        with tqdm(solvers, title, leave=False, unit="solver") as bar:
-            for solver in bar:
-                bar.set_postfix_str(solver.label)
-                yield solver
-    else:
-        for i, solver in enumerate(solvers, 1):
-            sys.stderr.write(f"{title}: {i}/{len(solvers)} {solver.label}\n")
-            yield solver

@@ -348,11 +348,14 @@ def vector(g: Any, n: int, name: str = "jac") -> Vector:
 
 @contextmanager
 def mapping(workers: Any) -> Iterator[Callable[..., Iterable[Any]]]:
-    """The map of `workers`: a pool of processes for a number, else the callable itself."""
+    """The map of `workers`: a pool of processes for a number, else the callable itself.
+
+    The results come one by one, in order.
+    """
     if workers is None or workers == 1:
         yield map
     elif callable(workers):
         yield workers
     else:
         with multiprocessing.Pool(os.cpu_count() if workers == -1 else workers) as pool:
-            yield pool.map
+            yield pool.imap

@@ -14,7 +14,7 @@ import pytest
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize
 
 from scipy_gd import METHODS, adam, compare, gd, momentum, plot
-from scipy_gd._compare import DEFAULT, SCIPY
+from scipy_gd._task import DEFAULT, SCIPY
 from scipy_gd.check import GradientError
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 

@@ -168,3 +168,50 @@ def test_example_of_basin_hopping_finds_the_global_minimum(capsys):
     assert result.x[0] == pytest.approx(-0.1951, abs=1e-4)
     assert result.lowest_optimization_result.success
     assert "f = -1.0009" in capsys.readouterr().out
+
+
+def test_example_of_dual_annealing_finds_the_global_minimum(capsys):
+    result = run_example("dual_annealing.py")
+    np.testing.assert_allclose(result.x, 0, atol=1e-6)
+    assert result.fun < 1e-10
+    assert "f = 0.0e+00" in capsys.readouterr().out
+
+
+def test_example_with_statsmodels():
+    pytest.importorskip("statsmodels")
+    ours, theirs = run_example("statsmodels_fit.py")
+    assert ours.mle_retvals["converged"]
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-6)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-5)
+
+
+def test_example_with_scikit_learn():
+    pytest.importorskip("sklearn")
+    ours, theirs = run_example("scikit_learn_gp.py")
+    assert ours.log_marginal_likelihood_value_ >= theirs.log_marginal_likelihood_value_ - 1e-6
+    np.testing.assert_allclose(ours.kernel_.theta, theirs.kernel_.theta, rtol=1e-3)
+
+
+def test_example_with_lmfit():
+    pytest.importorskip("lmfit")
+    ours, leastsq = run_example("lmfit_fit.py")
+    assert ours.success
+    for name, parameter in ours.params.items():
+        assert parameter.value == pytest.approx(leastsq.params[name].value, rel=1e-4)
+
+
+def test_example_with_joblib(capsys):
+    pytest.importorskip("joblib")
+    result = run_example("sweep_joblib.py")
+    assert [row.success.all() for row in result].count(True) >= 2
+    assert result.best.success.all()
+    assert "rosenbrock, n = 2, best: adam, learning_rate=" in capsys.readouterr().out
+
+
+def test_example_with_iminuit():
+    pytest.importorskip("iminuit")
+    fit, sample = run_example("iminuit_fit.py")
+    assert fit.valid
+    # the answers are known: the mean, and the mean over the root of the number
+    assert fit.values["lifetime"] == pytest.approx(sample.mean(), rel=1e-5)
+    assert fit.errors["lifetime"] == pytest.approx(sample.mean() / len(sample) ** 0.5, rel=1e-3)

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der, rosen_hess
 
 from scipy_gd import History, adam, gd, lbfgs, schedules
-from scipy_gd._compare import SCIPY
+from scipy_gd._task import SCIPY
 from scipy_gd.history import Thinned
 from scipy_gd.problems import rosenbrock
 

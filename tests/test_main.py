@@ -5,19 +5,22 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
 from scipy_gd import METHODS, problems
 from scipy_gd.__main__ import main
-from scipy_gd._compare import DEFAULT
+from scipy_gd._method import update
+from scipy_gd._task import DEFAULT
 
-QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "60"]
+QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "90"]
 
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 def test_tables_checks_and_picture(capsys, tmp_path):
@@ -38,12 +41,12 @@ def test_json_alone_on_stdout(capsys):
     assert [table["n"] for table in tables] == [2, 10, 100]
     assert [row["method"] for row in tables[0]["rows"]] == ["gd", "BFGS"]
     row = tables[0]["rows"][0]
-    assert row["nfev"] + row["njev"] == 60
+    assert row["nfev"] + row["njev"] == 90
     assert "gradient check: ok" in err
 
 
 def test_all_methods_by_default(capsys):
-    assert main(["compare", "-n", "2", "--maxfev", "20", "--no-plot", "--json"]) == 0
+    assert main(["compare", "-n", "2", "--maxfev", "90", "--no-plot", "--json"]) == 0
     (table,) = json.loads(capsys.readouterr().out)
     assert [row["method"] for row in table["rows"]] == [*METHODS, *DEFAULT]
 
@@ -57,21 +60,21 @@ def test_picture_goes_where_it_is_told(tmp_path):
 
 
 def test_start_and_seed(capsys):
-    assert main([*QUICK, "--no-plot", "--json", "--start", "-1.2", "1", "0"]) == 0
+    main([*QUICK, "--no-plot", "--json", "--start", "-1e-1", "1", "0"])
     (table,) = json.loads(capsys.readouterr().out)
     assert table["n"] == 3
     figures = []
     for seed in "0", "0", "1":
-        args = ["--problem", "quadratic", "-n", "4", "--seed", seed, "--no-plot", "--json"]
-        main([*QUICK, *args])
+        args = ["-n", "4", "--seed", seed, "--no-plot", "--json"]
+        main(["compare", "quadratic", *QUICK[1:], *args])
         figures.append(json.loads(capsys.readouterr().out)[0]["rows"][0]["f"])
     assert figures[0] == figures[1] != figures[2]
 
 
 @pytest.mark.parametrize("name", problems.PROBLEMS)
 def test_every_problem_runs(name, capsys):
-    size = ["-n", "3"] if name in ("rosenbrock", "quadratic") else []
-    assert main([*QUICK, "--problem", name, *size, "--no-plot"]) == 0
+    size = ["-n", "2"] if name in ("rosenbrock", "quadratic") else []
+    assert main(["compare", name, *QUICK[1:], *size, "--no-plot"]) == 0
     assert name in capsys.readouterr().out
 
 
@@ -79,28 +82,245 @@ def test_wrong_gradient_ends_before_the_runs(capsys, monkeypatch):
     good = problems.beale()
     wrong = dataclasses.replace(good, jac=lambda x: 2 * good.jac(x))
     monkeypatch.setitem(problems.PROBLEMS, "beale", lambda: wrong)
-    assert main([*QUICK, "--problem", "beale"]) == 1
+    assert main(["compare", "beale", *QUICK[1:]]) == 1
     out, err = capsys.readouterr()
     assert "analytic = 2 * numeric" in out
     assert "nfev" not in out
     assert err == ""
 
 
+# --- functions of the user's
+
+
+MINE = """
+import numpy as np
+from scipy_gd.problems import beale
+
+RATE = 3.0
+trough = beale()
+
+def chi2(p):
+    a, b = p
+    return (a - 1)**2 + 10 * (b - a * a)**2
+
+def slope(p):
+    a, b = p
+    return np.array([2 * (a - 1) - 40 * a * (b - a * a), 20 * (b - a * a)])
+
+def twice(p):
+    return 2 * slope(p)
+
+def both(p):
+    return chi2(p), slope(p)
+
+def short(p):
+    return slope(p)[:1]
+
+def model(p, data):
+    return 0.0
+
+class fits:
+    chi2 = staticmethod(chi2)
+"""
+START = ["--start", "-1", "2e0"]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module in the current directory, forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "broken.py").write_text("import scipy.nothing")
+    (tmp_path / "other.py").write_text("import nothing_of_this_name")
+    yield
+    for name in "mine", "broken", "other":
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("jac", [[], ["--jac", "mine:slope"]])
+@pytest.mark.parametrize("name", ["mine:chi2", "mine:fits.chi2"])
+def test_functions_of_a_module_are_compared(jac, name, capsys):
+    command = ["compare", name, *START, *jac, "--methods", "lbfgs", "L-BFGS-B", "--no-plot"]
+    assert main([*command, "--json", "--bounds", "-inf", "0.5", "-1e3", "inf"]) == 0
+    out, err = capsys.readouterr()
+    (table,) = json.loads(out)
+    assert (table["problem"], table["n"]) == ("chi2", 2)
+    for row in table["rows"]:
+        assert row["x"] == pytest.approx([0.5, 0.25], abs=1e-4)
+        assert (row["njev"] > 0) == bool(jac)
+    assert ("gradient check: ok" in err) == bool(jac)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_problem_of_a_module_brings_all_along(capsys):
+    assert main(["compare", "mine:trough", "--methods", "lbfgs", "--no-plot", "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)
+    assert table["problem"] == "beale" and table["rows"][0]["distance"] < 1e-4
+
+
+@pytest.mark.usefixtures("mine")
+def test_value_and_gradient_in_one(capsys):
+    command = ["compare", "mine:both", "--jac", "true", *START, "--methods", "lbfgs", "--no-plot"]
+    assert main([*command, "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)
+    assert table["rows"][0]["nfev"] == table["rows"][0]["njev"] > 5
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere:f"], "PROBLEM: there is no module 'nowhere' in /.*, nor is it installed"),
+        (["mine.py:chi2"], "no module 'mine.py' .*: name the module 'mine', not the file"),
+        (["broken:f"], "the import of 'broken' failed with ModuleNotFoundError: .*scipy.nothing"),
+        (["other:f"], "the import of 'other' failed with ModuleNotFoundError"),
+        (["mine:chi"], "'mine' has no 'chi'; its functions are chi2, slope, .*fits"),
+        (["mine:RATE"], "PROBLEM: mine:RATE is no function, but 3.0"),
+        (["mine:chi2"], "--start: a function of your own needs one"),
+        (["mine:chi2", *START, "-n", "2"], "-n: the size of this problem is that of its start"),
+        (["mine:chi2", "--start", "1"], "chi2 fails at the start, an array of 1 .*not enough"),
+        (["mine:chi2", "--start", "1", "2", "3"], "an array of 3 numbers: ValueError: too many"),
+        (["mine:model", *START], "missing 1 required positional argument: 'data'"),
+        (["mine:both", *START], "must return a scalar value .*, got tuple"),
+        (["mine:chi2", *START, "--jac", "mine:short"], r"shape \(2,\), got shape \(1,\)"),
+        (["mine:chi2", *START, "--jac", "true"], r"must return \(value, gradient\)"),
+        (["mine:chi2", *START, "--jac", "slope"], "--jac: module:function or true expected"),
+        (["mine:chi2", *START, "--jac", "mine:no"], "--jac: the module 'mine' has no 'no'"),
+        (["mine:chi2", *START, "--bounds", "0", "1", "2"], "--bounds: pairs LOW HIGH"),
+        (["mine:chi2", *START, "--bounds", "2", "1"], "--bounds: An upper bound is less"),
+        (["mine:chi2", *START, "--bounds", *"010101"], "--bounds: The number of bounds"),
+        (["mine:chi2", *START, "--bounds", "0", "9"], "--start: outside the bounds"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "sweep", "check-grad"])
+def test_what_is_wrong_with_a_function_is_said(command, arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, *arguments])
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(message, err), err
+
+
+# --- the other commands
+
+
+@pytest.mark.usefixtures("mine")
+def test_check_grad_tells_right_from_wrong(capsys):
+    good = ["check-grad", "mine:chi2", *START, "--jac", "mine:slope"]
+    bad = [*good[:-1], "mine:twice"]
+    assert main(good) == 0
+    assert capsys.readouterr().out.startswith("chi2, n = 2: gradient check: ok (10 ok")
+    assert main([*good, "--points", "2", "--json"]) == 0
+    (check,) = json.loads(capsys.readouterr().out)
+    assert check["ok"] and len(check["components"]) == 4
+    assert main(bad) == 1
+    assert "analytic = 2 * numeric" in capsys.readouterr().out
+    assert main([*bad, "--json"]) == 1
+    (check,) = json.loads(capsys.readouterr().out)
+    assert not check["ok"] and check["components"][0]["verdict"] == "wrong"
+    assert main(["check-grad", "himmelblau"]) == 0
+    with pytest.raises(SystemExit):
+        main(["check-grad", "mine:chi2", *START])
+    assert "--jac: there is no gradient to check" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mine")
+def test_sweep(capsys):
+    command = ["sweep", "mine:chi2", "--jac", "mine:slope", *START, "--no-plot"]
+    grid = [
+        "--learning-rate",
+        "1e-3",
+        "0.1",
+        "auto",
+        "--set",
+        "beta1",
+        "0.5",
+        "0.9",
+        "--seeds",
+        "2",
+    ]
+    assert main([*command, *grid, "--methods", "adam", "gd", "--json", "--workers", "2"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["problem"], data["n"]) == ("chi2", 2)
+    assert [(r["method"], r["learning_rate"], r.get("beta1"), r["seed"]) for r in data["runs"]] == [
+        *(("adam", a, b, s) for a in (1e-3, 0.1, "auto") for b in (0.5, 0.9) for s in (0, 1)),
+        *(("gd", a, None, s) for a in (1e-3, 0.1, "auto") for s in (0, 1)),
+    ]
+    best = min((r for r in data["runs"] if r["success"]), key=lambda r: r["nfev"] + r["njev"])
+    assert data["best"]["method"] == best["method"]
+    assert data["best"]["options"]["learning_rate"] == best["learning_rate"]
+    assert main([*command, "--learning-rate", "0.1", "--maxiter", "3"]) == 1
+    out = capsys.readouterr().out
+    assert "chi2, n = 2, best: adam" in out and "(`maxiter`)" in out
+
+
+@pytest.mark.usefixtures("mine")
+def test_options_of_a_sweep_have_their_types(capsys):
+    command = ["sweep", "mine:chi2", "--jac", "mine:slope", *START, "--no-plot", "--json"]
+    flags = ["--set", "maxiter_is_success", "true", "--set", "eps", "1e-8", "--set", "maxfev", "4"]
+    assert main([*command, "--learning-rate", "0.1", *flags, "--maxiter", "2"]) == 0
+    options = json.loads(capsys.readouterr().out)["best"]["options"]
+    assert (options["maxiter_is_success"], options["eps"], options["maxfev"]) == (True, 1e-8, 4)
+
+
+def test_nothing_converged():
+    assert main(["compare", "-n", "2", "--methods", "gd", "--maxfev", "10", "--no-plot"]) == 1
+
+
+def test_methods_lists_every_one(capsys):
+    assert main(["methods"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[0::2]] == [*METHODS]
+    adam = lines.index(next(line for line in lines if line.startswith("adam ")))
+    assert lines[adam].endswith("Adam: bias-corrected averages of the gradient and of its square.")
+    assert lines[adam + 1].split(maxsplit=1)[0] == "learning_rate=auto"
+    assert "(0.001), beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0" in lines[adam + 1]
+    assert main(["methods", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    for one, (name, method) in zip(data, METHODS.items(), strict=True):
+        assert (one["method"], one["options"]) == (name, dict(method.hyper))
+        assert one["published_learning_rate"] == method.constant
+
+
+def test_show_has_formula_options_and_source(method, capsys):
+    assert main(["show", method.__name__]) == 0
+    out = capsys.readouterr().out
+    assert textwrap.indent(update(method), "    ") in out
+    assert main(["show", method.__name__, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["formula"] == update(method)
+    assert [*data["meaning"]] == ["learning_rate", *method.hyper]
+    for name in data["meaning"]:
+        assert f"    {name}, default " in out
+        assert len(data["meaning"][name]) > 20
+    assert data["references"].replace("\n", " ") in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "required: COMMAND"),
-        (["compare", "--problem", "x"], "--problem: invalid choice: 'x' .*rosenbrock"),
+        (["compare", "x"], "PROBLEM: 'x' is neither one of rosenbrock, .* nor a module:function"),
         (["compare", "--methods", "adamm"], "--methods: invalid choice: 'adamm' .*adam.*BFGS"),
         (["compare", "-n", "0"], "-n: must be above 0, got 0"),
         (["compare", "-n", "1"], "-n: n must be .* at least 2, got 1"),
         (["compare", "-n", "two"], "-n: invalid int value: 'two'"),
-        (["compare", "--problem", "beale", "-n", "3"], "-n: beale has n = 2 only"),
+        (["compare", "beale", "-n", "3"], "-n: beale has n = 2 only"),
         (["compare", "--start", "1", "2", "-n", "2", "3"], "--start: 2 numbers for n = 3"),
-        (["compare", "--problem", "saddle", "--start", "3", "0"], "--start: outside the bounds"),
+        (["compare", "saddle", "--start", "3", "0"], "--start: outside the bounds"),
         (["compare", "--maxtime", "nan"], "--maxtime: must be above 0, got nan"),
         (["compare", "--output", "a.xyz"], "--output: no format .xyz; there are .*png"),
         (["compare", "--output", "/dev/null/a.png"], "--output: .*/dev/null"),
+        (["sweep"], "required: PROBLEM"),
+        (["sweep", "rosenbrock", "-n", "2", "3"], "-n: one size at a time"),
+        (["sweep", "rosenbrock", "--learning-rate", "-1"], "--learning-rate: must be above 0"),
+        (["sweep", "rosenbrock", "--set", "beta3", "1"], "beta3: no method of adam takes it"),
+        (["sweep", "rosenbrock", "--set", "beta1"], "beta1: an axis of the grid without a value"),
+        (["sweep", "rosenbrock", "--workers", "-2"], "`workers` must be a positive int"),
+        (["sweep", "rosenbrock", "--methods", "BFGS"], "--methods: invalid choice: 'BFGS'"),
+        (["show", "adamm"], "METHOD: invalid choice: 'adamm' .*adam"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message, capsys):
@@ -114,7 +334,7 @@ def test_interrupt_is_no_traceback(monkeypatch, capsys):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scipy_gd.__main__.compare", interrupted)
+    monkeypatch.setattr("scipy_gd._cli.compare.compare", interrupted)
     assert main([*QUICK, "--no-plot"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

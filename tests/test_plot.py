@@ -515,7 +515,7 @@ def test_race_of_methods_to_a_gif(tmp_path, view):
 
 @pytest.mark.parametrize("view", ["2d", "3d"])
 def test_race_of_histories_by_iteration(view):
-    histories = {"adam": run(adam).history, "lbfgs": run(lbfgs).history}
+    histories = {"adam": run(adam).history, "gd": run(gd).history}
     window = [(-3, 3), (-3, 3)]
     animation = plot.animate(histories, rosen, view=view, minima=[1, 1], frames=9, window=window)
     html = animation.to_jshtml()

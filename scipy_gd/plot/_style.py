@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from .._compare import SCIPY
+from .._task import SCIPY
 from ..history import History
 from ..methods import METHODS
 

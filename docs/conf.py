@@ -1,0 +1,47 @@
+"""The site: ``sphinx-build -W docs build/docs``."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import generate
+
+import scipy_gd
+
+project = "scipy_gd"
+author = "The scipy_gd developers"
+copyright = author
+version = release = scipy_gd.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "myst_parser",
+    "matplotlib.sphinxext.plot_directive",
+]
+exclude_patterns = ["README.md", "generated/options.rst", "generated/endings.rst"]
+suppress_warnings = ["myst.header"]  # the results have no headings of the second level
+default_role = "py:obj"
+rst_prolog = ".. py:currentmodule:: scipy_gd"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say it
+numpydoc_show_class_members = False
+plot_include_source = True
+plot_html_show_formats = plot_html_show_source_link = False
+plot_formats = [("png", 120)]
+plot_rcparams = {"figure.figsize": (6.4, 4.2), "savefig.bbox": "tight"}
+plot_apply_rcparams = True
+
+html_theme = "furo"
+html_title = f"scipy_gd {version}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+html_copy_source = False
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: generate.everything(HERE / "generated"))

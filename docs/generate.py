@@ -1,0 +1,220 @@
+"""Writes what the site shows of the registry: a page and a picture of each method, and tables."""
+
+import inspect
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from advice import ADVICE
+from scipy.optimize import minimize
+
+from scipy_gd import METHODS, compare, plot
+from scipy_gd._cli.show import entries, sections
+from scipy_gd._endings import ENDINGS
+from scipy_gd.problems import beale, himmelblau, logistic_regression, quadratic, rosenbrock
+
+ROOT = Path(__file__).parent.parent
+SURFACES = (rosenbrock(), beale())
+PROBLEMS = (
+    rosenbrock(2),
+    rosenbrock(10),
+    beale(),
+    himmelblau(),
+    quadratic(10, condition=1e4, rng=0),
+    logistic_regression(),
+)
+BUDGET = 10_000
+
+
+def everything(folder):
+    """Write all of it."""
+    (folder / "methods").mkdir(parents=True, exist_ok=True)
+    counts = {f"{p.name}, n = {p.n}": compare(p, maxfev=BUDGET, check=False) for p in PROBLEMS}
+    for method in METHODS.values():
+        picture(method, folder / "methods" / f"{method.__name__}.png")
+        text = page(method, counts)
+        (folder / "methods" / f"{method.__name__}.rst").write_text(text)
+    (folder / "methods" / "index.rst").write_text(index())
+    shutil.copytree(ROOT / "bench" / "results", folder / "bench", dirs_exist_ok=True)
+    (folder / "options.rst").write_text(definitions(common()))
+    (folder / "endings.rst").write_text(endings())
+
+
+def table(head, rows, style=""):
+    """A table in reStructuredText."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :class: {style}" * bool(style), ""]
+    for row in [head, *rows]:
+        lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def definitions(texts):
+    """A list of options: their names and defaults, and what they mean."""
+    return "\n".join(f"{head}\n    {text}\n" for head, text in texts.items())
+
+
+def summary(method):
+    return sections(method.__doc__)[""].split("\n", 1)[0]
+
+
+def options(method):
+    """The options of a method that are its own, with their defaults."""
+    texts = entries(sections(method.__doc__)["Parameters"])
+    own = {"learning_rate": method.learning_rate} | dict(method.hyper)
+    return {f"``{name}``, default ``{own[name]!r}``": texts[name] for name in own}
+
+
+def common():
+    """The options of every method."""
+    method = METHODS["gd"]
+    texts = entries(sections(method.__doc__)["Parameters"])
+    found = {}
+    for name, parameter in inspect.signature(method).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "learning_rate":
+            default = re.search(rf"^{name} : default (.*)$", method.__doc__, re.MULTILINE)
+            shown = f"``{name}``" + (f", default ``{default[1]}``" if default else "")
+            found[shown] = texts[name]
+    return found
+
+
+def page(method, counts):
+    """The page of a method."""
+    name, doc = method.__name__, sections(method.__doc__)
+    formula = doc["Notes"].split("::\n", 1)[1].strip("\n")
+    works, fails = ADVICE.get(name, ("", ""))
+    signature = ", ".join(
+        f"{key}={value!r}"
+        for key, value in ({"learning_rate": method.learning_rate} | method.hyper).items()
+    )
+    parts = [
+        f"{name}\n{'=' * len(name)}",
+        f".. py:currentmodule:: scipy_gd\n\n"
+        f".. py:function:: {name}(fun, x0, args=(), jac=None, ..., {signature}, **options)\n\n"
+        f"   For ``scipy.optimize.minimize(fun, x0, jac=jac, method={name}, options={{...}})``.",
+        doc[""],
+        "Update\n------",
+        "The direction comes first, then the state; ``x <- x - learning_rate * d``.",
+        f".. code-block:: python\n\n{formula}",
+        *(["When it works\n-------------", works] if works else []),
+        *(["When it fails\n-------------", fails] if fails else []),
+        "What it does\n------------",
+        ran(method),
+        f".. image:: {name}.png\n   :alt: Paths and convergence of {name} on two functions",
+        results(method, counts),
+        "Options\n-------",
+        definitions(options(method)),
+        "And :ref:`those of every method <options>`.",
+        "Source\n------",
+        doc["References"],
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def rates(method):
+    """The learning rates that are drawn, and what they are called."""
+    found = {"auto": method.learning_rate} if method.auto else {}
+    if method.constant and method.auto != "fixed":  # where "auto" is that constant
+        found[f"{method.constant:g}"] = method.constant
+    return found
+
+
+def ran(method):
+    said = {"auto": "the automatic step"}
+    names = [said.get(name, f"the published rate, {name}") for name in rates(method)]
+    return f"On Rosenbrock's and on Beale's function, with {' and with '.join(names)}."
+
+
+def runs(method, problem):
+    """What is drawn: histories by their labels."""
+    hess = problem.hess if "hess" in method.supplied else None
+    return {
+        f"{method.__name__}, {name}": minimize(
+            problem.fun,
+            problem.x0,
+            jac=problem.jac,
+            hess=hess,
+            method=method,
+            options={"learning_rate": rate, "maxfev": 2000, "rng": 0, "history": True},
+        )
+        for name, rate in rates(method).items()
+    }
+
+
+def picture(method, path):
+    """Two paths, two curves."""
+    figure, axes = plt.subplots(2, 2, figsize=(9.2, 7.4), layout="constrained")
+    for row, problem in zip(axes, SURFACES, strict=True):
+        found = runs(method, problem)
+        plot.path(found, problem, ax=row[0])
+        plot.convergence(found, x="evaluations", minimum=problem.f_min, ax=row[1])
+        row[0].set_title(problem.name)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def results(method, counts):
+    """Evaluations on some problems, and the measured row of the benchmark."""
+    rows = []
+    for title, comparison in counts.items():
+        row = comparison[method.__name__]
+        others = (r for r in comparison if r.success and not r.nhev)
+        best = min(others, key=lambda r: r.nfev + r.njev)
+        count = f"{row.nfev + row.njev:,}" + f", {row.nhev} Hessians" * bool(row.nhev)
+        count += " (another minimum)" * (row.distance > 0.1)
+        rows.append(
+            (
+                title,
+                count if row.success else "not solved",
+                f"{row.f:.1e}",
+                f"{best.nfev + best.njev:,} ({best.method})",
+            )
+        )
+    head = (
+        "problem",
+        f"evaluations of f and of its gradient, of {BUDGET:,}",
+        "f",
+        "fewest, without Hessians",
+    )
+    return "\n".join([table(head, rows, "figures"), "", bench(method)])
+
+
+def bench(method):
+    """The rows of this method in the benchmark, which may not know a new one yet."""
+    lines = (ROOT / "bench" / "results" / "convergence.md").read_text().splitlines()
+    first = lines.index("### Solved") + 2
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines[first:]]
+    head, body = cells[0], cells[2 : cells.index([""])]
+    rows = [row for row in body if row[0].split(",")[0] == method.__name__]
+    if not rows:
+        return ""
+    note = "Problems solved, of how many, in the :doc:`benchmark </benchmarks>`:"
+    return f"{note}\n\n{table(head, rows, 'figures')}"
+
+
+def index():
+    """The list of all methods."""
+    rows = [(f":doc:`{name} <{name}>`", summary(m)) for name, m in METHODS.items()]
+    toc = "\n".join(f"   {name}" for name in METHODS)
+    parts = [
+        "Methods\n=======",
+        "One page each, made from the formula itself; ``python -m scipy_gd show adam`` prints it "
+        "in a terminal.",
+        table(("method", "what it is"), rows),
+        f".. toctree::\n   :hidden:\n\n{toc}",
+        ".. _options:",
+        "Options of every method\n-----------------------",
+        ".. include:: ../options.rst",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def endings():
+    """How a run can end."""
+    return table(
+        ("status", "success", "message"),
+        [(e.status, "yes" if e.success else "no", e.message) for e in ENDINGS.values()],
+    )

@@ -1,0 +1,53 @@
+"""The command line, a module for each command; each has `add(commands)` and what it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import __version__
+from . import check_grad, compare, methods, show, sweep
+
+DESCRIPTION = "Gradient descent and its family as methods for scipy.optimize.minimize."
+EPILOG = """\
+A PROBLEM is one of scipy_gd.problems, such as rosenbrock, or module:function, importable from here:
+a function of an array that returns a number.
+
+exit codes: 0 all is well; 1 a gradient is wrong, or no run has converged; 2 bad arguments;
+130 interrupted
+"""
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Parse the arguments and run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="scipy-gd" if Path(sys.argv[0]).stem == "scipy-gd" else "python -m scipy_gd",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (compare, sweep, check_grad, methods, show):
+        command.add(commands)
+    given = sys.argv[1:] if argv is None else argv
+    options = parser.parse_args([*map(_no_option, given)])
+    try:
+        return int(options.run(options))
+    except BrokenPipeError:  # `| head` has seen enough; nothing must be flushed to it any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _no_option(text: str) -> str:
+    """Keep argparse from taking -inf or -1e-3 for an option: what has a space is none."""
+    try:
+        return f" {text}" if float(text) < 0 else text
+    except ValueError:
+        return text

@@ -1,0 +1,71 @@
+"""``compare``: the methods and SciPy's solvers on one problem, a table and a picture."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import compare
+from .._task import SCIPY
+from ..methods import METHODS
+from . import check_grad, output, problem
+
+SIZES = (2, 10, 100)
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="run the methods and SciPy's solvers on a problem: a table and a picture",
+        description="Run the methods and SciPy's solvers on a problem through one recorder, print "
+        "a table for each size and draw a picture.",
+    )
+    problem.add(parser, default="rosenbrock")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=[*METHODS, *SCIPY],
+        metavar="METHOD",
+        help=f"of {', '.join(METHODS)}; or SciPy's {', '.join(SCIPY)}; "
+        "default: all of the former, and the most used of the latter",
+    )
+    problem.add_number(parser, "--maxfev", int, 10_000, "evaluations for each solver")
+    problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each solver")
+    problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+    output.add(parser, picture="comparison.png")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    every = problem.given(options, SIZES)
+    picture = output.canvas(options)
+    passed = [check_grad.passes(options, one) for one in every]
+    if not all(passed):
+        return 1
+    results = []
+    for one in every:
+        result = compare(
+            one.fun,
+            one.x0,
+            jac=one.jac,
+            bounds=one.bounds,
+            methods=options.methods and list(dict.fromkeys(options.methods)),
+            maxfev=options.maxfev,
+            maxtime=options.maxtime,
+            gtol=options.gtol,
+            rng=options.seed,
+            check=False,
+            progress=True,
+        )
+        results.append(result)
+        if not options.json:
+            output.say(options, f"\n{result}")
+    if options.json:
+        output.give_json(
+            [{"problem": r.name, "n": r.x0.size, "rows": r.to_dicts()} for r in results]
+        )
+    if picture is not None:
+        from ..plot import comparison
+
+        output.draw(options, picture, lambda: comparison(results))
+    return 0 if any(row.success for result in results for row in result) else 1

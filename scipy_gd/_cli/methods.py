@@ -1,0 +1,48 @@
+"""``methods``: what there is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .._method import Method
+from ..methods import METHODS
+from . import output
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "methods",
+        help="list the methods, a line on each, with their defaults",
+        description="List the methods. The number in brackets is the published learning rate.",
+    )
+    output.add(parser)
+    parser.set_defaults(run=_run)
+
+
+def summary(method: Method) -> str:
+    """The first line of the documentation."""
+    return (method.__doc__ or "").split("\n", 1)[0]
+
+
+def data(method: Method) -> dict[str, Any]:
+    return {
+        "method": method.__name__,
+        "summary": summary(method),
+        "learning_rate": method.learning_rate,
+        "published_learning_rate": method.constant,
+        "options": dict(method.hyper),
+    }
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.json:
+        output.give_json([data(method) for method in METHODS.values()])
+        return 0
+    width = max(map(len, METHODS)) + 2
+    for name, method in METHODS.items():
+        published = f" ({method.constant:g})" if method.constant else ""
+        values = [f"learning_rate={method.learning_rate}{published}"]
+        values += [f"{hyper}={value:g}" for hyper, value in method.hyper.items()]
+        output.say(options, f"{name:<{width}}{summary(method)}\n{'':<{width}}{', '.join(values)}")
+    return 0

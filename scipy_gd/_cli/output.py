@@ -1,0 +1,78 @@
+"""What the commands give out: text or JSON, and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .._table import plain
+
+
+def add(parser: argparse.ArgumentParser, picture: str | None = None) -> None:
+    """Declare --json, and where there is a picture, --output and --no-plot."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    if picture is None:
+        return
+    parser.set_defaults(picture=picture)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(picture),
+        metavar="PATH",
+        help="the picture or its folder; default: %(default)s",
+    )
+    parser.add_argument("--no-plot", action="store_true", help="draw no picture")
+
+
+def say(options: argparse.Namespace, text: Any) -> None:
+    """Print for people: to stderr, where stdout is for JSON."""
+    print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+def give_json(data: Any) -> None:
+    """Print the result as JSON, which knows neither nan nor infinity: they become null."""
+    print(json.dumps(plain(data), indent=2, allow_nan=False), flush=True)
+
+
+def canvas(options: argparse.Namespace) -> Path | None:
+    """Return the file to draw into; None, with a word on it, where nothing can be drawn."""
+    if options.no_plot:
+        return None
+    try:
+        import matplotlib
+    except ImportError:
+        print("no picture without matplotlib: pip install scipy_gd[plot]", file=sys.stderr)
+        return None
+    matplotlib.use("agg")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    output: Path = options.output
+    if output.is_dir() or not output.suffix:
+        output = output / options.picture
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if output.suffix[1:].lower() not in formats:
+        options.parser.error(
+            f"argument --output: no format {output.suffix}; there are {', '.join(formats)}"
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        options.parser.error(f"argument --output: {error}")
+    return output
+
+
+def draw(options: argparse.Namespace, path: Path, plot: Callable[[], Any]) -> None:
+    """Save the figure that `plot` draws."""
+    from matplotlib.pyplot import close
+
+    figure = plot()
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        options.parser.error(f"argument --output: {error}")
+    close(figure)
+    say(options, f"\nsaved {path}")

@@ -1,0 +1,198 @@
+"""PROBLEM, --jac, --start, --bounds, -n and --seed: what is solved, checked before any work."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds, minimize
+
+from .._inputs import limits
+from .._task import Task
+from ..methods import gd
+from ..problems import PROBLEMS, Problem
+
+
+class Given(NamedTuple):
+    """A problem in one size, as `compare` and `sweep` take it."""
+
+    fun: Problem | Callable[..., Any]
+    x0: Any
+    jac: Any
+    bounds: Any
+
+    @property
+    def task(self) -> Task:
+        return Task.of(self.fun, self.x0, self.jac, None, None, (), self.bounds)
+
+
+def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Declare the arguments that say what is solved."""
+    parser.set_defaults(parser=parser)
+    add = parser.add_argument
+    add(
+        "problem",
+        metavar="PROBLEM",
+        type=_problem,
+        help=f"{', '.join(PROBLEMS)}; or module:function" + f"; default: {default}" * bool(default),
+        **({"nargs": "?", "default": default} if default else {}),  # type: ignore[arg-type]
+    )
+    add("--jac", metavar="J", type=_gradient, help="its gradient, module:function; or true, where "
+        "the function returns both; default: finite differences")  # fmt: skip
+    add("--start", nargs="+", type=float, metavar="X", help="default: the problem's own")
+    add("--bounds", nargs="+", type=float, metavar=("LOW", "HIGH"), help="a pair for each "
+        "parameter, or one for all; inf and -inf: none")  # fmt: skip
+    add("-n", nargs="+", type=above_zero(int), metavar="N", help="the size of the problem")
+    add("--seed", type=int, default=0, help="for random problems and methods; default: %(default)s")
+
+
+def add_number(
+    parser: argparse.ArgumentParser, name: str, kind: Callable[[str], Any], default: Any, text: str
+) -> None:
+    """Declare an argument that is a number above 0."""
+    kind = above_zero(kind)
+    parser.add_argument(name, type=kind, default=default, help=f"{text}; default: %(default)s")
+
+
+def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+        return value
+
+    parse.__name__ = kind.__name__  # what argparse calls it: "invalid int value"
+    return parse
+
+
+def _problem(text: str) -> Any:
+    if ":" in text:
+        return _import(text)
+    if text not in PROBLEMS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither one of {', '.join(PROBLEMS)} nor a module:function"
+        )
+    return PROBLEMS[text]
+
+
+def _gradient(text: str) -> Any:
+    if text.lower() == "true":
+        return True
+    if ":" not in text:
+        raise argparse.ArgumentTypeError(f"module:function or true expected, got {text!r}")
+    return _import(text)
+
+
+def _import(text: str) -> Any:
+    """The object that ``module:name`` names, importable from the current directory too."""
+    module, _, name = text.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _failed(module, error) from error
+        hint = f": name the module {module[:-3]!r}, not the file" * module.endswith(".py")
+        raise argparse.ArgumentTypeError(
+            f"there is no module {module!r} in {os.getcwd()}, nor is it installed{hint}"
+        ) from None
+    except Exception as error:
+        raise _failed(module, error) from error
+    try:
+        thing = attrgetter(name)(found)
+    except AttributeError:
+        own = (k for k, v in vars(found).items() if getattr(v, "__module__", "") == module)
+        names = [k for k in own if not k.startswith("_")]
+        raise argparse.ArgumentTypeError(
+            f"the module {module!r} has no {name!r}; its functions are {', '.join(names) or 'none'}"
+        ) from None
+    if not callable(thing) and not isinstance(thing, Problem):
+        raise argparse.ArgumentTypeError(f"{text} is no function, but {thing!r:.60}")
+    return thing
+
+
+def _failed(module: str, error: Exception) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(
+        f"the import of {module!r} failed with {type(error).__name__}: {error}"
+    )
+
+
+def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
+    """The problem in each size, with its start; what is wrong ends the program.
+
+    Parameters
+    ----------
+    options : Namespace
+        The parsed arguments.
+    sizes : sequence of int
+        The sizes where none are given. Default: the problem's own.
+    """
+    parser, start = options.parser, options.start
+    bounds = options.bounds and _bounds(parser, options.bounds)
+    every = []
+    for fun in _of_sizes(options, sizes):
+        if start is None and not isinstance(fun, Problem):
+            parser.error("argument --start: a function of your own needs one")
+        if isinstance(fun, Problem) and start is not None and len(start) != fun.n:
+            parser.error(f"argument --start: {len(start)} numbers for n = {fun.n}")
+        one = Given(fun, fun.x0 if start is None else start, options.jac, bounds)
+        _try(parser, one)
+        every.append(one)
+    return every
+
+
+def _bounds(parser: argparse.ArgumentParser, numbers: list[float]) -> Bounds | list[Any]:
+    pairs = [*zip(numbers[0::2], numbers[1::2], strict=False)]
+    if len(numbers) % 2:
+        parser.error(f"argument --bounds: pairs LOW HIGH expected, got {len(numbers)} numbers")
+    return Bounds(*pairs[0]) if len(pairs) == 1 else pairs
+
+
+def _of_sizes(options: argparse.Namespace, sizes: Sequence[int]) -> list[Any]:
+    """The problem in each of the sizes that are asked for."""
+    parser, factory = options.parser, options.problem
+    if factory not in PROBLEMS.values():
+        if options.n is not None:
+            parser.error("argument -n: the size of this problem is that of its start")
+        return [factory]
+    accepted = inspect.signature(factory).parameters
+    seed = {"rng": options.seed} if "rng" in accepted else {}
+    if "n" in accepted:
+        sizes = options.n or ([len(options.start)] if options.start else sizes)
+        calls = [seed | {"n": n} for n in dict.fromkeys(sizes)] or [seed]
+    else:
+        calls = [seed]
+    try:
+        problems = [factory(**call) for call in calls]
+    except ValueError as error:
+        parser.error(f"argument -n: {error}")
+    if "n" not in accepted and options.n not in (None, [problems[0].n]):
+        parser.error(f"argument -n: {problems[0].name} has n = {problems[0].n} only")
+    return problems
+
+
+def _try(parser: argparse.ArgumentParser, one: Given) -> None:
+    """Evaluate the functions at the start, where `minimize` says what is wrong with them."""
+    task = one.task
+    try:
+        box = limits(task.bounds, task.x0.size)
+    except ValueError as error:
+        parser.error(f"argument --bounds: {error}")
+    if box is not None and not task.inside(task.x0):
+        parser.error(f"argument --start: outside the bounds {box[0]} to {box[1]}")
+    try:
+        with np.errstate(all="ignore"):
+            minimize(task.fun, task.x0, task.args, jac=task.jac, method=gd, options={"maxiter": 0})
+    except Exception as error:
+        parser.error(
+            f"argument PROBLEM: {task.name} fails at the start, an array of {task.x0.size} "
+            f"numbers: {type(error).__name__}: {error}"
+        )

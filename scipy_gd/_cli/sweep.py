@@ -1,0 +1,90 @@
+"""``sweep``: one method, or several, at every setting of a grid."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import sweep
+from .._options import STEP_RULES
+from ..methods import METHODS
+from . import check_grad, output, problem
+
+RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, "auto")
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "sweep",
+        help="run a method at every setting of a grid: a table and a picture",
+        description="Run one method, or several, at every setting of a grid, with every seed.",
+    )
+    problem.add(parser)
+    add = parser.add_argument
+    add("--methods", nargs="+", choices=METHODS, default=["adam"], metavar="METHOD",
+        help=f"of {', '.join(METHODS)}; default: adam")  # fmt: skip
+    add("--learning-rate", nargs="+", type=_rate, default=[*RATES], metavar="RATE", help="numbers, "
+        f"{', '.join(STEP_RULES)}; default: {' '.join(map(str, RATES))}")  # fmt: skip
+    add("--set", nargs="+", action="append", default=[], metavar=("OPTION", "VALUE"),
+        help="another option and its values, as --set beta1 0.9 0.99; may be repeated")  # fmt: skip
+    add("--workers", type=int, default=1, help="processes, -1: all cores; default: %(default)s")
+    problem.add_number(parser, "--seeds", int, 1, "seeds for each setting, from --seed on")
+    problem.add_number(parser, "--maxiter", int, 10_000, "iterations of each run")
+    problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each run")
+    problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+    output.add(parser, picture="sweep.png")
+    parser.set_defaults(run=_run)
+
+
+def _rate(text: str) -> Any:
+    return text if text in STEP_RULES else problem.above_zero(float)(text)
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    every = problem.given(options)
+    if len(every) > 1:
+        options.parser.error("argument -n: one size at a time")
+    picture = output.canvas(options)
+    (one,) = every
+    if not check_grad.passes(options, one):
+        return 1
+    limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
+    grid = {"learning_rate": options.learning_rate}
+    for name, *values in options.set:
+        grid[name] = [_value(value) for value in values]
+    single = {name: values[0] for name, values in grid.items() if len(values) == 1}
+    try:
+        result = sweep(
+            one.fun,
+            one.x0,
+            [*dict.fromkeys(options.methods)],
+            jac=one.jac,
+            bounds=one.bounds,
+            seeds=range(options.seed, options.seed + options.seeds),
+            workers=options.workers,
+            check=False,
+            progress=True,
+            **(limits | grid | single),
+        )
+    except (TypeError, ValueError) as error:
+        options.parser.error(str(error))
+    best = {"method": result.best.method, "options": result.best.options}
+    if options.json:
+        output.give_json(
+            {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()}
+        )
+    else:
+        output.say(options, f"\n{result}")
+    rates = [rate for rate in options.learning_rate if not isinstance(rate, str)]
+    if picture is not None and rates:
+        output.draw(options, picture, result.plot)
+    return 0 if any(row.success.any() for row in result) else 1

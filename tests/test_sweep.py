@@ -1,0 +1,377 @@
+"""The sweep: every setting runs as it would alone; the table and the best say what came of it."""
+
+import functools
+import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.optimize import Bounds, OptimizeResult, minimize, rosen, rosen_der
+
+from scipy_gd import adam, gd, lbfgs, momentum, newton, random_search, schedules, sweep
+from scipy_gd.check import GradientError
+from scipy_gd.problems import linear_regression, rosenbrock, saddle
+
+mpl.use("agg")
+START = [-1.2, 1.0]
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal_and_no_figures_left(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    yield
+    plt.close("all")
+
+
+def run(method=gd, **options):
+    return sweep(rosen, START, method, jac=rosen_der, check=False, **options)
+
+
+def placed(result):
+    return [(row.method, row.options) for row in result]
+
+
+# --- the grid
+
+
+def test_lists_and_arrays_are_axes_and_all_else_is_one_value():
+    rate = schedules.cosine(0.1, 0.01, steps=10)
+    result = run(adam, learning_rate=[rate, 0.5], beta1=np.array([0.5, 0.9]), beta2=0.99, maxiter=2)
+    assert result.axes == {"learning_rate": [rate, 0.5], "beta1": [0.5, 0.9]}
+    assert placed(result) == [
+        ("adam", {"learning_rate": a, "beta1": b, "beta2": 0.99, "maxiter": 2})
+        for a in (rate, 0.5)
+        for b in (0.5, 0.9)
+    ]
+
+
+def test_a_wrapped_array_is_one_rate_for_each_parameter():
+    rates = np.array([1e-3, 2e-3])
+    (row,) = run(learning_rate=[rates], maxiter=5)
+    alone = minimize(
+        rosen, START, jac=rosen_der, method=gd, options={"learning_rate": rates, "maxiter": 5}
+    )
+    np.testing.assert_array_equal(row.x[0], alone.x)
+    two = run(learning_rate=np.array([[1e-3, 2e-3], [1e-3, 1e-3]]), maxiter=5)
+    assert len(two) == 2
+    np.testing.assert_array_equal(two[0].x, row.x)
+
+
+def test_each_method_is_given_what_it_knows():
+    result = run([adam, momentum], learning_rate=[1e-3], beta1=[0.5, 0.9], momentum=0.5, maxiter=1)
+    assert placed(result) == [
+        ("adam", {"learning_rate": 1e-3, "beta1": 0.5, "maxiter": 1}),
+        ("adam", {"learning_rate": 1e-3, "beta1": 0.9, "maxiter": 1}),
+        ("momentum", {"learning_rate": 1e-3, "momentum": 0.5, "maxiter": 1}),
+    ]
+
+
+def test_methods_of_every_kind():
+    preset = functools.partial(adam, learning_rate=0.1)
+    methods = ["gd", preset, ("mine", momentum, {"momentum": 0.1}), "BFGS"]
+    result = run(methods, maxiter=[3], momentum=[0.5], learning_rate=[1e-3])
+    assert [row.method for row in result] == ["gd", "adam(learning_rate=0.1)", "mine", "BFGS"]
+    assert result[1].options == {"maxiter": 3}
+    assert result[2].options["momentum"] == 0.1
+
+
+# --- what a row says
+
+
+@pytest.mark.parametrize("rate", [1e-3, "auto", "armijo"])
+def test_a_row_is_the_run_alone(rate):
+    row = run(momentum, learning_rate=[0.1, rate], momentum=[0.5], maxiter=300)[1]
+    options = {"learning_rate": rate, "momentum": 0.5, "maxiter": 300}
+    alone = minimize(rosen, START, jac=rosen_der, method=momentum, options=options)
+    np.testing.assert_array_equal(row.x[0], alone.x)
+    assert row.options == options
+    assert (row.nit[0], row.nfev[0], row.njev[0]) == (alone.nit, alone.nfev, alone.njev)
+    assert (row.f[0], row.gnorm[0]) == (alone.fun, abs(alone.jac).max())
+    assert (row.success[0], row.message) == (alone.success, alone.message)
+
+
+def test_seeds_reach_the_random_numbers():
+    result = run(random_search, learning_rate=[0.1, 1.0], maxfev=50, seeds=[3, 5, 8])
+    for row in result:
+        for k, seed in enumerate((3, 5, 8)):
+            alone = minimize(
+                rosen, START, method=random_search, options=row.options | {"rng": seed}
+            )
+            np.testing.assert_array_equal(row.x[k], alone.x)
+        assert len(set(row.f)) == 3
+    again = run(random_search, learning_rate=[0.1, 1.0], maxfev=50, seeds=9)
+    np.testing.assert_array_equal(again[0].seeds, np.arange(9))
+    np.testing.assert_array_equal(again[0].f[[3, 5, 8]], result[0].f)
+
+
+def test_figures_are_taken_at_the_returned_point_whatever_the_method_says():
+    def boaster(fun, x0, args=(), **_):
+        return OptimizeResult(x=x0, fun=-1.0, success=True, message="never better", nit=7, nfev=1)
+
+    (row,) = run(boaster, strength=[1])
+    assert row.f[0] == rosen(START)
+    assert row.gnorm[0] == abs(rosen_der(START)).max()
+    assert (row.nit[0], row.nfev[0], row.njev[0]) == (7, 1, 0)
+
+
+def test_who_diverges_or_raises_is_a_row_and_the_others_go_on():
+    def picky(x):
+        if x[0] > 5:
+            raise ArithmeticError("too far")
+        return x @ x
+
+    rates = [-1.0, 0.1, 1.2, 1e9]
+    result = sweep(picky, [1.0, 2.0], gd, jac=lambda x: 2 * x, learning_rate=rates, maxiter=300)
+    negative, good, far, diverged = result
+    assert "ValueError: `learning_rate` must be above 0" in negative.message
+    assert good.success[0]
+    assert far.message == "ArithmeticError: too far"
+    assert np.isnan(far.f[0]) and np.isnan(far.x).all() and not far.success[0]
+    assert "diverge" in diverged.message or "ArithmeticError" in diverged.message
+    assert result.best is good
+
+
+def test_interrupt_ends_the_sweep():
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(interrupted, START, gd, jac=rosen_der, learning_rate=[0.1], check=False)
+
+
+def test_a_problem_gives_what_is_not_given():
+    p = linear_regression()
+    result = sweep(p, method=[lbfgs, newton], learning_rate=["auto"])
+    assert result.name == "linear_regression"
+    assert result.n == p.n
+    assert all(row.success[0] and p.distance(row.x[0]) < 1e-4 for row in result), result
+    assert sweep(p, np.ones(p.n), gd, maxiter=0)[0].x[0].tolist() == [1.0] * p.n
+
+
+def test_gradient_is_projected_where_there_are_bounds():
+    p = saddle()
+    (row,) = sweep(p, method=lbfgs)
+    assert row.gnorm[0] < 1e-5 < abs(p.jac(row.x[0])).max()
+    (row,) = sweep(lambda x: x @ x, [3.0], bounds=Bounds(1, 4), learning_rate=[0.1])
+    assert (row.x[0, 0], row.gnorm[0], row.success[0]) == (1.0, 0.0, True)
+
+
+def test_value_and_gradient_in_one_function_and_args():
+    def both(x, scale):
+        return scale * rosen(x), scale * rosen_der(x)
+
+    (row,) = sweep(both, START, lbfgs, jac=True, args=(2.0,))
+    (plain,) = sweep(lambda x: 2 * rosen(x), START, lbfgs, jac=lambda x: 2 * rosen_der(x))
+    np.testing.assert_array_equal(row.x, plain.x)
+
+
+def test_nothing_of_the_users_is_changed():
+    x0, rates, options = np.array(START), np.array([1e-3, 1e-2]), {"momentum": 0.1}
+    sweep(rosen, x0, [("a", momentum, options)], jac=rosen_der, learning_rate=rates, maxiter=3)
+    assert x0.tolist() == START and rates.tolist() == [1e-3, 1e-2] and options == {"momentum": 0.1}
+
+
+# --- the best
+
+
+def fixed(**results):
+    """A method that returns what is written down for it, as f and the number of evaluations."""
+
+    def method(fun, x0, args=(), case=0, **_):
+        f, nfev, success = results[case]
+        return OptimizeResult(x=np.array([f]), nit=1, nfev=nfev, success=success)
+
+    return method
+
+
+@pytest.mark.parametrize(
+    ("results", "best"),
+    [
+        ({"a": (0.0, 10, False), "b": (1.0, 1, True)}, "a"),  # a lower value first of all
+        ({"a": (1e-9, 90, True), "b": (1e-8, 80, True)}, "b"),  # as good as equal: cheaper
+        ({"a": (0.0, 10, False), "b": (1e-9, 90, True)}, "b"),  # as good as equal: success
+        ({"a": (np.nan, 1, True), "b": (7.0, 99, False)}, "b"),
+        ({"a": (np.nan, 1, False), "b": (np.nan, 1, False)}, "a"),
+        ({"a": (30.0, 1, False), "b": (20.0, 1, False), "c": (25.0, 1, True)}, "b"),
+    ],
+)
+def test_the_best_is_low_then_sure_then_cheap(results, best):
+    case = [*results]
+    result = sweep(lambda x: float(x[0]), [10.0], fixed(**results), jac=lambda x: 1, case=case)
+    assert result.best.options["case"] == best
+
+
+def test_the_best_is_so_in_the_median():
+    def method(fun, x0, args=(), rng=None, case="", **_):
+        f = {"lucky": [0.0, 5.0, 5.0], "steady": [1.0, 1.0, 9.0]}[case][rng]
+        return OptimizeResult(x=np.array([f]), nit=1, nfev=1, success=False)
+
+    result = sweep(
+        lambda x: float(x[0]), [10.0], method, jac=lambda x: 1, case=["lucky", "steady"], seeds=3
+    )
+    assert result.best.options == {"case": "steady"}
+
+
+# --- many processes
+
+
+def test_processes_give_what_one_gives():
+    settings = {"learning_rate": [1e-4, 1e-3, 0.1], "momentum": [0.5, 0.9], "maxiter": 50}
+    alone = run([gd, momentum], **settings)
+    together = run([gd, momentum], workers=2, **settings)
+    assert alone.to_dicts() == together.to_dicts()
+
+
+def test_a_map_of_the_users_gets_tasks_that_can_travel():
+    sent = []
+
+    def pickled_map(function, items):
+        for item in items:
+            call, item = pickle.loads(pickle.dumps((function, item)))
+            sent.append(item)
+            yield call(item)
+
+    result = sweep(rosenbrock(), method=[lbfgs, gd], workers=pickled_map, maxiter=[5, 50], seeds=2)
+    assert len(sent) == 8
+    assert (
+        result.to_dicts()
+        == sweep(rosenbrock(), method=[lbfgs, gd], maxiter=[5, 50], seeds=2).to_dicts()
+    )
+
+
+def test_threads():
+    with ThreadPoolExecutor(2) as pool:
+        rates = [1e-3, 1e-2, "auto"]
+        assert (
+            run(learning_rate=rates, workers=pool.map).to_dicts()
+            == run(learning_rate=rates).to_dicts()
+        )
+
+
+def test_what_cannot_travel_is_named():
+    with pytest.raises(TypeError, match="workers: the objective and the options must be picklable"):
+        sweep(lambda x: x @ x, [1.0], learning_rate=[0.1], workers=2)
+
+
+# --- what is shown
+
+
+def test_table_of_one_seed():
+    text = str(run([adam, gd], learning_rate=[1e-3, "auto"], beta1=[0.5], maxiter=3000))
+    lines = text.splitlines()
+    assert lines[0] == "rosen, n = 2, best: gd, learning_rate=auto"
+    head = "method learning_rate beta1 nit nfev njev f |g| ok message"
+    assert lines[1].split() == head.split()
+    assert lines[3].split()[:3] == ["adam", "0.001", "0.5"]
+    assert lines[6].split()[:3] == ["gd", "auto", "-"]
+    assert " yes  Optimization terminated" in lines[6]
+
+
+def test_table_of_several_seeds_has_the_range():
+    result = run(random_search, learning_rate=[0.1], maxfev=500, target=1e-2, seeds=[0, 1, 2, 3])
+    (row,) = result
+    line = str(result).splitlines()[3]
+    assert f"{np.median(row.f):.2e}" in line
+    assert f"{row.f.min():.1e} to {row.f.max():.1e}" in line
+    assert 0 < row.success.sum() < 4
+    assert f"  {row.success.sum()}/4  Maximum number" in line
+
+
+def test_html_has_every_cell_escaped():
+    result = run([("<b>", gd)], learning_rate=[1e-3], maxiter=1)
+    page = result._repr_html_()
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert page.count("<td") == len(result.columns) == page.count("<th ")
+
+
+def test_dicts_are_plain_one_for_each_run():
+    rate = schedules.constant(0.1)
+    result = run(adam, learning_rate=[rate, np.float64(0.1), -1.0], maxiter=np.int64(4), seeds=2)
+    runs = result.to_dicts()
+    assert json.loads(json.dumps(runs, allow_nan=False)) == runs
+    assert [(r["learning_rate"], r["seed"]) for r in runs] == [
+        (rate, seed) for rate in ("constant(value=0.1)", 0.1, -1.0) for seed in (0, 1)
+    ]
+    assert runs[0]["f"] == runs[2]["f"] == result[0].f[0]
+    assert runs[-1]["f"] is None and runs[-1]["x"] == [None, None]
+
+
+def test_rows_in_order():
+    result = run(learning_rate=[1e-3, 1e-4, "auto"], maxiter=100)
+    assert [r.options["learning_rate"] for r in result.sort("f")] == ["auto", 1e-3, 1e-4]
+    assert result.sort("f").best is result.best
+    assert result[-1].options["learning_rate"] == "auto"
+
+
+def test_picture_has_a_curve_for_all_but_the_rate(tmp_path):
+    rates = [1e-3, "auto", 1e-2, 10.0]
+    result = run([adam, gd], learning_rate=rates, beta1=[0.5, 0.9], maxiter=5, seeds=2)
+    figure = result.plot(tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").stat().st_size > 1000
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    named = {label: line for label, line in lines.items() if not label.startswith("_")}
+    assert [*named] == ["adam, beta1=0.5", "adam, beta1=0.9", "gd"]
+    line = named["adam, beta1=0.9"]
+    assert line.get_xdata().tolist() == [1e-3, 1e-2, 10.0]
+    np.testing.assert_array_equal(line.get_ydata()[:2], [result[1].f[0], result[5].f[0]])
+    assert np.isnan(line.get_ydata()[2])  # it has diverged
+    assert len(result.plot(ax=ax).axes) == 1
+    with pytest.raises(ValueError, match="no learning rate of the sweep is a number"):
+        run(learning_rate=["auto"], maxiter=5).plot()
+
+
+def test_progress_tells_each_run_when_it_is_done(capsys):
+    said = []
+
+    def fun(x):
+        said.append(capsys.readouterr().err)
+        return x @ x
+
+    sweep(fun, [1.0], gd, jac=lambda x: 2 * x, maxiter=[0, 1], seeds=2, progress=True, check=False)
+    lines = "".join([*said, capsys.readouterr().err]).splitlines()
+    assert lines == [
+        f"fun, n = 1: {i}/4 gd, maxiter={m}, seed {s}"
+        for i, (m, s) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)], 1)
+    ]
+    assert said[0] == "" and any(said)
+
+
+# --- what is refused
+
+
+def test_a_wrong_gradient_is_reported_before_any_run():
+    with pytest.raises(GradientError):
+        sweep(rosen, START, jac=lambda x: -rosen_der(x), learning_rate=[0.1])
+    assert len(sweep(rosen, START, jac=lambda x: -rosen_der(x), maxiter=3, check=False)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"lerning_rate": [0.1]}, TypeError, "lerning_rate: no method of gd takes it"),
+        ({"beta1": 0.9}, TypeError, "beta1: no method of gd takes it"),
+        ({"learning_rate": []}, ValueError, "learning_rate: an axis of the grid without a value"),
+        ({"rng": 1}, TypeError, "rng: .*`seeds`"),
+        ({"seeds": []}, ValueError, "seeds: whole numbers"),
+        ({"seeds": 0}, ValueError, "seeds: whole numbers"),
+        ({"seeds": [0.5]}, ValueError, "seeds: whole numbers"),
+        ({"seeds": [-1]}, ValueError, "seeds: whole numbers"),
+        ({"workers": 0}, ValueError, "`workers` must be a positive int"),
+        ({"workers": "two"}, TypeError, "`workers` must be an int or a map-like"),
+        ({"method": "gradient"}, ValueError, "no method 'gradient'"),
+        ({"method": [gd, gd]}, ValueError, "two are called 'gd'"),
+        ({"x0": None}, TypeError, "x0: a plain function needs a start"),
+        ({"x0": [[1.0]]}, ValueError, "x0: one dimension"),
+    ],
+)
+def test_bad_arguments_are_named(changes, error, message):
+    def never(x):
+        raise AssertionError("no work before the arguments are checked")
+
+    given = {"fun": never, "x0": START, "method": gd} | changes
+    with pytest.raises(error, match=message):
+        sweep(**given)
