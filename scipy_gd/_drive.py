@@ -7,6 +7,7 @@ evaluations, since all it remembers is in `V` and `s`.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ class Run:
 
     def save(self) -> None:
         self.saved = {"V": self.V.copy(), "s": np.frombuffer(self.s.tobytes(), np.uint8)}
+        if self.rng is not None:
+            self.saved["rng"] = copy.deepcopy(self.rng.bit_generator.state)
 
     def end(self, ending: int) -> None:
         self.pending = self.r.ask
@@ -143,6 +146,7 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
             )
     except OutOfBudget:
         run.end(MAXFEV)
+        run.pending &= ~NOISE  # it has been drawn already
     except Halt:
         run.end(CALLBACK)
 

@@ -149,6 +149,8 @@ class Objective:
         if self.probe.last:
             self.estimate = np.zeros(x.size)
             return value(x)
+        if self.nfev + 2 > self.maxfev - self.reserve:
+            raise OutOfBudget
         ahead, behind, quotient = self.probe(x, self.box)
         up, down = value(ahead), value(behind)
         self.f = 0.5 * (up + down)

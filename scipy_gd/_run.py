@@ -109,7 +109,7 @@ def run(
             differing = isinstance(jac, str) and not method.probes
             objective.reserve = 1 + differing * x.size * (2 if jac == "3-point" else 1)
         if opts["resume"] is not None:
-            restore(this, method, opts["resume"])
+            restore(this, method, opts["resume"], not isinstance(opts["learning_rate"], str))
         elif method.probes and isinstance(opts["learning_rate"], str) and opts["maxiter"] > 0:
             _calibrate(this, opts)
         log = _watch(this, method, callback, opts)

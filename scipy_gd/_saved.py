@@ -26,10 +26,11 @@ def save(run: Run, method: Method) -> dict[str, Any]:
     state = run.saved or {"V": run.V.copy(), "s": s}
     state |= {
         "method": method.__name__,
+        "nit": max(run.r.nit, 0),
         "counts": np.array([objective.nfev, objective.njev, objective.nhev]),
     }
     if run.rng is not None:
-        state["rng"] = copy.deepcopy(run.rng.bit_generator.state)
+        state.setdefault("rng", copy.deepcopy(run.rng.bit_generator.state))
     if objective.probe is not None:
         state["probes"] = objective.probe.t
     if sampling is not None:
@@ -42,8 +43,10 @@ def save(run: Run, method: Method) -> dict[str, Any]:
     return state
 
 
-def restore(run: Run, method: Method, state: Any) -> None:
+def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
     """Put a run that has not begun where another one has stopped.
+
+    A learning rate that the method has found goes on; one that is given is the one of this call.
 
     Raises
     ------
@@ -53,7 +56,8 @@ def restore(run: Run, method: Method, state: Any) -> None:
     V, r = run.V, run.r
     try:
         saved = np.frombuffer(np.asarray(state["s"], np.uint8).tobytes(), RECORD)[0]
-        kept, counts, name = np.asarray(state["V"], float), state["counts"], state["method"]
+        kept = np.asarray(state["V"], float)
+        counts, name, nit = state["counts"], state["method"], state["nit"]
     except (TypeError, KeyError, ValueError, IndexError):
         raise TypeError("`resume` must be the `state` of a result of this version") from None
     if name != method.__name__:
@@ -78,9 +82,11 @@ def restore(run: Run, method: Method, state: Any) -> None:
         setattr(r, field, value)
     for k, value in enumerate(h):
         r.h[k] = value
-    if r.rule <= 0:  # a rate that is known beforehand, not one that was found
+    if rate_is_given:
         r.alpha = alpha
-    r.maxiter = min(max(r.nit, 0) + steps, 2**62)
+    else:
+        r.clip_norm = saved["clip_norm"]
+    r.maxiter = min(nit + steps, 2**62)
     for each in run.scheduled:
         each.set(max(r.nit, 0) + 1, r.f)
     objective, sampling = run.objective, run.sampling
