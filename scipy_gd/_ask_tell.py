@@ -265,7 +265,7 @@ class AskTell:
 
     @property
     def state(self) -> dict[str, Any]:
-        state = save(self._run, self._made_of[0])
+        state = copy.deepcopy(save(self._run, self._made_of[0]))
         if self._points is not None:  # what was drawn for them is drawn again
             state |= self._before
         return state
