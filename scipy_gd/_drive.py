@@ -86,7 +86,7 @@ class Run:
         )
 
     def save(self) -> None:
-        self.saved = {"V": self.V.copy(), "s": record(self.s.base).view(np.uint8)}
+        self.saved = {"V": self.V.copy(), "s": record(self.s.base)}
         if self.rng is not None:
             self.saved["rng"] = copy.deepcopy(self.rng.bit_generator.state)
 

@@ -188,8 +188,7 @@ def _first_rate(method: Method, rule: int, x: Vector) -> float:
 
 def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
-    sizes = {50: 300, 150: 150, 2000: 100, 100_000: 30}
-    return next((m for limit, m in sizes.items() if n <= limit), 10)
+    return min(2 * n + 1, 12 if n <= 50 else 15 if n <= 2000 else 10)
 
 
 def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict[str, Any]:

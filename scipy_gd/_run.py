@@ -94,7 +94,8 @@ def run(
         # the run must not depend on the check
         check_grad(fun, jac, x, args=args, bounds=given, rng=copy.deepcopy(rng)).raise_if_wrong()
 
-    with mapping(opts["workers"]) as map_:
+    pool = contextlib.nullcontext(map) if opts["workers"] is None else mapping(opts["workers"])
+    with pool as map_:
         objective = Objective(
             fun,
             jac,
@@ -197,13 +198,9 @@ def _sampling(
 ) -> Sampling | None:
     """Batches and epochs, if there are any; `opts` gets the number of steps they make."""
     if opts["batch_size"] is None:
-        alone = [
-            name
-            for name in ("epochs", "batch_args", "validation", "patience")
-            if given.get(name) is not None
-        ]
-        if alone:
-            raise ValueError(f"`{alone[0]}` needs a `batch_size`")
+        for name in given.keys() & {"epochs", "batch_args", "validation", "patience"}:
+            if given[name] is not None:
+                raise ValueError(f"`{name}` needs a `batch_size`")
         return Sampling(None) if method.probes else None
     assert rng is not None
     batches = Batches(args, opts["batch_size"], rng, opts["shuffle"], opts["batch_args"])

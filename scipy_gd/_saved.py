@@ -27,7 +27,7 @@ def save(run: Run, method: Method) -> dict[str, Any]:
     s = record(run.s.base)
     if run.pending:
         s["ask"] = run.pending
-    state = run.saved or {"V": run.V, "s": s.view(np.uint8)}
+    state = run.saved or {"V": run.V, "s": s}
     state |= {
         "method": method.__name__,
         "nit": max(run.r.nit, 0),
@@ -59,7 +59,7 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
     """
     V, r = run.V, run.r
     try:
-        saved = np.frombuffer(np.asarray(state["s"], np.uint8).tobytes(), RECORD)[0]
+        saved = record(np.asarray(state["s"], RECORD).tobytes())[0]
         kept = np.asarray(state["V"], float)
         counts, name, nit = state["counts"], state["method"], state["nit"]
     except (TypeError, KeyError, ValueError, IndexError):

@@ -1,6 +1,6 @@
 """Directions that know something of the curvature."""
 
-from numpy import abs, dot, empty, isfinite, maximum, ones, sqrt
+from numpy import abs, dot, empty, inf, isfinite, maximum, ones, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -11,9 +11,10 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
-    s'y/y'y. The memory is long where that is cheap: 300 pairs for n <= 50 parameters, 150 for
-    n <= 150, 100 for n <= 2000, then 30, and 10 beyond 100,000. A direction that leads uphill
-    clears it. Where bounds hold some parameters, the pairs are restricted to the free ones.
+    s'y/y'y. By default there are 2 n + 1 pairs, but at most 12 for n <= 50 parameters, 15 for
+    n <= 2000, and then 10: longer memories save some evaluations, but cost more time than those
+    take where they are cheap. A direction that leads uphill clears the memory. Where bounds hold
+    some parameters, the pairs are restricted to the free ones.
 
     References
     ----------
@@ -30,22 +31,24 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
         Y[k % m] = y / sqrt(sy)
         k += 1
     held = dot(free, free) < n
-    d = g * free
-    a, rho = empty(m), ones(m)
-    for j in range(k - 1, max(k - m, 0) - 1, -1):
-        s, y = S[j % m], Y[j % m]
+    oldest = max(k - m, 0)
+    d, a, rho = g * free, empty(k - oldest), ones(k - oldest)
+    for j in range(k - 1, oldest - 1, -1):
+        i = j % m
+        s, y = S[i], Y[i]
         if held:
             y = y * free
-            rho[j % m] = dot(s, y)
-        a[j % m] = dot(s, d) / rho[j % m] if rho[j % m] > 1e-10 else 0.0
+            rho[j - oldest] = dot(s, y) if dot(s, y) > 1e-10 else inf  # without that pair
+        b = a[j - oldest] = dot(s, d) / rho[j - oldest]
         for i in range(n):
-            d[i] -= a[j % m] * y[i]
+            d[i] -= b * y[i]
     if k > 0:
-        y = Y[(k - 1) % m]
-        d *= max(rho[(k - 1) % m], 1e-10) / dot(y, y * free if held else y)
-    for j in range(max(k - m, 0), k):
-        s, y = S[j % m], Y[j % m]
-        b = a[j % m] - dot(y, d) / rho[j % m] if rho[j % m] > 1e-10 else 0.0
+        s, y = S[(k - 1) % m], Y[(k - 1) % m] * free
+        d *= max(dot(s, y), 1e-10) / dot(y, y)
+    for j in range(oldest, k):
+        i = j % m
+        s, y = S[i], Y[i]
+        b = a[j - oldest] - dot(y, d) / rho[j - oldest]
         for i in range(n):
             d[i] += b * s[i] * free[i]
     if k == 0 or not dot(g, d) > 0:
