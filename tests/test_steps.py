@@ -158,6 +158,8 @@ def test_success_means_that_the_gradient_vanishes(method, n, seed, scale, bounde
         r = B @ x - b
         return scale * (B.T @ (r / np.sqrt(1 + r * r)))
 
+    if method.probes and isinstance(rate, str):
+        rate = "auto"
     box = np.sort(rng.normal(size=(n, 2)), axis=1) if bounded else None
     res = minimize(
         fun,
@@ -165,7 +167,7 @@ def test_success_means_that_the_gradient_vanishes(method, n, seed, scale, bounde
         jac=jac,
         bounds=box,
         method=method,
-        options={"learning_rate": rate, "maxiter": 300},
+        options={"learning_rate": rate, "maxiter": 300, "rng": 0},
     )
     g = jac(res.x)
     assert res.jac.tolist() == g.tolist()
