@@ -52,6 +52,7 @@ from .methods import (
 
 if TYPE_CHECKING:
     from . import plot, problems, schedules
+    from ._ask_tell import AskTell, start
     from ._compare import Comparison, compare
     from ._line_search import line_search
     from ._smooth import smooth
@@ -68,6 +69,8 @@ _LAZY = {
     "GradientError": "check",
     "History": "history",
     "line_search": "_line_search",
+    "start": "_ask_tell",
+    "AskTell": "_ask_tell",
     "compare": "_compare",
     "Comparison": "_compare",
     "sweep": "_sweep",
@@ -80,6 +83,7 @@ _LAZY = {
 
 __all__ = [
     "METHODS",
+    "AskTell",
     "Comparison",
     "GradientCheck",
     "GradientError",
@@ -124,6 +128,7 @@ __all__ = [
     "smooth",
     "spg",
     "spsa",
+    "start",
     "swats",
     "sweep",
     "vector",

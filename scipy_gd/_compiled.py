@@ -414,6 +414,8 @@ class Loop:
                 r.nfev = r.njev = r.nhev = 0
             if spent:
                 raise OutOfBudget
+            if run.report is not None:
+                run.report()
             if run.watch is not None:
                 if r.nit != seen:
                     seen = r.nit

@@ -29,6 +29,8 @@ PATIENCE = 0.1
 """Seconds that the runs of an objective spend in Python, all together, before a loop is compiled
 for it: about what that takes, so that waiting and compiling never cost more than twice the better
 choice."""
+REPORT = 0.1
+"""Seconds between two reports of a run in Python."""
 WORTHWHILE = 1.0
 """Seconds that must be left for a compilation to be begun."""
 
@@ -55,6 +57,8 @@ class Run:
         Batches, if the values are noisy.
     watch : callable, optional
         Called at the start and after every iteration; may raise `Halt`.
+    report : callable, optional
+        Called several times a second, between two evaluations.
     saved : dict, optional
         The state before the last evaluation, where a run cannot be continued after it: the step
         that follows would follow from all data, and from a schedule's value that is not known.
@@ -67,6 +71,7 @@ class Run:
     rng: np.random.Generator | None = None
     sampling: Sampling | None = None
     watch: Callable[[], None] | None = None
+    report: Callable[[], None] | None = None
     saved: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -135,8 +140,11 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
                 loop = None
         if loop and r.ask:
             loop.run(run, deadline)
-        if r.ask and (r.nit < 0 or perf_counter() < deadline):
-            interpret(run, deadline)
+        while r.ask and (r.nit < 0 or perf_counter() < deadline):
+            until = min(perf_counter() + REPORT, deadline) if run.report else deadline
+            interpret(run, until)
+            if run.report:
+                run.report()
         if r.ask:
             run.end(MAXTIME)
         if r.ending == BROKEN:

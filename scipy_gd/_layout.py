@@ -74,7 +74,7 @@ def lay_out(
     if opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes:
         if "g_old" in method.supplied:
             raise ValueError(
-                f"`clip_value` and `clip_norm` do not suit {method.__name__}, which compares gradients"
+                f"`clip_value` and `clip_norm` do not suit {method.__name__}: it compares gradients"
             )
         r.clipped = reserve(1)
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]

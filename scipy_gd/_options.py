@@ -299,6 +299,11 @@ COMMON = {
     ),
     "tol": Option("SciPy's general tolerance: `gtol`, where that is not given.", number(0), None),
     "disp": Option("Print SciPy's summary at the end.", flag, False),
+    "progress": Option(
+        "Show a bar (needs tqdm) with the iterations, f, the gradient norm and the rate.",
+        flag,
+        False,
+    ),
     "return_all": Option("Keep all iterates, x0 included, in ``result.allvecs``.", flag, False),
     "history": Option(
         "Keep the iterates, values, gradient norms, rates and counts in ``result.history``, a "

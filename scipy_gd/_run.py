@@ -34,6 +34,7 @@ from ._endings import (
 from ._inputs import Vector, limits, listener, starting_point
 from ._layout import lay_out
 from ._objective import Objective, OutOfBudget, Probe, mapping
+from ._progress import shown
 from ._saved import restore, save
 from ._state import GRADIENT, HESSIAN, POINTS, VALUE
 from .history import History
@@ -113,13 +114,16 @@ def run(
         elif method.probes and isinstance(opts["learning_rate"], str) and opts["maxiter"] > 0:
             _calibrate(this, opts)
         log = _watch(this, method, callback, opts)
+        bar = shown(this, method.__name__) if opts["progress"] else contextlib.nullcontext()
         try:
-            drive(this, maxtime=opts["maxtime"], compiled=opts["compiled"])
+            with bar:
+                drive(this, maxtime=opts["maxtime"], compiled=opts["compiled"])
         except BaseException as error:
             with contextlib.suppress(AttributeError, TypeError):
-                error.optimize_result = _so_far(this, error)  # type: ignore[attr-defined]
+                message = f"Stopped by {type(error).__name__}: {error}"
+                error.optimize_result = so_far(this, message)  # type: ignore[attr-defined]
             raise
-        result = _result(this, box, opts)
+        result = result_of(this, box, opts)
     result.update(log)
     result.state = save(this, method)
     if opts["disp"]:
@@ -273,8 +277,8 @@ def _intermediate(run: Run, given: Any) -> Callable[[], OptimizeResult]:
     return result
 
 
-def _so_far(run: Run, error: BaseException) -> OptimizeResult:
-    """The best point when something was raised."""
+def so_far(run: Run, message: str) -> OptimizeResult:
+    """The best point of a run that has not ended."""
     V, r, objective = run.V, run.r, run.objective
     started = r.nit >= 0
     return OptimizeResult(
@@ -286,11 +290,11 @@ def _so_far(run: Run, error: BaseException) -> OptimizeResult:
         nhev=objective.nhev,
         success=False,
         status=-1,
-        message=f"Stopped by {type(error).__name__}: {error}",
+        message=message,
     )
 
 
-def _result(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any]) -> OptimizeResult:
+def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any]) -> OptimizeResult:
     V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
     ending, started = r.ending, r.nit >= 0
     at_the_end = sampling is not None and sampling.last

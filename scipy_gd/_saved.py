@@ -22,7 +22,7 @@ def save(run: Run, method: Method) -> dict[str, Any]:
     """The state of a run, ready to be pickled: arrays, numbers and the state of its generator."""
     objective, sampling = run.objective, run.sampling
     s = np.frombuffer(run.s.tobytes(), np.uint8).copy()
-    s.view(RECORD)["ask"] = run.pending
+    s.view(RECORD)["ask"] = run.pending or run.r.ask
     state = run.saved or {"V": run.V.copy(), "s": s}
     state |= {
         "method": method.__name__,

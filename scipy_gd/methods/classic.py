@@ -22,8 +22,9 @@ def gd(g):
 def sgd(g):
     """Stochastic gradient descent: a step along the gradient on every mini-batch.
 
-    It is `gd` with a larger constant on mini-batches; `batch_size`, `epochs` and `rng` say which rows a step
-    sees. A constant rate leaves a noise that falls with it: give a schedule, or average.
+    It is `gd` with a larger constant on mini-batches; `batch_size`, `epochs` and `rng` say which
+    rows a step sees. A constant rate leaves a noise that falls with it: give a schedule, or
+    average.
 
     References
     ----------

@@ -36,8 +36,8 @@ def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     signs s, whatever the number of parameters; for simulations and experiments. The rate falls like
     ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first step
     is a tenth of the size of x. Choose `c` about as large as the noise of f divided by its slope,
-    and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the mean of the two values. The point where it
-    ends is evaluated once more; it never converges by itself.
+    and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the mean of
+    the two values. The point where it ends is evaluated once more; it never converges by itself.
 
     References
     ----------
