@@ -45,6 +45,17 @@ class AskTell:
         The best point so far and its value.
     state : dict
         Plain arrays, to be kept and given to `start` as `resume`. The object can be pickled, too.
+
+    Examples
+    --------
+    >>> from scipy_gd import gd, start
+    >>> run = start(gd, [1.0], learning_rate=0.25)
+    >>> run
+    <run of gd: nit 0, nfev 0, wants fun and jac>
+    >>> x = run.ask()
+    >>> run.tell(x @ x, 2 * x)
+    >>> run.ask()
+    array([0.5])
     """
 
     def __init__(
@@ -265,7 +276,7 @@ class AskTell:
 
     @property
     def state(self) -> dict[str, Any]:
-        state = save(self._run, self._made_of[0])
+        state = copy.deepcopy(save(self._run, self._made_of[0]))
         if self._points is not None:  # what was drawn for them is drawn again
             state |= self._before
         return state

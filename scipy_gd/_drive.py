@@ -23,7 +23,7 @@ from ._inputs import Vector
 from ._machine import tell
 from ._objective import Objective, OutOfBudget
 from ._scheduled import Scheduled
-from ._state import DONE, HESSIAN, NOISE, POINTS, VALUE, named
+from ._state import DONE, HESSIAN, NOISE, POINTS, VALUE, named, record
 
 PATIENCE = 0.1
 """Seconds that the runs of an objective spend in Python, all together, before a loop is compiled
@@ -86,7 +86,7 @@ class Run:
         )
 
     def save(self) -> None:
-        self.saved = {"V": self.V.copy(), "s": np.frombuffer(self.s.tobytes(), np.uint8)}
+        self.saved = {"V": self.V.copy(), "s": record(self.s.base).view(np.uint8)}
         if self.rng is not None:
             self.saved["rng"] = copy.deepcopy(self.rng.bit_generator.state)
 

@@ -329,14 +329,17 @@ def _signature(method: Method) -> inspect.Signature:
 _CALL = """
 Parameters
 ----------
-fun : callable
-    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``.
+fun : callable, scipy.LowLevelCallable or numba.cfunc
+    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``. In C it is
+    ``double fun(int n, double *x)``, with ``jac=True`` ``double fun(int n, double *x, double *g)``;
+    ``void *user_data`` may follow.
 x0 : array_like, shape (n,)
     Start.
 args : tuple, optional
     Passed on to `fun` and `jac`.
-jac : callable, True, None or "2-point", "3-point", "cs"
-    ``jac(x, *args) -> array, shape (n,)``. None: finite differences, see `finite_diff_scheme`.
+jac : callable, numba.cfunc, True, None or "2-point", "3-point", "cs"
+    ``jac(x, *args) -> array, shape (n,)``; in C ``void jac(int n, double *x, double *g)``. None:
+    finite differences, see `finite_diff_scheme`.
 hess, hessp
     Not used.
 bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
@@ -353,7 +356,8 @@ Returns
 scipy.optimize.OptimizeResult
     With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
     point is the one where the gradient test holds, else the best one seen. `success` means that
-    the gradient test holds there, or a stop that was asked for (`target`, `ftol`, `xtol`).
+    the gradient test holds there, or a stop that was asked for (`target`, `ftol`, `xtol`,
+    `epochs`, `patience`). `state` is for the option `resume`.
 
 Raises
 ------

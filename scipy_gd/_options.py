@@ -400,8 +400,10 @@ COMMON = {
         False,
     ),
     "compiled": Option(
-        "Whether long runs go on in a compiled loop when `fun` and `jac` are Numba functions. "
-        "Default: yes, if they can; False: never; True: from the first step, or say why not.",
+        "Whether the loop runs compiled, when `fun`, `jac` and the like are Numba functions or C "
+        "functions. Default: as soon as all runs of these functions have spent 0.1 s in Python, "
+        "about what the compilation takes; it is kept as long as the functions live. False: never; "
+        "True: from the first step, or an error says why not.",
         one_of(None, True, False),
     ),
 }

@@ -36,7 +36,7 @@ from ._layout import lay_out
 from ._objective import Objective, OutOfBudget, Probe, mapping
 from ._progress import shown
 from ._saved import restore, save
-from ._state import GRADIENT, HESSIAN, POINTS, VALUE
+from ._state import GRADIENT, HESSIAN, NOISE, POINTS, VALUE
 from .history import History
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def run(
         fun, jac, args = as_functions(fun, jac, args)
     if box is not None:
         x = np.clip(x, *box)
-    rng = np.random.default_rng(opts["rng"])
+    random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
+    # a fresh generator takes longer than a short run
+    rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     sampling = _sampling(method, fun, jac, args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, sampling is not None)
     if opts["check_grad"] and not isinstance(jac, str):
@@ -103,7 +105,7 @@ def run(
             rel_step=opts["finite_diff_rel_step"],
             map=map_,
             maxfev=opts["maxfev"],
-            probe=Probe(rng, opts["c"], opts["gamma"]) if method.probes else None,
+            probe=Probe(rng, opts["c"], opts["gamma"]) if rng and method.probes else None,
         )
         this = Run(V, s, objective, scheduled, rng, sampling)
         if sampling is not None:
@@ -124,8 +126,7 @@ def run(
                 error.optimize_result = so_far(this, message)  # type: ignore[attr-defined]
             raise
         result = result_of(this, box, opts)
-    result.update(log)
-    result.state = save(this, method)
+    result.update(log, state=save(this, method))
     if opts["disp"]:
         _display(result)
     return result
@@ -192,7 +193,7 @@ def _sampling(
     args: tuple[Any, ...],
     given: dict[str, Any],
     opts: dict[str, Any],
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> Sampling | None:
     """Batches and epochs, if there are any; `opts` gets the number of steps they make."""
     if opts["batch_size"] is None:
@@ -204,6 +205,7 @@ def _sampling(
         if alone:
             raise ValueError(f"`{alone[0]}` needs a `batch_size`")
         return Sampling(None) if method.probes else None
+    assert rng is not None
     batches = Batches(args, opts["batch_size"], rng, opts["shuffle"], opts["batch_args"])
     epochs = opts["epochs"]
     if epochs is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._drive import Run
 from ._machine import go_on
-from ._state import RECORD
+from ._state import RECORD, record
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -19,11 +19,15 @@ OF_THE_CALL = ("kernel", "gtol", "ftol", "xtol", "target", "patience", "clip_val
 
 
 def save(run: Run, method: Method) -> dict[str, Any]:
-    """The state of a run, ready to be pickled: arrays, numbers and the state of its generator."""
+    """The state of a run, ready to be pickled: arrays, numbers and the state of its generator.
+
+    `V` is the run's own: it must not go on, or the state must be copied.
+    """
     objective, sampling = run.objective, run.sampling
-    s = np.frombuffer(run.s.tobytes(), np.uint8).copy()
-    s.view(RECORD)["ask"] = run.pending or run.r.ask
-    state = run.saved or {"V": run.V.copy(), "s": s}
+    s = record(run.s.base)
+    if run.pending:
+        s["ask"] = run.pending
+    state = run.saved or {"V": run.V, "s": s.view(np.uint8)}
     state |= {
         "method": method.__name__,
         "nit": max(run.r.nit, 0),

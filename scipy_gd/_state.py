@@ -154,8 +154,8 @@ def blank() -> NDArray[Any]:
     return record(_BLANK)
 
 
-def record(content: bytes) -> NDArray[Any]:
-    """A record from its bytes, in memory of its own."""
+def record(content: Any) -> NDArray[Any]:
+    """A record from its bytes (or those of another one), in memory of its own."""
     return np.frombuffer(bytearray(content), RECORD)
 
 
