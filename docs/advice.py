@@ -7,6 +7,13 @@ ADVICE = {
         "With a fixed rate it crawls along narrow valleys, and diverges as soon as the rate is "
         "above 2 over the largest curvature.",
     ),
+    "sgd": (
+        "Mini-batches of a well scaled loss: nothing is simpler, and on convex losses little is "
+        "better, with a falling rate or an average.",
+        "Features of different scales, which want different rates: scale them, or take `adam`. A "
+        "constant rate comes to no rest, and one that is above 2 over the largest curvature "
+        "diverges. Without mini-batches it is `gd`.",
+    ),
     "momentum": (
         "Long valleys at a fixed rate, and mini-batches, whose noise the velocity averages out.",
         "It runs past the minimum and swings back; lower `momentum`, or the rate, where it does. "
@@ -151,5 +158,11 @@ ADVICE = {
         "Few parameters and a function without a usable gradient: kinks, steps, noise of small "
         "size.",
         "More than some ten parameters; and it never knows that it has arrived.",
+    ),
+    "spsa": (
+        "Simulations and experiments: noisy values, no gradient, any number of parameters at two "
+        "values a step.",
+        "Exact functions, where differences or `random_search` get further; parameters of "
+        "different scales, since all are perturbed by the same `c`.",
     ),
 }

@@ -39,6 +39,8 @@ CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
 CAUTIOUS = 64
 """The most evaluations in the first chunk of a run: its data may be larger than those before."""
+LONGEST = 2**40
+"""Evaluations in a chunk at most: one that ends early, with an epoch, tells nothing of its pace."""
 NO_ROWS = np.empty(0, np.int64)
 AHEAD = 10_000
 """The most steps for which schedules are evaluated beforehand."""
@@ -422,7 +424,7 @@ class Loop:
                     run.watch()
             else:
                 taken = max(perf_counter() - now, 1e-6)
-                steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
+                steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps, LONGEST)
                 self.pace = steps
 
 

@@ -204,7 +204,11 @@ HYPER = {
         "`beta` is of `schedule_free_sgd`.)",
         _decay,
     ),
-    "beta2": Option("Decay of the running average of their squares, in [0, 1).", _decay),
+    "beta2": Option(
+        "Decay of the running average of the squared gradients, in [0, 1). (Of `adamax`: of the "
+        "largest gradient; of `lion`: of the average gradient that is kept for the next step.)",
+        _decay,
+    ),
     "beta3": Option("Decay of the sums that the distance is estimated from, in [0, 1).", _decay),
     "beta": Option(
         "Share of the average, not of the base point, in the point where the gradient is taken, in "

@@ -224,7 +224,7 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
         return inner, True
     if jac is None or jac is False:
         return fun, scheme
-    if callable(jac) or jac is True:
+    if callable(jac) or jac is True or isinstance(jac, LowLevelCallable):
         return fun, jac
     if jac in ("2-point", "3-point", "cs"):
         return fun, jac

@@ -261,9 +261,11 @@ def _rosenbrock_hessp(x, p):
 
 
 def rosenbrock(n: int = 2) -> Problem:
-    r"""Rosenbrock's banana valley, chained through n variables.
+    """Rosenbrock's banana valley, chained through n variables.
 
-    .. math:: f(x) = \sum_{i=1}^{n-1} 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2
+    ::
+
+        f(x) = sum(100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)
 
     The curved valley is found at once and followed slowly. The minimum is 0 at (1, ..., 1); for
     n >= 4 there is a second, local minimum near (-1, 1, ..., 1).
@@ -343,12 +345,14 @@ def _quadratic_hessp(x, p, A, c):
 def quadratic(
     n: int = 10, condition: float = 100.0, rng: int | np.random.Generator | None = 0
 ) -> Problem:
-    r"""A convex quadratic with a given condition number.
+    """A convex quadratic with a given condition number.
 
-    .. math:: f(x) = \tfrac{1}{2} (x - c)^T A (x - c), \qquad A = Q \Lambda Q^T
+    ::
 
-    The eigenvalues in :math:`\Lambda` go from 1 to ``condition`` in equal ratios (for n = 1 there
-    is only the first); the orthogonal Q, the minimiser c and the start are random. The minimum
+        f(x) = 1/2 (x - c) @ A @ (x - c),  A = Q @ diag(eigenvalues) @ Q.T
+
+    The eigenvalues go from 1 to ``condition`` in equal ratios (for n = 1 there is only the
+    first); the orthogonal Q, the minimiser c and the start are random. The minimum
     is 0.
 
     Parameters
@@ -432,9 +436,11 @@ def _saddle_hessp(x, p):
 
 
 def saddle() -> Problem:
-    r"""The saddle, in a box.
+    """The saddle, in a box.
 
-    .. math:: f(x, y) = x^2 - y^2, \qquad |x|, |y| \le 2
+    ::
+
+        f(x, y) = x**2 - y**2,  |x|, |y| <= 2
 
     Within ``bounds`` the minima are -4 at (0, -2) and (0, 2); without them the function is
     unbounded below, and a method should say so rather than stop at the saddle point.
@@ -513,10 +519,11 @@ def _beale_hessp(x, p):
 
 
 def beale() -> Problem:
-    r"""Beale's function: flat corners, steep walls.
+    """Beale's function: flat corners, steep walls.
 
-    .. math:: f(x, y) = \sum_{i=1}^3 \left(c_i - x (1 - y^i)\right)^2,
-              \qquad c = (1.5, 2.25, 2.625)
+    ::
+
+        f(x, y) = (1.5 - x (1 - y))**2 + (2.25 - x (1 - y**2))**2 + (2.625 - x (1 - y**3))**2
 
     The minimum is 0 at (3, 0.5). A method that strays to x < 0, y > 1 may follow another valley
     for ever, f falling to 0.452 as x goes to minus infinity and y to 1.
@@ -582,9 +589,11 @@ def _himmelblau_hessp(x, p):
 
 
 def himmelblau() -> Problem:
-    r"""Himmelblau's function, with four equal minima.
+    """Himmelblau's function, with four equal minima.
 
-    .. math:: f(x, y) = (x^2 + y - 11)^2 + (x + y^2 - 7)^2
+    ::
+
+        f(x, y) = (x**2 + y - 11)**2 + (x + y**2 - 7)**2
 
     The minima are 0, one in each quadrant, in the order of the quadrants.
 
@@ -699,9 +708,11 @@ def _data(
 
 
 def linear_regression(X: ArrayLike | None = None, y: ArrayLike | None = None) -> Problem:
-    r"""Linear regression by least squares, with an intercept.
+    """Linear regression by least squares, with an intercept.
 
-    .. math:: f(w) = \frac{1}{2m} \sum_{i=1}^m (a_i^T w - y_i)^2, \qquad a_i = (x_i, 1)
+    ::
+
+        f(w) = 1/2 mean((A @ w - y)**2),  A = (X, 1)
 
     The default data are the 36 calibrations of an ozone monitor in NIST's reference data set
     Norris, not rescaled, so that the condition number is about 10^6. NIST certifies the slope
@@ -823,10 +834,11 @@ def _newton(
 def logistic_regression(
     X: ArrayLike | None = None, y: ArrayLike | None = None, l2: float = 1e-2
 ) -> Problem:
-    r"""Logistic regression with an intercept and an L2 penalty.
+    """Logistic regression with an intercept and an L2 penalty.
 
-    .. math:: f(w) = \frac{1}{m} \sum_{i=1}^m \log\left(1 + e^{-y_i a_i^T w}\right)
-              + \frac{\lambda}{2} \sum_{j=1}^k w_j^2, \qquad a_i = (x_i, 1), \quad y_i = \pm 1
+    ::
+
+        f(w) = mean(log(1 + exp(-y * (A @ w)))) + l2/2 sum(w[:-1]**2),  A = (X, 1),  y = -1 or 1
 
     The default data are the 23 flights of the space shuttle before the loss of Challenger: the
     temperature at launch, standardised, and whether any O-ring was in thermal distress.
@@ -838,7 +850,7 @@ def logistic_regression(
     y : array_like, shape (m,), optional
         Labels, 0 and 1 or -1 and 1; both must occur.
     l2 : float, default 0.01
-        The penalty :math:`\lambda` on all variables but the intercept, at least 0.
+        The penalty on all variables but the intercept, at least 0.
 
     Returns
     -------

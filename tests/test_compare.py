@@ -16,6 +16,7 @@ from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize
 from scipy_gd import METHODS, adam, compare, gd, momentum, plot
 from scipy_gd._task import DEFAULT, SCIPY
 from scipy_gd.check import GradientError
+from scipy_gd.plot._style import FAMILIAR
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 
 mpl.use("agg")
@@ -513,6 +514,10 @@ def test_every_style_is_different_and_stays_the_same():
     keys = ("color", "linestyle", "marker", "markerfacecolor")
     looks = {name: tuple(plot.style(name)[key] for key in keys) for name in names}
     assert len(set(looks.values())) == len(names)
+    in_grey = {tuple(plot.style(name)[key] for key in keys[1:3]) for name in METHODS}
+    assert len(in_grey) == len(METHODS)
+    assert len({plot.style(name)["color"] for name in FAMILIAR}) == len(FAMILIAR)
+    assert set(FAMILIAR) < set(METHODS)
     figure = run_bowl(["CG", ("mine", gd), "adam", ("yours", gd)], maxfev=20).plot()
     drawn = lines(figure.axes[1])
     assert drawn["CG"].get_color() == plot.style("CG")["color"]

@@ -413,6 +413,15 @@ def test_maxtime_is_kept_by_slow_compiled_functions():
     assert res.nfev < 30
 
 
+def test_many_short_epochs():
+    """A chunk that ends with its epoch does not make the next one longer without end."""
+    args = np.ones((4, 2)), 1.0
+    fun = njit(lambda x, rows, scale: scale * np.mean((rows - x) ** 2))
+    jac = njit(lambda x, rows, scale: scale * (x - rows[0]))
+    options = {"batch_size": 2, "epochs": 60, "learning_rate": 0.1, "compiled": True, "gtol": 0}
+    assert minimize(fun, START, args=args, jac=jac, method=gd, options=options).nit == 120
+
+
 # --- C functions
 
 
@@ -459,6 +468,14 @@ def test_c_functions_agree_with_python_ones(how, solver):
     c, _ = both_ways(rosen, START, None if jac is None else rosen_grad, solver, maxiter=60)
     assert np.array_equal(a.x, c.x)
     assert (a.nfev, a.nit) == (c.nfev, c.nit)
+
+
+def test_two_low_level_callables():
+    """Called by itself: minimize drops a `jac` that is not callable."""
+    fun, jac = LowLevelCallable(c_value.ctypes), LowLevelCallable(c_gradient.ctypes)
+    res = lbfgs(fun, START, jac=jac)
+    assert res.success
+    assert np.array_equal(res.x, minimize(rosen, START, jac=rosen_grad, method=lbfgs).x)
 
 
 def test_c_functions_of_another_kind_are_refused():

@@ -221,7 +221,7 @@ def _stage(
     plt: Any, view: str, land: Landscape, value: Callable[[Array], float]
 ) -> tuple[Any, Any, Callable[[Array], Array]]:
     """The figure, its axes with the landscape, and where a track is drawn there."""
-    figure = plt.figure(figsize=(6.2, 4.4), dpi=80, layout="constrained")
+    figure = plt.figure(figsize=(6.2, 4.4), dpi=100, layout="constrained")
     if view == "2d":
         ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
         paint(ax, land)

@@ -12,11 +12,17 @@ from .._task import SCIPY
 from ..history import History
 from ..methods import METHODS
 
-# Okabe and Ito's colours without the yellow, which white paper swallows, and some of Tol's. The
-# lengths of the cycles share no divisor: what looks alike in grey differs in line or marker.
+# The most used methods come first, each with a colour of its own; the others follow in the order of
+# the registry.
+FAMILIAR = (
+    ("gd", "momentum", "nesterov", "adam", "rmsprop", "lbfgs", "adagrad")
+    + ("adamw", "newton", "cg_descent", "sgd", "spg")
+)  # fmt: skip
+# Okabe and Ito's colours without the yellow, which white paper swallows, and others of that kind.
+# The lengths of the cycles share no divisor: what looks alike in grey differs in line or marker.
 COLORS = (
-    ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288")
-    + ("#E69F00", "#56B4E9", "#882255", "#999933", "#44AA99")
+    ("#0072B2", "#D55E00", "#009E73", "#882255", "#E69F00", "#332288", "#56B4E9")
+    + ("#CC79A7", "#D81B60", "#999933", "#1B5E20", "#6A3D9A", "#AA4499")
 )  # fmt: skip
 GREYS = ("0.1", "0.35", "0.55")
 LINES = ("-", (0, (7, 1.5)), (0, (7, 1.5, 1.5, 1.5)))
@@ -51,8 +57,8 @@ def style(name: str) -> dict[str, Any]:
 
 def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The style of each name; those in no registry take the places after it, in turn."""
-    ours = [*METHODS, *(name for name in names if name not in METHODS and name not in SCIPY)]
     theirs = list(SCIPY)
+    ours = list(dict.fromkeys([*FAMILIAR, *METHODS, *(n for n in names if n not in SCIPY)]))
     return {
         name: _look(theirs.index(name), GREYS, DASHES, "white")
         if name in theirs
