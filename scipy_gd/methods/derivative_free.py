@@ -27,7 +27,7 @@ def random_search(z):
     learning_rate=0.16,
     auto="fixed",
     probes=True,
-    example={"rng": 0, "maxiter": 300, "target": 1e-2},
+    example={"rng": 0, "maxiter": 5000, "target": 1e-2},
 )
 def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     """SPSA: gradient descent on an estimate of the gradient from two noisy values.
