@@ -134,7 +134,7 @@ def run(
 
 
 def _calibrate(run: Run, opts: dict[str, Any]) -> None:
-    """A rate that makes the first step of spsa a tenth of the size of x, from four estimates.
+    """A rate that makes the first step of spsa a fifth of the size of x, from four estimates.
 
     No later step is longer: estimates that are larger by far come from a rate that is too high.
     """
@@ -149,7 +149,7 @@ def _calibrate(run: Run, opts: dict[str, Any]) -> None:
     if size > 0 and np.isfinite(size):
         slowed = (opts["A"] + 1.0) ** opts["alpha"]
         run.r.clip_norm = min(run.r.clip_norm, size)
-        run.r.alpha = 0.1 * (1.0 + np.linalg.norm(x)) * slowed / size
+        run.r.alpha = 0.2 * (1.0 + np.linalg.norm(x)) * slowed / size
 
 
 def _watch(

@@ -27,7 +27,7 @@ def random_search(z):
     learning_rate=0.16,
     auto="fixed",
     probes=True,
-    example={"rng": 0, "maxiter": 5000, "target": 1e-2},
+    example={"rng": 0, "maxiter": 10_000, "target": 1e-2},
 )
 def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     """SPSA: gradient descent on an estimate of the gradient from two noisy values.
@@ -35,7 +35,7 @@ def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     In step t the two points are ``x + c / t**gamma * s`` and ``x - c / t**gamma * s`` with random
     signs s, whatever the number of parameters; for simulations and experiments. The rate falls like
     ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first step
-    is a tenth of the size of x. Choose `c` about as large as the noise of f divided by its slope,
+    is a fifth of the size of x. Choose `c` about as large as the noise of f divided by its slope,
     and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the mean of
     the two values. The point where it ends is evaluated once more; it never converges by itself.
 
