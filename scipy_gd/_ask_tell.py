@@ -19,7 +19,7 @@ from ._layout import lay_out
 from ._machine import tell
 from ._objective import Objective, Probe, scalar, vector
 from ._run import result_of, so_far
-from ._saved import restore, save
+from ._saved import State, restore, save
 from ._state import GRADIENT, HESSIAN, NOISE, VALUE
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ class AskTell:
         return found
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         state = copy.deepcopy(save(self._run, self._made_of[0]))
         if self._points is not None:  # what was drawn for them is drawn again
             state |= self._before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import UserDict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 OF_THE_CALL = ("kernel", "gtol", "ftol", "xtol", "target", "patience", "clip_value", "clip_norm")
 
 
-def save(run: Run, method: Method) -> dict[str, Any]:
+class State(UserDict[str, Any]):
+    """A dict that is not printed with its result."""
+
+    def __repr__(self) -> str:
+        return f"<state of {self['method']} after {self['nit']} iterations>"
+
+
+def save(run: Run, method: Method) -> State:
     """The state of a run, ready to be pickled: arrays, numbers and the state of its generator.
 
     `V` is the run's own: it must not go on, or the state must be copied.
@@ -27,7 +35,7 @@ def save(run: Run, method: Method) -> dict[str, Any]:
     s = record(run.s.base)
     if run.pending:
         s["ask"] = run.pending
-    state = run.saved or {"V": run.V, "s": s}
+    state = State(run.saved or {"V": run.V, "s": s})
     state |= {
         "method": method.__name__,
         "nit": max(run.r.nit, 0),
