@@ -164,7 +164,7 @@ class AskTell:
         assert run.rng is not None
         self._before = {"rng": copy.deepcopy(run.rng.bit_generator.state)}
         if run.sampling is not None:
-            run.sampling.arguments(run.V, r, run.save)
+            run.sampling.arguments(run.V, r, None, run.save)
         elif run.scheduled and run.at_its_end:
             run.save()
         if r.ask & NOISE:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._inputs import Vector
+
+if TYPE_CHECKING:
+    from ._objective import Objective
 
 
 class Batches:
@@ -139,14 +142,10 @@ def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tup
     return chosen
 
 
-def held_out_loss(
-    fun: Callable[..., Any],
-    paired: bool,
-    args: tuple[Any, ...],
-    which: tuple[int, ...],
-    given: Any,
-) -> Callable[[Vector], float]:
-    """The value of `fun` on data that are held out.
+def held_out_arguments(
+    args: tuple[Any, ...], which: tuple[int, ...], given: Any
+) -> tuple[Any, ...]:
+    """The arguments of `fun` on data that are held out.
 
     Raises
     ------
@@ -155,16 +154,14 @@ def held_out_loss(
     """
     given = given if isinstance(given, tuple) else (given,)
     if len(given) == len(args):
-        held_out = given
-    elif len(given) == len(which):
+        return tuple(given)
+    if len(given) == len(which):
         replaced = dict(zip(which, given, strict=True))
-        held_out = tuple(replaced.get(k, each) for k, each in enumerate(args))
-    else:
-        raise ValueError(
-            f"`validation` must hold the {len(which)} arrays that are cut into batches (or all of "
-            f"`args`) for other data, got {len(given)}"
-        )
-    return lambda x: float(fun(x, *held_out)[0] if paired else fun(x, *held_out))
+        return tuple(replaced.get(k, each) for k, each in enumerate(args))
+    raise ValueError(
+        f"`validation` must hold the {len(which)} arrays that are cut into batches (or all of "
+        f"`args`) for other data, got {len(given)}"
+    )
 
 
 class Sampling:
@@ -174,8 +171,8 @@ class Sampling:
     ----------
     batches : Batches, optional
         Where the noise comes from; without it from the function itself.
-    loss : callable, optional
-        ``loss(x) -> float`` on data that are held out, after every epoch.
+    held_out : tuple, optional
+        The arguments for a value on other data after every epoch.
     patience : int
         After so many epochs without a lower loss the run stops.
 
@@ -192,15 +189,17 @@ class Sampling:
     def __init__(
         self,
         batches: Batches | None,
-        loss: Callable[[Vector], float] | None = None,
+        held_out: tuple[Any, ...] | None = None,
         patience: int = 2**62,
     ) -> None:
-        self.batches, self.loss, self.patience = batches, loss, patience
+        self.batches, self.held_out, self.patience = batches, held_out, patience
         self.losses: list[float] = []
         self.x_best: Vector | None = None
         self.stopped = self.last = False
 
-    def arguments(self, V: Vector, r: Any, save: Callable[[], None]) -> tuple[Any, ...] | None:
+    def arguments(
+        self, V: Vector, r: Any, objective: Objective | None, save: Callable[[], None]
+    ) -> tuple[Any, ...] | None:
         """The arguments of the next evaluation; all data for the last one, at the chosen point.
 
         `save` is called before a point is put in the place of the last iterate.
@@ -208,7 +207,7 @@ class Sampling:
         batches = self.batches
         if batches is not None and batches.exhausted and not batches.closed:
             batches.closed = True
-            self._end_epoch(V, r)
+            self._end_epoch(V, r, objective)
         self.last = r.nit + 2 > r.maxiter or self.stopped
         if self.last:
             save()
@@ -221,11 +220,11 @@ class Sampling:
             batches.begin_epoch()
         return batches.next()
 
-    def _end_epoch(self, V: Vector, r: Any) -> None:
-        if self.loss is None:
+    def _end_epoch(self, V: Vector, r: Any, objective: Objective | None) -> None:
+        if self.held_out is None or objective is None:
             return
         x = V[r.average if r.average >= 0 else r.trial].copy()
-        loss = self.loss(x.copy())
+        loss = objective.value_of(x, self.held_out)
         if not self.losses or loss < min(self.losses):
             self.x_best = x
         self.losses.append(loss)

@@ -176,7 +176,8 @@ def interpret(run: Run, until: float) -> None:
     hess = V[r.hess : r.hess + r.n]
     while ask:
         if run.sampling is not None:
-            objective.sample(run.sampling.arguments(V, r, run.save), run.sampling.last)
+            args = run.sampling.arguments(V, r, objective, run.save)
+            objective.sample(args, run.sampling.last)
         elif scheduled and run.at_its_end:
             run.save()
         if ask & NOISE:

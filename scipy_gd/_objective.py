@@ -104,6 +104,14 @@ class Objective:
         f = self.value(x) if ask & VALUE else self.f
         return f, self.gradient(x) if ask & GRADIENT else x
 
+    def value_of(self, x: Vector, args: tuple[Any, ...]) -> float:
+        """The value at any point with other arguments."""
+        kept, self.args = self.args, args
+        try:
+            return self._exact[0](x)
+        finally:
+            self.args = kept
+
     def gradient_at(self, x: Vector) -> Vector:
         """The gradient at any point."""
         value, gradient = self._exact

@@ -18,7 +18,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from . import _options
-from ._batches import Batches, Sampling, held_out_loss
+from ._batches import Batches, Sampling, held_out_arguments
 from ._drive import Halt, Run, drive
 from ._endings import (
     CALLBACK,
@@ -85,7 +85,7 @@ def run(
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
-    sampling = _sampling(method, fun, jac, args, options, opts, rng)
+    sampling = _sampling(method, args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, sampling is not None)
     if opts["check_grad"] and not isinstance(jac, str):
         from .check import check_grad
@@ -189,8 +189,6 @@ def _watch(
 
 def _sampling(
     method: Method,
-    fun: Any,
-    jac: Any,
     args: tuple[Any, ...],
     given: dict[str, Any],
     opts: dict[str, Any],
@@ -210,10 +208,10 @@ def _sampling(
     steps = min(epochs * batches.in_an_epoch, 2**62)
     opts["maxiter"] = steps if given.get("maxiter") is None else min(opts["maxiter"], steps)
     opts["steps"] = steps
-    loss = None
+    held_out = None
     if opts["validation"] is not None:
-        loss = held_out_loss(fun, jac is True, args, batches.which, opts["validation"])
-    return Sampling(batches, loss, opts["patience"])
+        held_out = held_out_arguments(args, batches.which, opts["validation"])
+    return Sampling(batches, held_out, opts["patience"])
 
 
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
@@ -333,7 +331,7 @@ def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any])
         status=status,
         success=success or (ending == MAXITER and opts["maxiter_is_success"]),
         message=message,
-        **({"validation_losses": sampling.losses} if sampling and sampling.loss else {}),
+        **({"validation_losses": sampling.losses} if sampling and sampling.held_out else {}),
     )
 
 

@@ -1,0 +1,337 @@
+"""Mini-batches: which rows a step sees, what is counted, how a run ends."""
+
+import warnings
+from itertools import chain
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numba import njit
+from scipy.optimize import Bounds, minimize
+
+from scipy_gd import METHODS, adam, lbfgs, schedules, sgd
+
+RNG = np.random.default_rng(0)
+X = np.column_stack([np.arange(50.0), RNG.normal(size=(50, 2))])  # the first column is the row
+Y = 10.0 * np.arange(50)
+SAMPLED = [m for m in METHODS.values() if m.constant is not None and "g" in m.supplied]
+
+
+class Loss:
+    """Least squares that remembers the rows of every call."""
+
+    def __init__(self):
+        self.values, self.gradients = [], []
+
+    def fun(self, w, X, y, scale=1.0):
+        self.values.append(X[:, 0].astype(int).tolist())
+        assert (10 * X[:, 0] == y).all()  # the rows of both belong together
+        return scale * float(np.mean((X[:, 1:] @ w - y / 100) ** 2))
+
+    def jac(self, w, X, y, scale=1.0):
+        self.gradients.append(X[:, 0].astype(int).tolist())
+        r = X[:, 1:] @ w - y / 100
+        return scale * 2 * X[:, 1:].T @ r / len(y)
+
+    def both(self, w, X, y, scale=1.0):
+        return self.fun(w, X, y, scale), self.jac(w, X, y, scale)
+
+
+def run(method=sgd, jac="callable", args=(X, Y), w0=(0.0, 0.0), callback=None, bounds=None, **opts):
+    loss = Loss()
+    fun = loss.both if jac is True else loss.fun
+    jac = {"callable": loss.jac, True: True, None: None}[jac]
+    options = {"batch_size": 8, "epochs": 3, "rng": 0} | opts
+    res = minimize(
+        fun, w0, args, jac=jac, method=method, callback=callback, bounds=bounds, options=options
+    )
+    return res, loss
+
+
+@pytest.mark.parametrize("jac", ["callable", True])
+def test_every_row_once_an_epoch_in_a_new_order(jac):
+    res, loss = run(jac=jac)
+    assert loss.values == loss.gradients  # the same batch for both
+    *batches, last = loss.values
+    assert [len(b) for b in batches] == [8, 8, 8, 8, 8, 8, 2] * 3
+    epochs = [list(chain(*batches[k : k + 7])) for k in (0, 7, 14)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(50))
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs[0] != list(range(50))
+    assert last == list(range(50))  # the result is about all data
+    assert (res.nit, res.nfev, res.njev) == (21, 22, 22)
+    assert (res.success, res.status, res.message) == (
+        True,
+        0,
+        "The requested `epochs` are complete.",
+    )
+    clean = Loss()
+    assert res.fun == clean.fun(res.x, X, Y)
+    assert res.jac.tolist() == clean.jac(res.x, X, Y).tolist()
+
+
+def test_steps_are_those_of_a_loop_by_hand():
+    res, loss = run(learning_rate=0.05)
+    w = np.zeros(2)
+    for rows in loss.gradients[:-1]:
+        w = w - 0.05 * Loss().jac(w, X[rows], Y[rows])
+    np.testing.assert_allclose(res.x, w, rtol=1e-12)
+
+
+def test_differences_stay_on_their_batch():
+    res, loss = run(jac=None, epochs=1)
+    groups = [loss.values[3 * k : 3 * k + 3] for k in range(8)]  # f and two components
+    assert all(a == b == c for a, b, c in groups)
+    assert [len(a) for a, _, _ in groups] == [8] * 6 + [2, 50]
+    assert res.nfev == len(loss.values) == 24
+
+
+def test_without_shuffling_rows_come_as_they_are():
+    _, loss = run(shuffle=False, epochs=2)
+    assert list(chain(*loss.values[:-1])) == 2 * list(range(50))
+
+
+@pytest.mark.parametrize("learner", SAMPLED, ids=lambda m: m.__name__)
+def test_every_method_with_a_constant_learns(learner):
+    res, _ = run(learner, epochs=60, w0=(0.5, 0.5))
+    assert (res.status, res.nit) == (0, 420)
+    assert res.fun < Loss().fun(np.array([0.5, 0.5]), X, Y)
+
+
+def test_same_seed_same_result():
+    a, b, c = run()[0], run()[0], run(rng=np.random.default_rng(0))[0]
+    assert a.x.tolist() == b.x.tolist() == c.x.tolist()
+    assert run(rng=1)[0].x.tolist() != a.x.tolist()
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    run(rng=None)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_data_are_neither_modified_nor_copied_whole():
+    class Watched(np.ndarray):
+        taken = 0
+
+        def __getitem__(self, rows):
+            got = super().__getitem__(rows)
+            Watched.taken = max(Watched.taken, len(got))
+            return got
+
+    data, target = X.copy(), Y.copy()
+    data.flags.writeable = target.flags.writeable = False
+    run(args=(data, target), batch_size=5)
+    assert (data == X).all()
+    watched = X.view(Watched)
+    seen = []
+    minimize(
+        lambda w, X, y: float(seen.append(X is watched) or w @ w),
+        [1.0],
+        (watched, Y),
+        jac=lambda w, X, y: 2 * w,
+        method=sgd,
+        options={"batch_size": 5, "epochs": 1},
+    )
+    assert Watched.taken == 5
+    assert seen == [False] * 10 + [True]
+
+
+def test_whatever_can_be_indexed_by_rows(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    np.save(tmp_path / "X.npy", X)
+    reference, _ = run(epochs=2)
+
+    def fun(w, X, y):
+        X = X.toarray() if scipy.sparse.issparse(X) else np.asarray(X)
+        return Loss().both(w, X, np.asarray(y))
+
+    for data, target in [
+        (scipy.sparse.csr_matrix(X), Y),
+        (scipy.sparse.csr_array(X), Y),
+        (pandas.DataFrame(X), pandas.Series(Y, index=np.arange(50)[::-1])),
+        (np.load(tmp_path / "X.npy", mmap_mode="r"), Y),
+        (np.asfortranarray(X), Y),
+    ]:
+        options = {"batch_size": 8, "epochs": 2, "rng": 0}
+        res = minimize(fun, [0.0, 0.0], (data, target), jac=True, method=sgd, options=options)
+        np.testing.assert_allclose(res.x, reference.x, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"`args\[0\]` .coo_matrix. .*`.tocsr\(\)`"):
+        run(args=(scipy.sparse.coo_matrix(X), Y))
+
+
+def test_what_has_no_rows_passes_through():
+    seen = []
+
+    def fun(w, X, y, weights, scale, name):
+        seen.append((len(X), len(weights), scale, name))
+        return float(w @ w)
+
+    options = {"batch_size": 20, "epochs": 1}
+    args = (X, Y, np.ones(3), 2.0, "loss")
+    minimize(fun, [1.0], args, jac=lambda w, *a: 2 * w, method=sgd, options=options)
+    assert seen == [(20, 3, 2.0, "loss")] * 2 + [(10, 3, 2.0, "loss"), (50, 3, 2.0, "loss")]
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "message"),
+    [
+        ((), {}, "there is no array"),
+        ((3.0,), {}, "there is no array"),
+        ((X, Y[:30]), {}, r"found first axes of \[50, 30\]: say with `batch_args`"),
+        ((X, Y, X[:9], Y[:9]), {}, r"say with `batch_args`"),
+        ((X, Y), {"batch_args": (0, 5)}, "`batch_args` must name arrays"),
+        ((X, Y[:30]), {"batch_args": (0, 1)}, "equally many rows"),
+        ((X[:0], Y[:0]), {}, "has no rows"),
+        ((X, Y), {"batch_size": 0}, "`batch_size` must be a whole number, at least 1, got 0"),
+        ((X, Y), {"batch_size": -3}, "at least 1, got -3"),
+        ((X, Y), {"batch_size": 0.5}, "whole number"),
+        ((X, Y), {"epochs": 0}, "`epochs` must be a whole number"),
+        ((X, Y), {"batch_size": None}, "`epochs` needs a `batch_size`"),
+        ((X, Y), {"learning_rate": "armijo"}, "cannot be compared"),
+        ((X, Y), {"ftol": 1e-3}, "`ftol` compares values"),
+        ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must hold the 2 arrays"),
+    ],
+)
+def test_what_cannot_be_is_refused(args, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(args=args, **options)
+
+
+def test_methods_that_compare_values_are_refused():
+    with pytest.raises(ValueError, match="on a sampled objective"):
+        run(lbfgs)
+
+
+def test_batch_args_resolve_an_ambiguity():
+    seen = []
+
+    def fun(w, X, y, Z):
+        seen.append((len(X), len(y), len(Z)))
+        return float(w @ w)
+
+    options = {"batch_size": 10, "epochs": 1, "batch_args": (0, 1)}
+    minimize(fun, [1.0], (X, Y, Y), jac=lambda w, *a: 2 * w, method=sgd, options=options)
+    assert set(seen) == {(10, 10, 50), (50, 50, 50)}
+
+
+def test_more_than_all_rows_are_all_rows():
+    res, loss = run(batch_size=1000, epochs=4)
+    assert [len(b) for b in loss.values] == [50] * 5
+    assert res.nit == 4
+
+
+def test_epochs_and_maxiter_both_limit():
+    assert run(maxiter=10)[0].nit == 10
+    res, _ = run(maxiter=10)
+    assert (res.success, res.status) == (False, 1)
+    assert "maxiter" in res.message
+    assert run(maxiter=1000)[0].nit == 21
+    assert run(epochs=None, maxiter=500)[0].nit == 500
+
+
+def test_the_gradient_test_is_made_on_all_data_at_the_end():
+    def fun(w, X):
+        return float(np.mean((w - X) ** 2)), 2 * (w - np.mean(X)) * np.ones(1)
+
+    data = np.ones(64)
+    options = {"batch_size": 8, "learning_rate": 0.5, "epochs": 2}
+    res = minimize(fun, [3.0], (data,), jac=True, method=sgd, options=options)
+    assert (res.nit, res.message) == (16, "Optimization terminated successfully.")
+    noisy = np.concatenate([np.ones(32), -np.ones(32)])
+    options |= {"shuffle": False, "batch_size": 32, "epochs": 50}
+    res = minimize(fun, [1.0], (noisy,), jac=True, method=sgd, options=options)
+    assert res.nit == 100  # though the gradient of the first batch is zero where it begins
+    assert "epochs" in res.message
+
+
+def test_held_out_data_choose_the_point_and_stop():
+    held_out = RNG.permutation(50)[:20]
+    seen = []
+    res, loss = run(
+        adam,
+        learning_rate=0.3,
+        epochs=200,
+        validation=(X[held_out], Y[held_out]),
+        patience=4,
+        callback=lambda w: seen.append(w),
+    )
+    losses = res.validation_losses
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 4 < 200
+    assert "`patience`" in res.message
+    assert res.success
+    assert Loss().fun(res.x, X[held_out], Y[held_out]) == min(losses)
+    assert res.nfev == len(loss.values)  # real calls, those on held-out data included
+    assert res.fun == Loss().fun(res.x, X, Y)
+
+
+def test_a_stop_on_the_way_is_told_of_all_data():
+    def stop(intermediate_result):
+        if intermediate_result.nit == 5:
+            raise StopIteration
+
+    res, loss = run(callback=stop)
+    short, _ = run(maxiter=5)
+    assert (res.status, res.nit) == (99, 5)
+    assert res.x.tolist() == short.x.tolist()
+    assert res.fun == short.fun == Loss().fun(res.x, X, Y)
+    res, loss = run(maxfev=6)
+    assert "maxfev" in res.message
+    assert res.nfev == len(loss.values) == 6
+    assert res.fun == Loss().fun(res.x, X, Y)
+    res, _ = run(maxtime=0.0)
+    assert "maxtime" in res.message
+
+
+def test_nan_in_a_batch_ends_with_the_last_good_point():
+    data = X.copy()
+    data[33, 1] = np.nan
+    res, _ = run(args=(data, Y), shuffle=False)
+    assert (res.success, res.status) == (False, 3)
+    assert np.isfinite(res.x).all()
+
+
+@njit
+def jitted_fun(w, X, y):
+    r = X[:, 1:] @ w - y / 100
+    return np.mean(r**2)
+
+
+@njit
+def jitted_jac(w, X, y):
+    r = X[:, 1:] @ w - y / 100
+    return 2 * X[:, 1:].T @ r / len(y)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"learning_rate": schedules.cosine(0.1, 0.0, steps=21)},
+        {"averaging": "polyak", "clip_norm": 0.3},
+        {"averaging": 0.9, "clip_value": 0.1, "maxiter": 17},
+        {"return_all": True},
+        {"maxfev": 9},
+    ],
+    ids=["plain", "schedule", "average", "ema", "watched", "maxfev"],
+)
+@pytest.mark.parametrize("bounds", [None, Bounds(0.0, 0.2)])
+def test_compiled_epochs_are_those_of_python(more, shuffle, bounds):
+    options = {"batch_size": 8, "epochs": 3, "rng": 0, "shuffle": shuffle, **more}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Numba's word on strided products
+        a, b = (
+            minimize(
+                jitted_fun,
+                np.zeros(2),
+                (X, Y),
+                jac=jitted_jac,
+                bounds=bounds,
+                method=adam,
+                options=options | {"compiled": compiled},
+            )
+            for compiled in (True, False)
+        )
+    np.testing.assert_allclose(a.x, b.x, rtol=1e-12)
+    for key in ("nit", "nfev", "njev", "status", "message"):
+        assert a[key] == b[key], key

@@ -1,0 +1,142 @@
+"""A run that is saved and continued is the run that never stopped."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize, rosen, rosen_der
+
+from scipy_gd import METHODS, adam, gd, lbfgs, momentum, schedules, sgd
+
+X0 = [-1.2, 1.0, -0.5]
+DATA = np.random.default_rng(0).normal(size=(60, 3))
+
+
+def loss(w, X):
+    r = X @ w - 1
+    return r @ r, 2 * X.T @ r
+
+
+def solve(method, **options):
+    options = {"rng": 3} | options
+    return minimize(rosen, X0, jac=rosen_der, method=method, options=options)
+
+
+def again(state):
+    return pickle.loads(pickle.dumps(state))
+
+
+def assert_same(a, b):
+    assert a.x.tolist() == b.x.tolist()
+    assert (a.nit, a.fun, a.status) == (b.nit, b.fun, b.status)
+
+
+@pytest.mark.parametrize("rate", [None, 1e-4, "armijo", schedules.cosine(1e-3, 1e-5, steps=80)])
+def test_50_and_50_steps_are_100(method, rate):
+    if isinstance(rate, str) and ("g" not in method.supplied or method.probes):
+        return
+    options = {} if rate is None else {"learning_rate": rate}
+    whole = solve(method, maxiter=100, **options)
+    half = solve(method, maxiter=50, **options)
+    assert_same(solve(method, maxiter=50, resume=again(half.state), **options), whole)
+
+
+@pytest.mark.parametrize("stop", [{"maxfev": 11}, {"maxtime": 0.0}, "callback"])
+def test_any_stop_can_be_continued(method, stop):
+    whole = solve(method, maxiter=30)
+    if stop == "callback":
+
+        def enough(intermediate_result):
+            if intermediate_result.nit == 7:
+                raise StopIteration
+
+        options = {"rng": 3, "maxiter": 30}
+        part = minimize(rosen, X0, jac=rosen_der, method=method, callback=enough, options=options)
+    else:
+        part = solve(method, maxiter=30, **stop)
+    rest = solve(method, maxiter=30 - part.nit, resume=again(part.state))
+    assert_same(rest, whole)
+
+
+@pytest.mark.parametrize("learner", [sgd, momentum, adam], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_batches_go_on_where_they_were(learner, epochs):
+    def fit(**options):
+        options = {"batch_size": 7, "rng": 1, "learning_rate": 1e-3} | options
+        return minimize(loss, np.zeros(3), (DATA,), jac=True, method=learner, options=options)
+
+    whole = fit(epochs=5)
+    part = fit(epochs=epochs)
+    assert_same(fit(epochs=5 - epochs, resume=again(part.state)), whole)
+    part = fit(maxiter=13)  # in the middle of an epoch
+    assert_same(fit(maxiter=whole.nit - 13, resume=again(part.state)).x.tolist() and whole, whole)
+    rest = fit(epochs=None, maxiter=whole.nit - 13, resume=again(part.state))
+    assert rest.x.tolist() == whole.x.tolist()
+
+
+def test_counts_go_on_and_budgets_begin_anew():
+    half = solve(adam, maxiter=50)
+    rest = solve(adam, maxiter=50, maxfev=60, resume=half.state)
+    assert (rest.nit, rest.nfev) == (100, solve(adam, maxiter=100).nfev)
+
+
+def test_in_another_process(tmp_path):
+    half = solve(lbfgs, maxiter=10)
+    (tmp_path / "state").write_bytes(pickle.dumps(half.state))
+    code = f"""if True:
+        import pickle
+        from scipy.optimize import minimize, rosen, rosen_der
+        from scipy_gd import lbfgs
+        state = pickle.loads(open({str(tmp_path / "state")!r}, "rb").read())
+        options = {{"resume": state, "maxiter": 10, "rng": 3}}
+        print(minimize(rosen, {X0}, jac=rosen_der, method=lbfgs, options=options).x.tolist())
+    """
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == str(solve(lbfgs, maxiter=20).x.tolist())
+
+
+def test_a_state_is_small_and_plain():
+    state = solve(adam, maxiter=50).state
+    assert len(pickle.dumps(state)) < 3000
+    assert repr(state) == "<state of adam after 50 iterations>"
+    assert {type(value) for value in state.values()} <= {np.ndarray, str, int, dict}
+
+
+def test_the_state_is_not_used_up():
+    half = solve(adam, maxiter=50)
+    first = solve(adam, maxiter=20, resume=half.state)
+    assert_same(solve(adam, maxiter=20, resume=half.state), first)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "error", "message"),
+    [
+        (gd, {}, ValueError, "is the state of adam, not of gd"),
+        (adam, {"learning_rate": "armijo"}, ValueError, "with other options"),
+        (adam, {"averaging": "polyak"}, ValueError, "with other options"),
+        (adam, {"resume": "nonsense"}, TypeError, "must be the `state` of a result"),
+        (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
+        (
+            adam,
+            {"learning_rate": schedules.reduce_on_plateau(0.1, 0.5, 10)},
+            ValueError,
+            "with other options|follows the values",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(method, options, error, message):
+    state = solve(adam, maxiter=5, learning_rate=1e-3).state
+    with pytest.raises(error, match=message):
+        solve(method, **{"resume": state} | options)
+
+
+def test_another_size_is_refused():
+    state = solve(adam, maxiter=5).state
+    with pytest.raises(ValueError, match="another number of parameters"):
+        minimize(rosen, [0.0, 0.0], jac=rosen_der, method=adam, options={"resume": state})
+
+
+def test_every_method_has_a_state():
+    assert all("V" in solve(m, maxiter=2).state for m in METHODS.values())
