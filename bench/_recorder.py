@@ -49,15 +49,19 @@ MODERN = (
     "amsgrad", "nadam", "radam", "adamax", "adabelief", "yogi", "adabound", "swats", "lion",
     "dowg", "prodigy", "schedule_free_sgd", "schedule_free_adamw",
 )  # fmt: skip
-NOT_LARGE = (*TEXTBOOK, *MODERN, "random_search", "Nelder-Mead")
+NOT_LARGE = (*TEXTBOOK, *MODERN, "random_search", "spsa", "Nelder-Mead")
 DENSE = ("newton", "BFGS")  # hold an n x n matrix
 
 
 def ours() -> list[Solver]:
-    """Every method at its default; the random ones always with the same numbers."""
+    """Every method at its default; the random ones always with the same numbers.
+
+    (But sgd, which is gd where there are no batches.)
+    """
     return [
-        Solver(name, method, {"rng": 0} if "z" in method.supplied else {})
+        Solver(name, method, {"rng": 0} if "z" in method.supplied or method.probes else {})
         for name, method in METHODS.items()
+        if name != "sgd"
     ]
 
 
