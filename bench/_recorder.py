@@ -25,7 +25,8 @@ class Solver(NamedTuple):
     def takes_gradients(self) -> bool:
         if isinstance(self.method, str):
             return self.method != "Nelder-Mead"
-        return "g" in getattr(self.method, "supplied", ("g",))
+        supplied = getattr(self.method, "supplied", ("g",))
+        return "g" in supplied and not getattr(self.method, "probes", False)
 
 
 # Nothing but a vanishing gradient ends these runs: SciPy's other criteria are off.

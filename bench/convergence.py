@@ -3,8 +3,8 @@
 An evaluation of f or of g counts 1, wherever it is made. A problem is solved at the first evaluated
 point where the (projected) gradient has no component above 1e-5; the budget is 10,000 evaluations,
 for n >= 1000 variables 100,000. Nothing but the gradient ends a run: SciPy's other criteria are
-switched off (`OFF` in bench/_recorder.py). Nelder-Mead and random_search take no gradients; at
-their points the gradient is looked at, free of charge. "adam, 0.001" is adam with that learning
+switched off (`OFF` in bench/_recorder.py). Nelder-Mead, random_search and spsa take no gradients;
+at their points the gradient is looked at, free of charge. "adam, 0.001" is adam with that learning
 rate, the published constant; all else is at its default.
 
 Every set is split in two halves, problems of even and of odd index: what has been tuned on the

@@ -88,7 +88,7 @@ def lay_out(
         r.memory = reserve(len(method.memory) * int(values["maxcor"]))
     r.rows, r.n = rows, x.size
 
-    V = np.zeros((rows, x.size))
+    V = _rows(rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     for row in (r.p, r.free):
         if row >= 0:
@@ -116,6 +116,15 @@ def lay_out(
     for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
     return V, s, scheduled
+
+
+def _rows(rows: int, n: int) -> Vector:
+    """Zeros, beginning where a cache line does if that matters."""
+    if n < 64:
+        return np.zeros((rows, n))
+    memory = np.zeros(rows * n + 8)
+    first = -memory.ctypes.data % 64 // 8
+    return memory[first : first + rows * n].reshape(rows, n)
 
 
 def _hyper_parameters(
