@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("scipy_gd", "numpy", "scipy", "numba", "scikit-learn", "torch", "jax", "optax", "optimagic")
+PACKAGES = (
+    "scipy_gd",
+    "numpy",
+    "scipy",
+    "numba",
+    "scikit-learn",
+    "torch",
+    "jax",
+    "optax",
+    "optimagic",
+)
 
 
 class Table(NamedTuple):

@@ -177,6 +177,21 @@ def test_example_of_dual_annealing_finds_the_global_minimum(capsys):
     assert "f = 0.0e+00" in capsys.readouterr().out
 
 
+def test_example_of_a_noisy_experiment(capsys):
+    res, experiment = run_example("noisy_experiment.py")
+    assert experiment.readings == res.nfev == 2 * res.nit + 1
+    assert abs(res.x - [0.3, -0.6, 1.0, 0.1, -0.2, 0.5]).max() < 0.1
+    assert "1201 readings" in capsys.readouterr().out
+
+
+def test_example_with_batches(capsys):
+    pytest.importorskip("sklearn")
+    res, right = run_example("early_stopping.py")
+    assert "`patience`" in res.message
+    assert right > 0.95
+    assert "best 38" in capsys.readouterr().out
+
+
 def test_example_with_statsmodels():
     pytest.importorskip("statsmodels")
     ours, theirs = run_example("statsmodels_fit.py")
