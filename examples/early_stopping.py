@@ -1,7 +1,7 @@
 """Logistic regression in mini-batches on real data, stopped when held-out data say so.
 
-scikit-learn ships the data: 569 tumours, 30 features. The same function that L-BFGS-B would minimise
-on all data is minimised by `adam` in batches of 32 rows.
+scikit-learn ships the data: 569 tumours, 30 features. The same function that L-BFGS-B would
+minimise on all data is minimised by `adam` in batches of 32 rows.
 """
 
 import numpy as np
