@@ -34,7 +34,8 @@ class Batches:
     Attributes
     ----------
     order, cursor : ndarray
-        The rows of this epoch, and how many of them have been given out (one number).
+        The rows of this epoch; how many of them have been given out, and how many had been before
+        the last batch.
     closed : bool
         Whether what follows an epoch has been done.
     """
@@ -52,7 +53,7 @@ class Batches:
         self.rows = _length(args[self.which[0]])
         self.size = min(size, self.rows)
         self.order = np.arange(self.rows)
-        self.cursor = np.array([self.rows])
+        self.cursor = np.array([self.rows, self.rows])
         self.closed = True
 
     @property
@@ -64,7 +65,7 @@ class Batches:
         return bool(self.cursor[0] >= self.rows)
 
     def begin_epoch(self) -> None:
-        self.cursor[0] = 0
+        self.cursor[:] = 0
         self.closed = False
         if self.shuffle:
             self.order = self.rng.permutation(self.rows)
@@ -72,11 +73,16 @@ class Batches:
     def next(self) -> tuple[Any, ...]:
         """`args` with the rows of the next batch."""
         begin = int(self.cursor[0])
-        self.cursor[0] = end = min(begin + self.size, self.rows)
+        end = min(begin + self.size, self.rows)
+        self.cursor[:] = end, begin
         rows: Any = self.order[begin:end] if self.shuffle else slice(begin, end)
         return tuple(
             take(each, rows) if k in self.which else each for k, each in enumerate(self.args)
         )
+
+    def give_back(self) -> None:
+        """The last batch has not been evaluated: it will be the next one as well."""
+        self.cursor[0] = self.cursor[1]
 
 
 def _length(array: Any) -> int:
@@ -128,13 +134,19 @@ def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tup
                 "`batch_size` needs arrays in `args` whose first axis has a length in common; "
                 f"{found}: say with `batch_args` which arguments (by position) are cut into batches"
             )
+        for k, each in enumerate(args):
+            if isinstance(each, list | tuple) and len(each) == shared[0]:
+                raise ValueError(
+                    f"`args[{k}]` is a {type(each).__name__} as long as the arrays have rows: make "
+                    "it an array, or say with `batch_args` which arguments are cut into batches"
+                )
         chosen = tuple(k for k, length in lengths.items() if length == shared[0])
     for k in chosen:
         if lengths[k] == 0:
             raise ValueError(f"`args[{k}]` has no rows")
         try:
             take(args[k], np.arange(1))
-        except TypeError:
+        except (TypeError, NotImplementedError):
             raise ValueError(
                 f"`args[{k}]` ({type(args[k]).__name__}) cannot be indexed by rows: convert it, "
                 "for instance a sparse matrix by `.tocsr()`"
@@ -225,10 +237,11 @@ class Sampling:
             return
         x = V[r.average if r.average >= 0 else r.trial].copy()
         loss = objective.value_of(x, self.held_out)
-        if not self.losses or loss < min(self.losses):
-            self.x_best = x
         self.losses.append(loss)
-        since = len(self.losses) - 1 - int(np.nanargmin([*self.losses, np.inf]))
+        lowest = int(np.argmin(np.where(np.isnan(self.losses), np.inf, self.losses)))
+        since = len(self.losses) - 1 - lowest
+        if since == 0 and loss < np.inf:
+            self.x_best = x
         self.stopped = since >= self.patience
 
     def chosen(self, V: Vector, r: Any, row: int) -> Vector:

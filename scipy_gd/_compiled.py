@@ -75,6 +75,7 @@ if k >= len(tables[0]):
 """
 _BATCH = """
 rows = order[cursor[0] : cursor[0] + size]
+cursor[1] = cursor[0]
 cursor[0] += rows.size
 data = ({data})
 """

@@ -113,6 +113,8 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
         If `compiled` is True and the run cannot be compiled; the message says why.
     """
     r, objective = run.r, run.objective
+    batches = run.sampling.batches if run.sampling else None
+    args = objective.args if batches is None else batches.args
     begun = perf_counter()
     deadline = begun + maxtime
     loop = None
@@ -123,7 +125,7 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
             if compiled:
                 raise ValueError(f"`compiled=True` is not possible: {reason}") from reason
     try:
-        if loop and not loop.ready(objective.args):
+        if loop and not loop.ready(args):
             if not compiled:
                 # the first evaluation may compile the user's functions
                 interpret(run, begun)
@@ -134,7 +136,7 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
             worthwhile = r.ask and deadline - perf_counter() > WORTHWHILE
             if not (compiled or worthwhile):
                 loop = None
-            elif error := loop.compile(objective.args):
+            elif error := loop.compile(args):
                 if compiled:
                     raise ValueError(f"`compiled=True` is not possible: {error}") from error
                 loop = None
@@ -155,6 +157,8 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
     except OutOfBudget:
         run.end(MAXFEV)
         run.pending &= ~NOISE  # it has been drawn already
+        if batches is not None:
+            batches.give_back()
     except Halt:
         run.end(CALLBACK)
 

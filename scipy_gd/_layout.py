@@ -39,6 +39,10 @@ def lay_out(
 
     On a sampled objective values cannot be compared: no line search, no best point.
     """
+    if sampled and not method.needs & GRADIENT:
+        raise ValueError(
+            f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
+        )
     if sampled and opts["ftol"] >= 0.0:
         raise ValueError("`ftol` compares values, which a sampled objective (mini-batches) forbids")
     s = blank()
@@ -212,13 +216,15 @@ def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict
     for group in groups:
         try:
             where, hyper = group
-            np.empty(n)[where]
+            members = np.arange(n)[where].size
             items = dict(hyper).items()
         except (TypeError, ValueError, IndexError):
             raise ValueError(
                 "`groups` must be pairs of a slice (or other index of parameters) and a dict of "
                 f"hyper-parameters, got {group!r:.80}"
             ) from None
+        if members == 0:
+            raise ValueError(f"`groups`: there are {n} parameters, and none of them in {where!r}")
         for name, value in items:
             if name not in values:
                 raise ValueError(

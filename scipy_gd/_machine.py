@@ -130,7 +130,8 @@ def idle(r):
 
 @inlined
 def ran_away(V, r, moved):
-    if r.f > r.f_start + 1e4 * (1.0 + abs(r.f_start)):
+    # the values of samples may be of any size
+    if not r.sampled and r.f > r.f_start + 1e4 * (1.0 + abs(r.f_start)):
         return True
     r.reach += moved  # never below max |x|; measured anew only when it looks far
     if r.reach > r.far:

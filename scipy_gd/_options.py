@@ -184,14 +184,15 @@ def _positive(name: str, value: Any, n: int) -> Any:
 
 _decay = per_parameter(number(0, 1, below=True))
 _fraction = per_parameter(number(0, 1, above=True, below=True))
-_nonnegative = per_parameter(number(0, math.inf, below=True))
+_finite = number(0, math.inf, below=True)
+_nonnegative = per_parameter(_finite)
 
 HYPER = {
     "c": Option(
         "Size of the first perturbation, in units of the parameters.", number(0, above=True)
     ),
-    "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", _nonnegative),
-    "A": Option("Steps before which the rate hardly falls, at least 0.", _nonnegative),
+    "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", _finite),
+    "A": Option("Steps before which the rate hardly falls, at least 0.", _finite),
     "momentum": Option("Share of the velocity that is kept in a step, in [0, 1).", _decay),
     "dampening": Option(
         "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the "

@@ -196,7 +196,7 @@ def _sampling(
 ) -> Sampling | None:
     """Batches and epochs, if there are any; `opts` gets the number of steps they make."""
     if opts["batch_size"] is None:
-        for name in given.keys() & {"epochs", "batch_args", "validation", "patience"}:
+        for name in given.keys() & {"epochs", "shuffle", "batch_args", "validation", "patience"}:
             if given[name] is not None:
                 raise ValueError(f"`{name}` needs a `batch_size`")
         return Sampling(None) if method.probes else None
@@ -211,6 +211,8 @@ def _sampling(
     held_out = None
     if opts["validation"] is not None:
         held_out = held_out_arguments(args, batches.which, opts["validation"])
+    elif given.get("patience") is not None:
+        raise ValueError("`patience` needs a `validation`")
     return Sampling(batches, held_out, opts["patience"])
 
 
