@@ -38,9 +38,11 @@ def test_50_and_50_steps_are_100(method, rate):
     if isinstance(rate, str) and ("g" not in method.supplied or method.probes):
         return
     options = {} if rate is None else {"learning_rate": rate}
-    whole = solve(method, maxiter=100, **options)
-    half = solve(method, maxiter=50, **options)
-    assert_same(solve(method, maxiter=50, resume=again(half.state), **options), whole)
+    whole, parts = solve(method, maxiter=100, **options), (50, 50)
+    if whole.nit < 100:  # it has converged before
+        whole, parts = solve(method, maxiter=10, **options), (4, 6)
+    part = solve(method, maxiter=parts[0], **options)
+    assert_same(solve(method, maxiter=parts[1], resume=again(part.state), **options), whole)
 
 
 @pytest.mark.parametrize("stop", [{"maxfev": 11}, {"maxtime": 0.0}, "callback"])
@@ -99,7 +101,7 @@ def test_in_another_process(tmp_path):
 
 def test_a_state_is_small_and_plain():
     state = solve(adam, maxiter=50).state
-    assert len(pickle.dumps(state)) < 3000
+    assert len(pickle.dumps(state)) < 5000
     assert repr(state) == "<state of adam after 50 iterations>"
     assert {type(value) for value in state.values()} <= {np.ndarray, str, int, dict}
 
@@ -111,7 +113,7 @@ def test_the_state_is_not_used_up():
 
 
 @pytest.mark.parametrize(
-    ("method", "options", "error", "message"),
+    ("other", "options", "error", "message"),
     [
         (gd, {}, ValueError, "is the state of adam, not of gd"),
         (adam, {"learning_rate": "armijo"}, ValueError, "with other options"),
@@ -126,10 +128,10 @@ def test_the_state_is_not_used_up():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(method, options, error, message):
+def test_what_does_not_fit_is_refused(other, options, error, message):
     state = solve(adam, maxiter=5, learning_rate=1e-3).state
     with pytest.raises(error, match=message):
-        solve(method, **{"resume": state} | options)
+        solve(other, **{"resume": state} | options)
 
 
 def test_another_size_is_refused():
