@@ -43,8 +43,13 @@ def lay_out(
         raise ValueError(
             f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
         )
-    if sampled and opts["ftol"] >= 0.0:
-        raise ValueError("`ftol` compares values, which a sampled objective (mini-batches) forbids")
+    for name, what in (("ftol", "values"), ("xtol", "steps")):
+        if sampled and opts[name] >= 0.0:
+            raise ValueError(
+                f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
+            )
+    if opts["averaging"] is not None and "average" in method.states:
+        raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
     s = blank()
     r = named(s)
     needs = method.needs

@@ -59,6 +59,11 @@ def test_other_averages_are_refused(bad):
         fit(averaging=bad)
 
 
+def test_a_method_with_an_average_of_its_own_takes_no_other():
+    with pytest.raises(ValueError, match="schedule_free_sgd, which makes its own"):
+        fit(schedule_free_sgd, averaging="polyak")
+
+
 # --- clipping
 
 

@@ -188,6 +188,8 @@ def test_what_has_no_rows_passes_through():
         ((X, Y), {"batch_size": None}, "`epochs` needs a `batch_size`"),
         ((X, Y), {"learning_rate": "armijo"}, "cannot be compared"),
         ((X, Y), {"ftol": 1e-3}, "`ftol` compares values"),
+        ((X, Y), {"xtol": 1e-3}, "`xtol` compares steps"),
+        ((X, Y), {"patience": 3}, "`patience` needs a `validation`"),
         ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must hold the 2 arrays"),
     ],
 )

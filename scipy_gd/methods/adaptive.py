@@ -162,8 +162,8 @@ def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """RAdam: Adam whose first steps are rectified, since their mean squares are uncertain.
 
     The steps are those of momentum (the first five, for the usual `beta2`) until the length q of
-    the average of the squares is above 5. As `torch.optim.RAdam`, which adds the guard to the mean
-    square before its bias is corrected; the paper has none, and the limit 4.
+    the average of the squares is above 5. As `torch.optim.RAdam`, which adds the guard to the root
+    of the mean square before its bias is corrected; the paper has none, and the limit 4.
 
     References
     ----------
