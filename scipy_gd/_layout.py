@@ -53,6 +53,9 @@ def lay_out(
     s = blank()
     r = named(s)
     needs = method.needs
+    if opts["groups"] is not None:  # a rate of a group is a rate that is given
+        values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+        opts = opts | grouped(opts["groups"], values, method, x.size)
     rule = _rule(method, opts, sampled)
     searching = rule >= _state.ARMIJO
     values, scheduled = _hyper_parameters(method, rule, x, opts)
@@ -141,8 +144,6 @@ def _hyper_parameters(
 ) -> tuple[dict[str, Any], list[Scheduled]]:
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
-    if opts["groups"] is not None:
-        values |= grouped(opts["groups"], values, method, x.size)
     if values.get("maxcor") == 0:
         values["maxcor"] = memory_for(x.size)
     if isinstance(values["learning_rate"], str):

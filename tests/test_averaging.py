@@ -115,6 +115,12 @@ def test_groups_are_arrays_in_short():
     np.testing.assert_array_equal(path(adamw, groups=groups), expected)
 
 
+def test_a_rate_of_a_group_is_taken_by_methods_at_auto():
+    groups = [(slice(0, 2), {"learning_rate": 1e-3}), (slice(2, 4), {"learning_rate": 1e-4})]
+    expected = path(adam, learning_rate=[1e-3, 1e-3, 1e-4, 1e-4])
+    np.testing.assert_array_equal(path(adam, learning_rate="auto", groups=groups), expected)
+
+
 def test_groups_may_follow_schedules():
     schedule = schedules.exponential(1e-3, 0.9)
     groups = [(slice(0, 2), {"momentum": lambda t: 1 - 1 / t, "learning_rate": schedule})]
