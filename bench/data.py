@@ -10,8 +10,8 @@ constant for the textbook's methods, a rate of its own for the tuning-free ones.
 is "-".
 
 The last table asks every first-order method for the two convex problems of 100 epochs. (The last
-batch of breast cancer has 7 of its 455 rows, with the weight of 64.) The picture has the medians of tuned runs against epochs and
-against seconds (of the run alone, on one thread; one seed).
+batch of breast cancer has 7 of its 455 rows, with the weight of 64.) The picture has
+tuned runs of one seed against epochs and against seconds (of the run alone, on one thread).
 """
 
 import time
