@@ -20,7 +20,7 @@ from ._machine import tell
 from ._objective import Objective, Probe, scalar, vector
 from ._run import result_of, so_far
 from ._saved import State, restore, save
-from ._state import GRADIENT, HESSIAN, NOISE, VALUE
+from ._state import GRADIENT, HESSIAN, VALUE
 
 if TYPE_CHECKING:
     from ._method import Method
@@ -163,15 +163,11 @@ class AskTell:
         run, r, objective = self._run, self._run.r, self._run.objective
         assert run.rng is not None
         self._before = {"rng": copy.deepcopy(run.rng.bit_generator.state)}
-        if run.sampling is not None:
-            run.sampling.arguments(run.V, r, None, run.save)
-        elif run.scheduled and run.at_its_end:
-            run.save()
-        if r.ask & NOISE:
-            run.rng.standard_normal(out=run.V[r.z])
+        if objective.probe is not None:
+            self._before["probes"] = objective.probe.t
+        run.prepare()
         x: Vector = run.V[r.trial].copy()
         if (probe := objective.probe) is not None:
-            self._before["probes"] = probe.t
             if run.sampling is not None and run.sampling.last:
                 return x[np.newaxis]
             ahead, behind, self._quotient = probe(x, self._box)
@@ -253,9 +249,7 @@ class AskTell:
 
     def _advance(self, f: float, g: Vector) -> None:
         run, r = self._run, self._run.r
-        if r.nit + 2 <= r.maxiter:
-            for each in run.scheduled:
-                each.set(r.nit + 2, f)
+        run.follow(f)
         run.objective.f = f
         tell(run.V, run.s, f, g)
         if r.ending == BROKEN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from ._inputs import Vector
 
 if TYPE_CHECKING:
-    from ._objective import Objective
+    from ._drive import Run
 
 
 class Batches:
@@ -209,20 +209,17 @@ class Sampling:
         self.x_best: Vector | None = None
         self.stopped = self.last = False
 
-    def arguments(
-        self, V: Vector, r: Any, objective: Objective | None, save: Callable[[], None]
-    ) -> tuple[Any, ...] | None:
-        """The arguments of the next evaluation; all data for the last one, at the chosen point.
-
-        `save` is called before a point is put in the place of the last iterate.
-        """
-        batches = self.batches
+    def arguments(self, run: Run) -> tuple[Any, ...] | None:
+        """The arguments of the next evaluation; all data for the last one, at the chosen point."""
+        V, r, batches = run.V, run.r, self.batches
         if batches is not None and batches.exhausted and not batches.closed:
             batches.closed = True
-            self._end_epoch(V, r, objective)
+            if self.held_out is not None:
+                x = current(V, r, r.trial)
+                self._end_epoch(x, run.objective.value_of(x, self.held_out))
         self.last = r.nit + 2 > r.maxiter or self.stopped
         if self.last:
-            save()
+            run.save()  # before a point is put in the place of the last iterate
             r.maxiter = r.nit + 1
             V[r.trial] = self.chosen(V, r, r.trial)
             return None if batches is None else batches.args
@@ -232,11 +229,7 @@ class Sampling:
             batches.begin_epoch()
         return batches.next()
 
-    def _end_epoch(self, V: Vector, r: Any, objective: Objective | None) -> None:
-        if self.held_out is None or objective is None:
-            return
-        x = V[r.average if r.average >= 0 else r.trial].copy()
-        loss = objective.value_of(x, self.held_out)
+    def _end_epoch(self, x: Vector, loss: float) -> None:
         self.losses.append(loss)
         lowest = int(np.argmin(np.where(np.isnan(self.losses), np.inf, self.losses)))
         since = len(self.losses) - 1 - lowest
@@ -246,7 +239,10 @@ class Sampling:
 
     def chosen(self, V: Vector, r: Any, row: int) -> Vector:
         """The point to return: the best on held-out data, an average, or the iterate in `row`."""
-        if self.x_best is not None:
-            return self.x_best
-        point: Vector = V[r.average if r.average >= 0 and r.nit > 0 else row]
-        return point
+        return current(V, r, row) if self.x_best is None else self.x_best.copy()
+
+
+def current(V: Vector, r: Any, row: int) -> Vector:
+    """A copy of the average, where there is one already, or of the iterate in `row`."""
+    point: Vector = V[r.average if r.average >= 0 and r.nit > 0 else row]
+    return point.copy()

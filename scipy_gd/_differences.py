@@ -7,9 +7,9 @@ away from zero. Every point stays in the box; a component that cannot move at al
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from ._kernel import EXACT, compiled, g_type
+from ._kernel import compiled, g_type, local
 
 EPS = float(np.finfo(float).eps)
 POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
@@ -17,7 +17,6 @@ POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
 
 flags = types.Array(types.boolean, 1, "C")
 matrix = types.Array(types.float64, 2, "C")
-local = njit(**EXACT)
 
 
 @local

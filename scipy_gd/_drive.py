@@ -90,6 +90,24 @@ class Run:
         if self.rng is not None:
             self.saved["rng"] = copy.deepcopy(self.rng.bit_generator.state)
 
+    def prepare(self) -> None:
+        """What precedes an evaluation: its batch, a state to go on from, its noise."""
+        if self.sampling is not None:
+            args = self.sampling.arguments(self)
+            self.objective.sample(args, self.sampling.last)
+        elif self.at_its_end:
+            self.save()
+        if self.r.ask & NOISE:
+            assert self.rng is not None
+            self.rng.standard_normal(out=self.V[self.r.z])
+
+    def follow(self, f: float) -> None:
+        """Set what is scheduled for the step that follows an evaluation with the value `f`."""
+        t = self.r.nit + 2
+        if t <= self.r.maxiter:
+            for each in self.scheduled:
+                each.set(t, f)
+
     def end(self, ending: int) -> None:
         self.pending = self.r.ask
         self.r.ending, self.r.ask = ending, DONE
@@ -176,23 +194,17 @@ def interpret(run: Run, until: float) -> None:
     At least one evaluation is made.
     """
     V, s, r, objective, scheduled = run.V, run.s, run.r, run.objective, run.scheduled
+    prepared = bool(scheduled) or run.sampling is not None or r.needs & NOISE
     rows, ask, seen = list(V[:POINTS]), r.ask, r.nit
     hess = V[r.hess : r.hess + r.n]
     while ask:
-        if run.sampling is not None:
-            args = run.sampling.arguments(V, r, objective, run.save)
-            objective.sample(args, run.sampling.last)
-        elif scheduled and run.at_its_end:
-            run.save()
-        if ask & NOISE:
-            assert run.rng is not None
-            run.rng.standard_normal(out=V[r.z])
+        if prepared:
+            run.prepare()
         f, g = objective(x := rows[r.trial], ask)
         if ask & HESSIAN:
             hess[:] = objective.hessian(x, g)
-        if seen + 2 <= r.maxiter:
-            for each in scheduled:
-                each.set(seen + 2, f)
+        if scheduled:
+            run.follow(f)
         ask = tell(V, s, f, g)
         if r.nit != seen:
             seen += 1

@@ -49,6 +49,9 @@ FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp",
 # an iteration in few dimensions would mostly do.
 EXACT: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
+local = njit(**EXACT)
+"""For functions that are compiled into others."""
+
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
 PARTS = ("_state", "_kernel", "_steps", "_machine", "_differences")
 STAMP = zlib.crc32(b"".join(Path(__file__).with_name(f"{m}.py").read_bytes() for m in PARTS))

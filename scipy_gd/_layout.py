@@ -80,7 +80,7 @@ def lay_out(
     if "free" in method.supplied:
         r.free = reserve(1)
     if arrays:
-        r.arrays = reserve(len(arrays))
+        r.arrays, r.array_rows = reserve(len(arrays)), len(arrays)
     if method.states:
         r.states, r.state_rows = reserve(len(method.states)), len(method.states)
     if opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes:

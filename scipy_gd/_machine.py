@@ -40,12 +40,13 @@ from ._kernel import (
     call_kernel,
     compiled,
     g_type,
+    local,
     norm,
     record,
     s_type,
 )
 from ._state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
-from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest, local
+from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest
 
 
 @local

@@ -6,6 +6,7 @@ differences and counts the real calls. It knows nothing of methods, steps or end
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -257,6 +258,7 @@ class Objective:
         return list(self.map(fun, points))
 
 
+@functools.cache
 def _differences() -> Any:
     from . import _differences as module  # compiled, or loaded, where a run needs it
 

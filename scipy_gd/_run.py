@@ -65,7 +65,7 @@ def run(
     x = starting_point(x0)
     box = limits(bounds, x.size)
     _refuse_constraints(constraints)
-    listener(callback)
+    told = listener(callback)
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
@@ -116,7 +116,7 @@ def run(
             restore(this, method, opts["resume"], not isinstance(opts["learning_rate"], str))
         elif method.probes and isinstance(opts["learning_rate"], str) and opts["maxiter"] > 0:
             _calibrate(this, opts)
-        log = _watch(this, method, callback, opts)
+        log = _watch(this, method, callback, told, opts)
         bar = shown(this, method.__name__) if opts["progress"] else contextlib.nullcontext()
         try:
             with bar:
@@ -153,10 +153,13 @@ def _calibrate(run: Run, opts: dict[str, Any]) -> None:
 
 
 def _watch(
-    run: Run, method: Method, callback: Any, opts: dict[str, Any]
+    run: Run,
+    method: Method,
+    callback: Any,
+    told: Callable[[OptimizeResult], Any] | None,
+    opts: dict[str, Any],
 ) -> dict[str, list[Vector] | History]:
     """Let the run be watched, if anybody wants it; what it will have logged, for the result."""
-    told = listener(callback)
     log: dict[str, Any] = {}
     if opts["return_all"]:
         log["allvecs"] = []
@@ -278,37 +281,34 @@ def _intermediate(run: Run, given: Any) -> Callable[[], OptimizeResult]:
 
 def so_far(run: Run, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
-    V, r, objective = run.V, run.r, run.objective
+    V, r = run.V, run.r
     started = r.nit >= 0
     return OptimizeResult(
         x=V[r.best if started else r.trial].copy(),
         fun=r.f_best if started else np.nan,
-        nit=max(r.nit, 0),
-        nfev=objective.nfev,
-        njev=objective.njev,
-        nhev=objective.nhev,
+        **_counts(run),
         success=False,
         status=-1,
         message=message,
     )
 
 
+def _counts(run: Run) -> dict[str, int]:
+    objective = run.objective
+    return {
+        "nit": max(run.r.nit, 0),
+        "nfev": objective.nfev,
+        "njev": objective.njev,
+        "nhev": objective.nhev,
+    }
+
+
 def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any]) -> OptimizeResult:
+    """The result of a run that has ended."""
     V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
-    ending, started = r.ending, r.nit >= 0
-    at_the_end = sampling is not None and sampling.last
-    here = ending == CONVERGED or at_the_end
-    row = (r.x if here else r.best) if started else r.trial
-    x, g = V[row].copy(), None
-    f = (r.f if here else r.f_best) if started else objective.f
-    if r.needs & GRADIENT and started and objective.probe is None:
-        g = V[row + POINTS].copy()
-    if sampling is not None and not at_the_end and ending != NONFINITE:
-        # stopped on the way: what is told of the point is told of all data
-        if started and ending in (MAXFEV, MAXTIME, CALLBACK):
-            x = sampling.chosen(V, r, r.x).copy()
-        f, g = _evaluated(objective, x, sampling, g is not None)
-    probed = objective.probe is not None
+    ending, started, probed = r.ending, r.nit >= 0, objective.probe is not None
+    on_the_way = sampling is not None and not sampling.last and ending != NONFINITE
+    x, f, g = _on_all_data(run) if on_the_way else _told(run)
     if (sampling is None or probed) and started and ending != CONVERGED:
         # an average, or a gradient that the user has and the method has no use for
         averaged = opts["averaging"] is not None and r.nit > 0 and not probed
@@ -317,19 +317,15 @@ def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any])
             f, x, g = _other_point(objective, V[r.average].copy() if averaged else x, f, x, g)
             if g is not None and _gnorm(x, g, box) <= opts["gtol"]:
                 ending = CONVERGED
-    if at_the_end and ending == MAXITER and sampling is not None and sampling.batches is not None:
-        ending = (
-            EARLY if sampling.stopped else EPOCHS if opts["maxiter"] == opts["steps"] else MAXITER
-        )
+    if ending == MAXITER and sampling is not None and sampling.batches is not None:
+        complete = opts["maxiter"] == opts["steps"]
+        ending = EARLY if sampling.stopped else EPOCHS if complete else MAXITER
     status, success, message = ENDINGS[ending]
     return OptimizeResult(
         x=x,
         fun=f,
         **({} if g is None else {"jac": g}),
-        nit=max(r.nit, 0),
-        nfev=objective.nfev,
-        njev=objective.njev,
-        nhev=objective.nhev,
+        **_counts(run),
         status=status,
         success=success or (ending == MAXITER and opts["maxiter_is_success"]),
         message=message,
@@ -337,16 +333,31 @@ def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any])
     )
 
 
-def _evaluated(
-    objective: Objective, x: Vector, sampling: Sampling, slope: bool
-) -> tuple[float, Vector | None]:
-    """Value and gradient on all data, with the calls that were reserved for this."""
+def _told(run: Run) -> tuple[Vector, float, Vector | None]:
+    """Point, value and gradient of the result, as the run has been told them."""
+    V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
+    if r.nit < 0:
+        return V[r.trial].copy(), objective.f, None
+    here = r.ending == CONVERGED or (sampling is not None and sampling.last)
+    row = r.x if here else r.best
+    slope = r.needs & GRADIENT and objective.probe is None
+    return V[row].copy(), r.f if here else r.f_best, V[row + POINTS].copy() if slope else None
+
+
+def _on_all_data(run: Run) -> tuple[Vector, float, Vector | None]:
+    """The same of a sampled run that was stopped on the way, with the calls reserved for this."""
+    V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
+    assert sampling is not None
+    started, g = r.nit >= 0, None
+    x = V[r.best if started else r.trial].copy()
+    if started and r.ending in (MAXFEV, MAXTIME, CALLBACK):
+        x = sampling.chosen(V, r, r.x)
     objective.sample(sampling.batches.args if sampling.batches else None, True)
-    f, g = objective(x, VALUE)[0], None
-    if slope:
+    f = objective(x, VALUE)[0]
+    if started and r.needs & GRADIENT and objective.probe is None:
         with contextlib.suppress(OutOfBudget):
             g = objective(x, GRADIENT)[1].copy()
-    return f, g
+    return x, f, g
 
 
 def _other_point(

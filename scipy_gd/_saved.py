@@ -74,7 +74,18 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         raise TypeError("`resume` must be the `state` of a result of this version") from None
     if name != method.__name__:
         raise ValueError(f"`resume` is the state of {name}, not of {method.__name__}")
-    shape = ("rows", "n", "rule", "states", "arrays", "bounds", "average", "clipped", "sampled")
+    shape = (
+        "rows",
+        "n",
+        "rule",
+        "states",
+        "arrays",
+        "array_rows",
+        "bounds",
+        "average",
+        "clipped",
+        "sampled",
+    )
     if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in shape):
         raise ValueError(
             "`resume` is the state of a run with other options or another number of parameters"
@@ -83,7 +94,7 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
     steps = r.maxiter
     # limits and hyper-parameters may be new ones
-    fresh = {row: V[row].copy() for row in _given_rows(r, len(V))}
+    fresh = {row: V[row].copy() for row in _given_rows(r)}
     now = {field: getattr(r, field) for field in OF_THE_CALL}
     h, alpha = list(r.h), r.alpha
     run.s[0] = saved
@@ -125,12 +136,7 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         go_on(run.V, run.s)
 
 
-def _given_rows(r: Any, rows: int) -> list[int]:
+def _given_rows(r: Any) -> list[int]:
     """The rows of V that hold what the user has given: bounds, and one value per parameter."""
-    first = [r.bounds, r.bounds + 1] if r.bounds >= 0 else []
-    if r.arrays >= 0:
-        last = min(
-            (k for k in (r.states, r.clipped, r.average, r.memory) if k > r.arrays), default=rows
-        )
-        first += range(r.arrays, last)
-    return first
+    bounds = [r.bounds, r.bounds + 1] if r.bounds >= 0 else []
+    return [*bounds, *range(r.arrays, r.arrays + r.array_rows)]

@@ -42,6 +42,7 @@ RECORD = np.dtype(
         ("free", "i8"),
         ("bounds", "i8"),
         ("arrays", "i8"),
+        ("array_rows", "i8"),
         ("states", "i8"),
         ("state_rows", "i8"),
         ("memory", "i8"),

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from ._endings import PRECISION
-from ._kernel import EXACT, norm
+from ._kernel import EXACT, local, norm
 from ._state import (
     ARMIJO,
     BOLD,
@@ -45,7 +45,6 @@ ACCEPT, STAY, RETRY, ANEW = range(4)
 C1 = 1e-4
 TRIALS = 40
 
-local = njit(**EXACT)  # compiled into `tell`
 inlined = njit(forceinline=True, **EXACT)  # what a step at a fixed rate passes through
 
 

@@ -266,6 +266,13 @@ def test_held_out_data_choose_the_point_and_stop():
     assert res.fun == Loss().fun(res.x, X, Y)
 
 
+def test_the_first_held_out_loss_is_not_that_of_an_average_of_nothing():
+    options = {"batch_size": 50, "epochs": 1, "validation": (X, Y), "averaging": "polyak"}
+    res, loss = run(w0=(5.0, 5.0), learning_rate=1e-3, **options)
+    after_one_step = np.array([5.0, 5.0]) - 1e-3 * loss.jac(np.array([5.0, 5.0]), X, Y)
+    assert res.validation_losses == [pytest.approx(loss.fun(after_one_step, X, Y), rel=1e-12)]
+
+
 def test_a_stop_on_the_way_is_told_of_all_data():
     def stop(intermediate_result):
         if intermediate_result.nit == 5:
