@@ -69,7 +69,8 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
     try:
         saved = record(np.asarray(state["s"], RECORD).tobytes())[0]
         kept = np.asarray(state["V"], float)
-        counts, name, nit = state["counts"], state["method"], state["nit"]
+        nfev, njev, nhev = map(int, state["counts"])
+        name, nit = state["method"], int(state["nit"])
     except (TypeError, KeyError, ValueError, IndexError):
         raise TypeError("`resume` must be the `state` of a result of this version") from None
     if name != method.__name__:
@@ -113,7 +114,7 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
     for each in run.scheduled:
         each.set(max(r.nit, 0) + 1, r.f)
     objective, sampling = run.objective, run.sampling
-    objective.nfev, objective.njev, objective.nhev = map(int, counts)
+    objective.nfev, objective.njev, objective.nhev = nfev, njev, nhev
     objective.maxfev = min(objective.maxfev + objective.nfev, 2**62)
     objective.f = r.f_trial
     if "rng" in state and run.rng is not None:
@@ -127,7 +128,7 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         sampling.losses, sampling.x_best = list(state["losses"]), state["x_best"]
         if sampling.batches is not None:
             order = np.asarray(state["order"])
-            if order.shape != sampling.batches.order.shape:
+            if not np.array_equal(np.sort(order), np.arange(sampling.batches.rows)):
                 raise ValueError("`resume` is the state of a run with another number of rows")
             sampling.batches.order = order.copy()
             sampling.batches.cursor[:] = state["cursor"]

@@ -120,6 +120,8 @@ def test_the_state_is_not_used_up():
         (adam, {"averaging": "polyak"}, ValueError, "with other options"),
         (adam, {"resume": "nonsense"}, TypeError, "must be the `state` of a result"),
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
+        (adam, {"counts": 3}, TypeError, "must be the `state` of a result"),
+        (adam, {"nit": "many"}, TypeError, "must be the `state` of a result"),
         (
             adam,
             {"learning_rate": schedules.reduce_on_plateau(0.1, 0.5, 10)},
@@ -130,8 +132,21 @@ def test_the_state_is_not_used_up():
 )
 def test_what_does_not_fit_is_refused(other, options, error, message):
     state = solve(adam, maxiter=5, learning_rate=1e-3).state
+    state |= {name: value for name, value in options.items() if name in state}
+    options = {name: value for name, value in options.items() if name not in state}
     with pytest.raises(error, match=message):
         solve(other, **{"resume": state} | options)
+
+
+def test_rows_that_are_not_there_are_refused():
+    def fit(**options):
+        options = {"batch_size": 7, "maxiter": 5, "rng": 1, "learning_rate": 1e-3} | options
+        return minimize(loss, np.zeros(3), (DATA,), jac=True, method=sgd, options=options)
+
+    state = fit().state
+    state["order"] = state["order"] + 1
+    with pytest.raises(ValueError, match="another number of rows"):
+        fit(resume=state)
 
 
 def test_another_size_is_refused():
