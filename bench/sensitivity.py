@@ -23,7 +23,7 @@ FAMILIES = {
     "along the gradient": ["sgd", "momentum", "nesterov", "dowg", "schedule_free_sgd"],
     "adaptive": ["adagrad", "rmsprop", "rmsprop_nesterov", "adadelta", "lion", "prodigy"],
     "adam and its like": ["adam", "amsgrad", "nadam", "adamax", "yogi", "adabelief"],
-    "and more of them": ["adamw", "radam", "adabound", "swats", "schedule_free_adamw"],
+    "other variants of adam": ["adamw", "radam", "adabound", "swats", "schedule_free_adamw"],
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._inputs import Vector
+from ._machine import share
 
 if TYPE_CHECKING:
     from ._drive import Run
@@ -162,18 +163,29 @@ def held_out_arguments(
     Raises
     ------
     ValueError
-        If `given` has neither as many members as `args` nor as many as are cut into batches.
+        If `given` has neither as many members as `args` nor as many as are cut into batches, or
+        these are no rows like those of `args`.
     """
     given = given if isinstance(given, tuple) else (given,)
+    held_out: tuple[Any, ...]
     if len(given) == len(args):
-        return tuple(given)
-    if len(given) == len(which):
+        held_out = given
+    elif len(given) == len(which):
         replaced = dict(zip(which, given, strict=True))
-        return tuple(replaced.get(k, each) for k, each in enumerate(args))
-    raise ValueError(
-        f"`validation` must hold the {len(which)} arrays that are cut into batches (or all of "
-        f"`args`) for other data, got {len(given)}"
-    )
+        held_out = tuple(replaced.get(k, each) for k, each in enumerate(args))
+    else:
+        raise ValueError(
+            f"`validation` must hold the {len(which)} arrays that are cut into batches (or all of "
+            f"`args`) for other data, got {len(given)}"
+        )
+    shapes = [np.shape(held_out[k]) for k in which]
+    wanted = [tuple(args[k].shape[1:]) for k in which]
+    if [shape[1:] for shape in shapes] != wanted or len({shape[:1] for shape in shapes}) != 1:
+        raise ValueError(
+            "`validation` must hold arrays of equally many rows, of the shapes "
+            f"{[('m', *rest) for rest in wanted]}, got shapes {shapes}".replace("'m'", "m")
+        )
+    return held_out
 
 
 class Sampling:
@@ -243,6 +255,9 @@ class Sampling:
 
 
 def current(V: Vector, r: Any, row: int) -> Vector:
-    """A copy of the average, where there is one already, or of the iterate in `row`."""
-    point: Vector = V[r.average if r.average >= 0 and r.nit > 0 else row]
-    return point.copy()
+    """A copy of the iterate in `row`, or of the average of the iterates up to it."""
+    point: Vector = V[row].copy()
+    if r.average >= 0 and r.nit > 0:
+        late = share.py_func(r) if r.averaging > 0.0 and row == r.trial else 0.0  # not arrived yet
+        point = V[r.average] + late * (point - V[r.average])
+    return point

@@ -410,13 +410,16 @@ class Loop:
                 spent = entry(
                     *(V, s, tell, args, steps, budget, pause, reach, start, tables, noise), *rows
                 )
+                if spent:
+                    raise OutOfBudget
+            except BaseException:
+                run.undo()
+                raise
             finally:
                 objective.nfev += r.nfev
                 objective.njev += r.njev
                 objective.nhev += r.nhev
                 r.nfev = r.njev = r.nhev = 0
-            if spent:
-                raise OutOfBudget
             if run.report is not None:
                 run.report()
             if run.watch is not None:

@@ -108,6 +108,12 @@ class Run:
             for each in self.scheduled:
                 each.set(t, f)
 
+    def undo(self) -> None:
+        """What `prepare` did for an evaluation that has failed is not done again."""
+        self.r.ask &= ~NOISE
+        if self.sampling is not None and self.sampling.batches is not None:
+            self.sampling.batches.give_back()
+
     def end(self, ending: int) -> None:
         self.pending = self.r.ask
         self.r.ending, self.r.ask = ending, DONE
@@ -174,9 +180,6 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
             )
     except OutOfBudget:
         run.end(MAXFEV)
-        run.pending &= ~NOISE  # it has been drawn already
-        if batches is not None:
-            batches.give_back()
     except Halt:
         run.end(CALLBACK)
 
@@ -200,9 +203,13 @@ def interpret(run: Run, until: float) -> None:
     while ask:
         if prepared:
             run.prepare()
-        f, g = objective(x := rows[r.trial], ask)
-        if ask & HESSIAN:
-            hess[:] = objective.hessian(x, g)
+        try:
+            f, g = objective(x := rows[r.trial], ask)
+            if ask & HESSIAN:
+                hess[:] = objective.hessian(x, g)
+        except BaseException:
+            run.undo()
+            raise
         if scheduled:
             run.follow(f)
         ask = tell(V, s, f, g)

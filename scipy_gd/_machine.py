@@ -53,23 +53,37 @@ from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest
 def clip(V, r):
     """The gradient that the formula is given: no component, and no norm, above its limit."""
     row = r.x + POINTS
-    square = 0.0
     for i in range(r.n):
-        e = min(max(V[row, i], -r.clip_value), r.clip_value)
-        V[r.clipped, i] = e
-        square += e * e
-    if square > r.clip_norm**2:
+        V[r.clipped, i] = min(max(V[row, i], -r.clip_value), r.clip_value)
+    size = length(V[r.clipped])
+    if size > r.clip_norm:
         for i in range(r.n):
-            V[r.clipped, i] *= r.clip_norm / np.sqrt(square)
+            V[r.clipped, i] *= r.clip_norm / size
+
+
+@local
+def length(a):
+    """The 2-norm, also where squares are too large for a float."""
+    size = norm(a)
+    if size == np.inf:
+        top, square = largest(a), 0.0
+        for i in range(a.size):
+            square += (a[i] / top) ** 2
+        size = top * np.sqrt(square)
+    return size
+
+
+@local
+def share(r):
+    """The next point's weight in the average: uniform (1), or exponential, bias-corrected."""
+    k = r.nit + 1.0
+    return 1.0 / k if r.averaging == 1.0 else (1.0 - r.averaging) / (1.0 - r.averaging**k)
 
 
 @local
 def average(V, r):
-    """The running average of the points after x0: uniform (1), or exponential, bias-corrected."""
-    k = r.nit + 1.0
-    weight = 1.0 / k
-    if r.averaging < 1.0:
-        weight = (1.0 - r.averaging) / (1.0 - r.averaging**k)
+    """The running average of the points after x0."""
+    weight = share(r)
     for i in range(r.n):
         V[r.average, i] += weight * (V[r.x, i] - V[r.average, i])
 

@@ -363,7 +363,8 @@ Raises
 ------
 TypeError, ValueError
     If an argument is not what it should be; the message names it. What `fun`, `jac` or `callback`
-    raise comes out unchanged, with the best point in its attribute ``optimize_result``.
+    raise comes out unchanged, with the best point and, once the run has begun, the `state` in its
+    attribute ``optimize_result``.
 """
 _EXAMPLES = """
 Examples

@@ -112,19 +112,23 @@ def run(
         if sampling is not None:
             differing = isinstance(jac, str) and not method.probes
             objective.reserve = 1 + differing * x.size * (2 if jac == "3-point" else 1)
+        found = isinstance(opts["learning_rate"], str)
         if opts["resume"] is not None:
-            restore(this, method, opts["resume"], not isinstance(opts["learning_rate"], str))
-        elif method.probes and isinstance(opts["learning_rate"], str) and opts["maxiter"] > 0:
-            _calibrate(this, opts)
+            restore(this, method, opts["resume"], rate_is_given=not found)
         log = _watch(this, method, callback, told, opts)
         bar = shown(this, method.__name__) if opts["progress"] else contextlib.nullcontext()
         try:
+            if method.probes and found and opts["resume"] is None and opts["maxiter"] > 0:
+                _calibrate(this, opts)
             with bar:
                 drive(this, maxtime=opts["maxtime"], compiled=opts["compiled"])
         except BaseException as error:
             with contextlib.suppress(AttributeError, TypeError):
                 message = f"Stopped by {type(error).__name__}: {error}"
-                error.optimize_result = so_far(this, message)  # type: ignore[attr-defined]
+                result = so_far(this, message)
+                if this.r.ask and this.r.nit >= 0:
+                    result.state = save(this, method)
+                error.optimize_result = result  # type: ignore[attr-defined]
             raise
         result = result_of(this, box, opts)
     result.update(log, state=save(this, method))

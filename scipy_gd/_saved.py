@@ -91,17 +91,19 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         raise ValueError(
             "`resume` is the state of a run with other options or another number of parameters"
         )
+    if not np.array_equal(kept[_bounds(r)], V[_bounds(r)]):
+        raise ValueError("`resume` is the state of a run with other bounds")
     if any(each.follows_value for each in run.scheduled):
         raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
     steps = r.maxiter
     # limits and hyper-parameters may be new ones
-    fresh = {row: V[row].copy() for row in _given_rows(r)}
+    given = slice(r.arrays, r.arrays + r.array_rows)
+    fresh = V[given].copy()
     now = {field: getattr(r, field) for field in OF_THE_CALL}
     h, alpha = list(r.h), r.alpha
     run.s[0] = saved
     V[:] = kept
-    for row, values in fresh.items():
-        V[row] = values
+    V[given] = fresh
     for field, value in now.items():
         setattr(r, field, value)
     for k, value in enumerate(h):
@@ -137,7 +139,6 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         go_on(run.V, run.s)
 
 
-def _given_rows(r: Any) -> list[int]:
-    """The rows of V that hold what the user has given: bounds, and one value per parameter."""
-    bounds = [r.bounds, r.bounds + 1] if r.bounds >= 0 else []
-    return [*bounds, *range(r.arrays, r.arrays + r.array_rows)]
+def _bounds(r: Any) -> slice:
+    """Their rows of V, if there are any."""
+    return slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)

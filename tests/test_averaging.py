@@ -21,8 +21,8 @@ def fit(method=sgd, **options):
 
 @pytest.mark.parametrize("averaging", ["polyak", 0.9, 0.5])
 def test_averages_by_hand(averaging):
-    """Of the points after x0, the last one (which is not evaluated on a batch) left out."""
-    points = np.array(fit(return_all=True).allvecs)[1:-1]
+    """Of all points after x0, the last one too."""
+    points = np.array(fit(return_all=True).allvecs)[1:]
     res = fit(averaging=averaging)
     if averaging == "polyak":
         expected = points.mean(axis=0)
@@ -82,6 +82,15 @@ def test_the_formula_sees_clipped_gradients(method_, how):
     res = path(rosen_der, **how)
     np.testing.assert_allclose(res.allvecs, path(clipped).allvecs, rtol=1e-12)
     assert res.jac.tolist() == rosen_der(res.x).tolist()  # the result is about the true one
+
+
+def test_gradients_whose_squares_overflow_are_clipped():
+    def huge(x):
+        return 1e300 * (x @ x), 2e300 * x
+
+    options = {"clip_norm": 1.0, "learning_rate": 0.1, "maxiter": 1}
+    res = minimize(huge, [3.0, 4.0], jac=True, method=gd, options=options)
+    np.testing.assert_allclose(res.x, [2.94, 3.92], rtol=1e-12)
 
 
 def test_clipping_does_not_make_a_gradient_small():

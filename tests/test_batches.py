@@ -191,6 +191,8 @@ def test_what_has_no_rows_passes_through():
         ((X, Y), {"xtol": 1e-3}, "`xtol` compares steps"),
         ((X, Y), {"patience": 3}, "`patience` needs a `validation`"),
         ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must hold the 2 arrays"),
+        ((X, Y), {"validation": (X[:, 1:], Y)}, "`validation` must hold arrays of equally many"),
+        ((X, Y), {"validation": (X, Y[1:])}, "`validation` must hold arrays of equally many"),
     ],
 )
 def test_what_cannot_be_is_refused(args, options, message):

@@ -62,6 +62,71 @@ def test_any_stop_can_be_continued(method, stop):
     assert_same(rest, whole)
 
 
+@pytest.mark.parametrize("culprit", ["fun", "jac", "callback"])
+def test_an_error_can_be_continued(method, culprit):
+    calls = dict.fromkeys(("fun", "jac", "callback"), 0)
+
+    def fragile(name, value):
+        calls[name] += 1
+        if calls[name] == (12 if name == culprit else -1):
+            raise ConnectionError("the cluster is gone")
+        return value
+
+    def again_and_again(**options):
+        return minimize(
+            lambda x: fragile("fun", rosen(x)),
+            X0,
+            jac=lambda x: fragile("jac", rosen_der(x)),
+            method=method,
+            callback=lambda x: fragile("callback", None),
+            options={"rng": 3} | options,
+        )
+
+    whole = solve(method, maxiter=30)
+    try:
+        assert_same(again_and_again(maxiter=30), whole)  # it needs less than twelve of them
+    except ConnectionError as error:
+        part = error.optimize_result
+        rest = again_and_again(maxiter=30 - part.nit, resume=again(part.state))
+        if method.probes and culprit == "fun":  # another perturbation is drawn
+            assert rest.nit == whole.nit
+        else:
+            assert_same(rest, whole)
+
+
+def test_an_error_gives_its_batch_back():
+    calls = []
+
+    def fit(fun, **options):
+        options = {"batch_size": 7, "rng": 1, "learning_rate": 1e-3} | options
+        return minimize(fun, np.zeros(3), (DATA,), jac=True, method=sgd, options=options)
+
+    def fragile(w, X):
+        calls.append(X)
+        if len(calls) == 12:
+            raise ConnectionError
+        return loss(w, X)
+
+    with pytest.raises(ConnectionError) as caught:
+        fit(fragile, epochs=3)
+    part = caught.value.optimize_result
+    whole = fit(loss, epochs=3)
+    rest = fit(loss, epochs=None, maxiter=whole.nit - part.nit, resume=part.state)
+    assert (rest.x.tolist(), rest.nit) == (whole.x.tolist(), whole.nit)
+
+
+def test_other_bounds_are_refused():
+    def boxed(high, **options):
+        return minimize(
+            rosen, X0, jac=rosen_der, bounds=[(-2, high)] * 3, method=adam, options=options
+        )
+
+    state = boxed(0.5, maxiter=5).state
+    with pytest.raises(ValueError, match="other bounds"):
+        boxed(0.4, resume=state)
+    assert boxed(0.5, maxiter=5, resume=state).nit == 10
+
+
 @pytest.mark.parametrize("learner", [sgd, momentum, adam], ids=lambda m: m.__name__)
 @pytest.mark.parametrize("epochs", [2, 3])
 def test_batches_go_on_where_they_were(learner, epochs):
