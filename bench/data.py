@@ -123,8 +123,7 @@ def every_method(problems, optima):
     chosen = [p for p in problems if p.name in ("digits: softmax", "breast cancer: logistic")]
     best = [(name, name, {}) for name in FIRST_ORDER]
     best += [
-        (f"{name}, rho 0.99", name, LONGER)
-        for name in ("rmsprop", "rmsprop_nesterov", "adadelta")
+        (f"{name}, rho 0.99", name, LONGER) for name in ("rmsprop", "rmsprop_nesterov", "adadelta")
     ]
     own = [(f"{name}, untuned", name) for name in TUNING_FREE]
     own += [

@@ -144,6 +144,8 @@ def _hyper_parameters(
 ) -> tuple[dict[str, Any], list[Scheduled]]:
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+    if values.get("mincor") == 0:
+        values["mincor"] = values["maxcor"] or 12
     if values.get("maxcor") == 0:
         values["maxcor"] = memory_for(x.size)
     if isinstance(values["learning_rate"], str):
@@ -207,7 +209,7 @@ def _first_rate(method: Method, rule: int, x: Vector) -> float:
 
 def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
-    return min(2 * n + 1, 12 if n <= 50 else 15 if n <= 2000 else 10)
+    return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
 
 
 def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict[str, Any]:

@@ -229,6 +229,10 @@ HYPER = {
     "maxcor": Option(
         "The number of steps that are remembered. 0 chooses by the number of parameters.", count(0)
     ),
+    "mincor": Option(
+        "How many of them count before the 500th step. 0: all, if `maxcor` is given; else 12.",
+        count(0),
+    ),
     "momentum_decay": Option(
         "The momentum of step t is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``; at least 0.",
         _nonnegative,

@@ -590,7 +590,7 @@ def test_schedule_is_asked_for_steps_1_2_3(descent, valley):
 
 def test_hyper_parameters_may_be_arrays_and_schedules(descent, bowl):
     for name, default in descent.hyper.items():
-        if name in ("maxcor", "eta_minus", "step_min", "step_max"):
+        if name in ("maxcor", "mincor", "eta_minus", "step_min", "step_max"):
             continue  # not for each parameter; not felt in so few steps
         value = default * 0.9 + 1e-3
         rate = 0.9 if descent is lion else small_rate(descent, 1e-3)  # long enough for other signs

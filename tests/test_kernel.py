@@ -54,8 +54,10 @@ def by_hand(method, V, s, options, box=None):
         given["hess"] = V[r["hess"] : r["hess"] + n].copy()
     given |= {name: V[r["states"] + k].copy() for k, name in enumerate(method.states)}
     given |= {name: options.get(name, value) for name, value in method.hyper.items()}
+    if method.memory:
+        given |= {"maxcor": int(r["h"][0]), "mincor": int(r["h"][1])}
     for k, name in enumerate(method.memory):
-        m = given["maxcor"] = int(r["h"][0])
+        m = given["maxcor"]
         given[name] = V[r["memory"] + k * m : r["memory"] + (k + 1) * m].copy()
     scalars = {"t": 17.0} if "t" in method.supplied else {}
     if not method.elementwise:
@@ -79,7 +81,9 @@ def run_kernel(method, V, s, searching=False, bounded=False, arrays=()):
 @pytest.mark.parametrize("seed", range(3))
 def test_fused_step_equals_the_formula(method, seed):
     rng = np.random.default_rng(seed)
-    numbers = {name: value for name, value in method.hyper.items() if name != "maxcor"}
+    numbers = {
+        name: value for name, value in method.hyper.items() if name not in ("maxcor", "mincor")
+    }
     options = {name: value * rng.uniform(0.5, 1.0) + 1e-4 for name, value in numbers.items()}
     V, s = mid_run(method, rng, learning_rate=0.3, **options)
     d, states = by_hand(method, V, s, options)

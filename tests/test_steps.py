@@ -202,6 +202,34 @@ def test_lbfgs_forgets_all_but_the_last_pairs():
     assert long[5].tolist() != short[5].tolist()
 
 
+@pytest.mark.parametrize(("count", "pairs"), [(3, 4), (400, 5), (503, 5), (509, 10), (900, 20)])
+def test_lbfgs_lets_more_pairs_count_on_long_runs(count, pairs):
+    rng = np.random.default_rng(count)
+    x, g, x_old = rng.normal(size=(3, 40))
+    S, Y = rng.normal(size=(2, 20, 40))
+    Y = S * np.linspace(1, 9, 40)
+    g_old = g - (x - x_old) * np.linspace(1, 9, 40)
+
+    def direction(mincor):
+        given = x, g, x_old, g_old, 9.0, np.ones(40), S.copy(), Y.copy(), np.full(40, float(count))
+        return lbfgs.formula(*given, maxcor=20, mincor=mincor)[0].tolist()
+
+    assert direction(5) == direction(pairs)
+    if pairs > 4:
+        assert direction(5) != direction(pairs + 1) or pairs == 20
+
+
+def test_the_memory_of_lbfgs_when_it_is_not_given():
+    def run(**options):
+        options = {"maxiter": 700, "gtol": 0.0} | options
+        return minimize(rosen, np.zeros(100), jac=rosen_der, method=lbfgs, options=options)
+
+    default = run()
+    assert default.x.tolist() == run(maxcor=201, mincor=12).x.tolist()
+    assert default.x.tolist() != run(maxcor=12).x.tolist()
+    assert run(maxcor=12).x.tolist() == run(maxcor=12, mincor=12).x.tolist()
+
+
 def test_cg_descent_is_the_formula_of_the_paper():
     rng = np.random.default_rng(0)
     for _ in range(20):

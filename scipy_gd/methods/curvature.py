@@ -7,14 +7,15 @@ from .._method import vector
 
 
 @vector(auto="wolfe", unit=True, memory=("S", "Y"))
-def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
+def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
-    s'y/y'y. By default there are 2 n + 1 pairs, but at most 12 for n <= 50 parameters, 15 for
-    n <= 2000, and then 10: longer memories save some evaluations, but cost more time than those
-    take where they are cheap. A direction that leads uphill clears the memory. Where bounds hold
-    some parameters, the pairs are restricted to the free ones.
+    s'y/y'y. By default it takes the last 12 pairs, and from the 500th step on all that are made
+    (the problem is hard), up to 2 n + 1 and to 300 for n <= 150 parameters, 15 for n <= 2000, and
+    then 10: longer memories save some evaluations, but cost more time than those take where they
+    are cheap. A direction that leads uphill clears the memory. Where bounds hold some parameters,
+    the pairs are restricted to the free ones.
 
     References
     ----------
@@ -31,7 +32,7 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0):
         Y[k % m] = y / sqrt(sy)
         k += 1
     held = dot(free, free) < n
-    oldest = max(k - m, 0)
+    oldest = max(k - min(m, max(int(mincor), k - 500)), 0)
     d, a, rho = g * free, empty(k - oldest), ones(k - oldest)
     for j in range(k - 1, oldest - 1, -1):
         i = j % m
