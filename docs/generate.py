@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from advice import ADVICE
+from formula import mathml
 from scipy.optimize import minimize
 
 from scipy_gd import METHODS, compare, plot
@@ -97,7 +98,15 @@ def page(method, counts):
         f"   For ``scipy.optimize.minimize(fun, x0, jac=jac, method={name}, options={{...}})``.",
         doc[""],
         "Update\n------",
-        "The direction comes first, then the state; ``x <- x - learning_rate * d``.",
+        "With the gradient g at the point x, in step t; η is the learning rate"
+        + (
+            f", by default that of the rule ``{method.auto}`` (:doc:`/guides/step-sizes`)."
+            if method.auto
+            else "."
+        ),
+        f".. raw:: html\n\n   {mathml(method)}",
+        "As it is in the source, which is what runs; the direction is returned first, then the "
+        "states:",
         f".. code-block:: python\n\n{formula}",
         *(["When it works\n-------------", works] if works else []),
         *(["When it fails\n-------------", fails] if fails else []),

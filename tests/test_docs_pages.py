@@ -1,10 +1,13 @@
 """The pages of the site: their code runs, their commands work, and every method has its page."""
 
+import ast
+import importlib
 import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -90,3 +93,81 @@ def test_pages_name_only_options_methods_and_files_that_exist():
         for word in re.findall(r"options=\{[^}]*\}", text):
             for option in re.findall(r'"(\w+)":', word):
                 assert option in known, (name, option)
+
+
+@pytest.fixture
+def formula(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    yield importlib.import_module("formula")
+    sys.modules.pop("formula")
+
+
+def flat(mathml):
+    """What is read, with the fractions, powers and indices written out."""
+    tree = ElementTree.fromstring(mathml)
+
+    def read(node):
+        parts = [read(child) for child in node]
+        inside = (node.text or "") + "".join(parts)
+        match node.tag:
+            case "mfrac":
+                return f"({parts[0]})/({parts[1]})"
+            case "msup" | "msub":
+                return f"{parts[0]}{'^' if node.tag == 'msup' else '_'}{parts[1]}"
+            case "msubsup":
+                return f"{parts[0]}_{parts[1]}^{parts[2]}"
+            case "msqrt":
+                return f"sqrt({inside})"
+            case "mspace":
+                return " "
+            case "mtr":
+                return inside + "; "
+        return inside
+
+    return read(tree).translate({0xA0: " ", ord("\N{MINUS SIGN}"): "-"})
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("a - (b - c)", "a-(b-c)"),
+        ("(a + b) * c", "(a+b) c"),
+        ("a / b / c * d", "(a d)/(b c)"),
+        ("a / (b / c)", "(a c)/(b)"),
+        ("beta2**t * g * g", "β_2^t g^2"),
+        ("-2 * a / b", "-(2 a)/(b)"),
+        ("(a * b) ** 2", "(a b)^2"),
+        ("A @ (b / c)", "A ((b)/(c))"),
+        ("dot(a - b, g) / dot(g, g)", "((a-b)^Tg)/(‖g‖^2)"),
+        ("sqrt(v) + eps", "sqrt(v)+ε"),
+        ("1e-8 * a", "10^-8 a"),
+        ("max(a, 1 - b) * c", "max(a,1-b)·c"),
+        ("a if t == 1 else b", "{aif t = 1; botherwise; "),
+        ("S[k % m]", "S_k mod m"),
+        ("not a > 0 or b", "not a>0 or b"),
+    ],
+)
+def test_expressions_are_printed_as_they_are_meant(formula, code, read):
+    tree = ast.parse(code, mode="eval").body
+    assert flat(f"<math>{formula.math(tree)}</math>").replace("t=1", "t = 1") == read
+
+
+def test_loops_are_printed(formula):
+    (loop,) = ast.parse("for j in range(k - 1, m - 1, -1):\n    d -= a").body
+    rows = formula.lines(loop, 0)
+    assert [(depth, flat(f"<m>{row}</m>")) for depth, row in rows] == [
+        (0, "for j=k-1,…,m:"),
+        (1, "d←d-a"),
+    ]
+
+
+def test_the_formula_of_a_page_is_the_one_that_runs(formula, method):
+    read = flat(formula.mathml(method))
+    for name in method.states:
+        assert f"{flat('<m>' + formula.symbol(name) + '</m>')}←" in read, name
+    assert read.endswith("x←x-η d; ")
+    if method.__name__ == "adam":
+        assert read == (
+            "g←g+weight decay·x; m←β_1 m+(1-β_1) g; v←β_2 v+(1-β_2) g^2; "
+            "P←sqrt((v)/(1-β_2^t))+ε; d←(m)/((1-β_1^t) P); x←x-η d; "
+        )
