@@ -10,7 +10,7 @@ GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "eps": "ε", "eta": "η", "theta": "θ", "mu": "μ",
     "rho": "ρ",
 }  # fmt: skip
-NAMES = {"learning_rate": "η", "plus": "+", "minus": "−", "d0_squared": "d0²", "inf": "∞"}
+NAMES = {"learning_rate": "η", "plus": "+", "minus": "−", "inf": "∞"}
 COMPARED = {
     ast.Gt: "&gt;", ast.Lt: "&lt;", ast.GtE: "≥", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠",
 }  # fmt: skip
@@ -96,6 +96,8 @@ def symbol(name):
     """A name: Greek where it is, with what follows a _ or is a number as an index."""
     if name in NAMES:
         return f"<mi>{NAMES[name]}</mi>"
+    if name.endswith("_squared"):
+        return raised(symbol(name.removesuffix("_squared")), "<mn>2</mn>")
     parts = re.match(r"([A-Za-z]+?)(\d*)$", name)
     stem, index = parts.groups() if parts else name.split("_", 1)
     if stem in GREEK or len(stem) == 1:

@@ -98,12 +98,7 @@ def page(method, counts):
         f"   For ``scipy.optimize.minimize(fun, x0, jac=jac, method={name}, options={{...}})``.",
         doc[""],
         "Update\n------",
-        "With the gradient g at the point x, in step t; η is the learning rate"
-        + (
-            f", by default that of the rule ``{method.auto}`` (:doc:`/guides/step-sizes`)."
-            if method.auto
-            else "."
-        ),
+        symbols(method),
         f".. raw:: html\n\n   {mathml(method)}",
         "As it is in the source, which is what runs; the direction is returned first, then the "
         "states:",
@@ -121,6 +116,13 @@ def page(method, counts):
         doc["References"],
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def symbols(method):
+    """What stands for what in the formula."""
+    given = "the gradient g at the point x" if "g" in method.supplied else "normal numbers z"
+    rule = f", by default that of the rule ``{method.auto}`` (:doc:`/guides/step-sizes`)"
+    return f"With {given}, in step t; η is the learning rate{rule if method.auto else ''}."
 
 
 def rates(method):
@@ -156,6 +158,7 @@ def runs(method, problem):
 def picture(method, path):
     """Two paths, two curves."""
     figure, axes = plt.subplots(2, 2, figsize=(9.2, 7.4), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1)
     for row, problem in zip(axes, SURFACES, strict=True):
         found = runs(method, problem)
         plot.path(found, problem, ax=row[0])
@@ -168,6 +171,8 @@ def picture(method, path):
 def results(method, counts):
     """Evaluations on some problems, and the measured row of the benchmark."""
     rows = []
+    claims = "g" in method.supplied and not method.probes
+    missed = "not solved" if claims else "it cannot tell"
     for title, comparison in counts.items():
         row = comparison[method.__name__]
         others = (r for r in comparison if r.success and not r.nhev)
@@ -177,7 +182,7 @@ def results(method, counts):
         rows.append(
             (
                 title,
-                count if row.success else "not solved",
+                count if row.success else missed,
                 f"{row.f:.1e}",
                 f"{best.nfev + best.njev:,} ({best.method})",
             )
