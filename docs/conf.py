@@ -21,7 +21,12 @@ extensions = [
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
 ]
-exclude_patterns = ["README.md", "generated/options.rst", "generated/endings.rst"]
+exclude_patterns = [
+    "README.md",
+    "generated/options.rst",
+    "generated/endings.rst",
+    "generated/benchmarks.rst",
+]
 suppress_warnings = ["myst.header"]  # the results have no headings of the second level
 default_role = "py:obj"
 rst_prolog = ".. py:currentmodule:: scipy_gd"

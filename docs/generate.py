@@ -41,6 +41,7 @@ def everything(folder):
         (folder / "methods" / f"{method.__name__}.rst").write_text(text)
     (folder / "methods" / "index.rst").write_text(index())
     shutil.copytree(ROOT / "bench" / "results", folder / "bench", dirs_exist_ok=True)
+    (folder / "benchmarks.rst").write_text(benchmarks())
     (folder / "options.rst").write_text(definitions(common()))
     (folder / "endings.rst").write_text(endings())
 
@@ -207,6 +208,15 @@ def bench(method):
         return ""
     note = "Problems solved, of how many, in the :doc:`benchmark </benchmarks>`:"
     return f"{note}\n\n{table(head, rows, 'figures')}"
+
+
+def benchmarks():
+    """What each of the benchmarks measures, in the first line that it says of itself."""
+    rows = []
+    for path in sorted((ROOT / "bench" / "results").glob("*.md")):
+        first = path.read_text().split("\n\n")[1].replace("`", "``")
+        rows.append((f":doc:`{path.stem} <generated/bench/{path.stem}>`", first))
+    return table(("benchmark", "what it measures"), rows)
 
 
 def index():
