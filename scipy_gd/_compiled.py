@@ -37,10 +37,8 @@ from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
 
 CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
-CAUTIOUS = 64
+CAUTIOUS = 200
 """The most evaluations in the first chunk of a run: its data may be larger than those before."""
-LONGEST = 2**40
-"""Evaluations in a chunk at most: one that ends early, with an epoch, tells nothing of its pace."""
 NO_ROWS = np.empty(0, np.int64)
 AHEAD = 10_000
 """The most steps for which schedules are evaluated beforehand."""
@@ -416,6 +414,7 @@ class Loop:
                 run.undo()
                 raise
             finally:
+                made = r.njev or r.nfev or 1
                 objective.nfev += r.nfev
                 objective.njev += r.njev
                 objective.nhev += r.nhev
@@ -428,7 +427,7 @@ class Loop:
                     run.watch()
             else:
                 taken = max(perf_counter() - now, 1e-6)
-                steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps, LONGEST)
+                steps = min(max(int(made * CHUNK / taken), 1), 8 * steps)
                 self.pace = steps
 
 

@@ -500,6 +500,23 @@ def test_picture_of_more_variables_on_given_axes():
         plot.comparison([])
 
 
+def test_picture_of_a_crowd_shows_the_familiar_ones_before_the_others():
+    rows = compare(rosenbrock(), maxfev=60)
+    figure = rows.plot()
+    names = legend(figure)
+    others = [name for name in METHODS if name not in names]
+    assert {"gd", "adam", "lbfgs", "BFGS", "L-BFGS-B"} < set(names) > {"start", "minimum"}
+    assert len(names) == len(METHODS) - len(others) + 5 + 3
+    assert f"{len(others)} others" in names
+    paths, curves = figure.axes
+    assert len(paths.get_lines()) == len(names) - 1
+    pale = [line for line in curves.get_lines() if line.get_label().endswith("others")]
+    assert len(pale) == len(others)
+    assert {line.get_color() for line in pale} == {"0.85"}
+    values = rows["lion"].best[:-1]
+    assert any(np.array_equal(line.get_ydata()[:-1], values) for line in pale)
+
+
 def test_picture_leaves_out_who_never_ran_and_copes_with_little():
     rows = run_bowl(["BFGS", "L-BFGS-B", "gd"], bounds=[(1, 5), (1, 5)], maxfev=30)
     assert legend(rows.plot()) == ["L-BFGS-B", "gd", "start"]

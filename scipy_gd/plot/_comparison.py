@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from .._compare import Comparison, Row
+from ..methods import METHODS
 from ._curves import X, descent
 from ._landscape import around, landscape, paint, trails
-from ._style import Looks, pyplot, styles
+from ._style import FAMILIAR, Looks, pyplot, styles
+
+CROWD = 16
+PALE = {"color": "0.85", "linewidth": 0.9, "zorder": 1}
 
 
 def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> Any:
@@ -30,6 +34,7 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
     Returns
     -------
     matplotlib Figure
+        In a crowd of more than 16 the less familiar methods are pale, and their paths left out.
 
     Raises
     ------
@@ -56,6 +61,10 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
         raise ValueError("results: at least one comparison needed")
     names = list(dict.fromkeys(row.method for c in every for row in _ran(c)))
     looks = styles(names)
+    behind = [name for name in names if name in METHODS and name not in FAMILIAR[:10]]
+    behind = behind if len(names) > CROWD else []
+    looks |= dict.fromkeys(behind, PALE)
+    names = [name for name in names if name not in behind] + ["others"] * bool(behind)
     flat = next((c for c in every if c.x0.size == 2), None)
     panels = len(every) + (flat is not None)
     legend: dict[str, Any] = {"frameon": False, "handlelength": 3.4}
@@ -75,11 +84,15 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
         show, legend = axes[-1].legend, legend | {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
 
     if flat is not None:
-        _paths(axes[0], flat, looks)
+        _paths(axes[0], flat, looks, behind)
     for ax, c in zip(axes[-len(every) :], every, strict=True):
         _curves(ax, c, looks)
+        for line in ax.get_lines():
+            if line.get_label() in behind:
+                line.set_label(f"{len(behind)} others")
     drawn = (zip(*ax.get_legend_handles_labels(), strict=True) for ax in reversed(axes))
     entries = {label: handle for handle, label in chain.from_iterable(drawn)}
+    entries = dict(sorted(entries.items(), key=lambda entry: entry[0].endswith(" others")))
     show(entries.values(), entries, **legend)
     return figure
 
@@ -98,8 +111,8 @@ def _curves(ax: Any, result: Comparison, looks: Looks) -> None:
     ax.set_title(f"{result.name}, n = {result.x0.size}")
 
 
-def _paths(ax: Any, result: Comparison, looks: Looks) -> None:
-    tracks = {row.method: row.path for row in _ran(result)}
+def _paths(ax: Any, result: Comparison, looks: Looks, behind: Sequence[str]) -> None:
+    tracks = {row.method: row.path for row in _ran(result) if row.method not in behind}
     minima = np.array(result.minima)
     window = around(tracks.values(), minima, result.x0)
     paint(ax, landscape(result.fun, window, minima))
