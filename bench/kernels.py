@@ -1,13 +1,14 @@
 """One Adam step, one thread: ours against NumPy, torch and optax.
 
-`scipy_gd` is the lifted formula, called from Python through ctypes: it steps in place, as the peers
-do, and measures the step and the gradient. `whole loop` is all that happens between two evaluations
-(copy of the gradient, best point, endings, step to another row), as the Python driver calls it.
+`scipy_gd` is the lifted formula, called from Python through ctypes: it steps to another row, where
+the peers step in place, and measures the step and the gradient. `whole loop` is all that happens
+between two evaluations (copy of the gradient, best point, endings), as the Python driver calls it.
 NumPy is the update as it is usually pasted, with temporaries; torch steps a parameter that holds
 its gradient; optax is jitted with its buffers donated.
 """
 
 import ctypes
+import functools
 import os
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy_gd._machine import tell
 from scipy_gd._options import settings
 from scipy_gd._state import POINTS
 
+DOUBLES = ctypes.POINTER(ctypes.c_double)
 SIZES = (2, 100, 10_000, 1_000_000)
 
 
@@ -36,11 +38,12 @@ def loop(n, g):
 
 def step(n, g):
     V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"learning_rate": 1e-3}, n))
-    s["trial"], s["t"] = s["x"], 1.0
+    s["trial"], s["t"] = 1, 1.0
     V[POINTS] = g
     call = lift(adam, False, False, ()).ctypes
-    pointers = V.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), s.ctypes.data
-    return lambda: call(*pointers)
+    # both keep what they point to
+    pointers = (a.ctypes.data_as(t) for a, t in ((V, DOUBLES), (s, ctypes.c_void_p)))
+    return functools.partial(call, *pointers)
 
 
 def numpy_adam(n, g):
