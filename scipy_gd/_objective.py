@@ -80,15 +80,16 @@ class Objective:
         self.f = float("nan")  # the last value: what is asked for next is at the same point
         self.g: Vector | None = None  # the gradient that came with it
         self.probe = probe
+        cls = type(self)  # bound methods would keep the user's data until the garbage is collected
         if jac is True:
-            self.value, self.gradient = self._value_of_pair, self._gradient_of_pair
+            self.value, self.gradient = cls._value_of_pair, cls._gradient_of_pair
         elif isinstance(jac, str):
-            self.value, self.gradient = self._value, self._difference
+            self.value, self.gradient = cls._value, cls._difference
         else:
-            self.value, self.gradient = self._value, self._gradient
+            self.value, self.gradient = cls._value, cls._gradient
         self._exact = self.value, self.gradient
         if probe is not None:
-            self.value, self.gradient = self._probed, self._estimate
+            self.value, self.gradient = cls._probed, cls._estimate
 
     def sample(self, args: tuple[Any, ...] | None, last: bool) -> None:
         """Evaluate with these arguments from now on; `last`: what follows is the end of the run."""
@@ -102,14 +103,14 @@ class Objective:
     def __call__(self, x: Vector, ask: int) -> tuple[float, Vector]:
         """Value and gradient at `x`, as far as `ask` says; a gradient alone is asked for only at
         the point of the last value."""
-        f = self.value(x) if ask & VALUE else self.f
-        return f, self.gradient(x) if ask & GRADIENT else x
+        f = self.value(self, x) if ask & VALUE else self.f
+        return f, self.gradient(self, x) if ask & GRADIENT else x
 
     def value_of(self, x: Vector, args: tuple[Any, ...]) -> float:
         """The value at any point with other arguments."""
         kept, self.args = self.args, args
         try:
-            return self._exact[0](x)
+            return self._exact[0](self, x)
         finally:
             self.args = kept
 
@@ -118,8 +119,8 @@ class Objective:
         value, gradient = self._exact
         self.g = None
         if isinstance(self.jac, str):
-            value(x)
-        return gradient(x)
+            value(self, x)
+        return gradient(self, x)
 
     def _value(self, x: Vector) -> float:
         if self.nfev >= self.maxfev - self.reserve:
@@ -157,11 +158,11 @@ class Objective:
         value, _ = self._exact
         if self.probe.last:
             self.estimate = np.zeros(x.size)
-            return value(x)
+            return value(self, x)
         if self.nfev + 2 > self.maxfev - self.reserve:
             raise OutOfBudget
         ahead, behind, quotient = self.probe(x, self.box)
-        up, down = value(ahead), value(behind)
+        up, down = value(self, ahead), value(self, behind)
         self.f = 0.5 * (up + down)
         self.estimate = (up - down) * quotient
         return self.f

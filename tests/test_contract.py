@@ -1,9 +1,11 @@
 """Every promise of a SciPy solver, for every method of the registry, through `minimize`."""
 
 import copy
+import gc
 import pickle
 import threading
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -504,6 +506,20 @@ def test_what_the_functions_raise_comes_out_with_the_best_point(descent, bowl, e
     res = caught.value.optimize_result
     assert (res.nfev, res.nit, res.success) == (6, 4, False)
     assert 0 < res.fun == bowl.fun(res.x) < bowl.fun(bowl.x0)
+
+
+def test_a_run_lets_the_data_go_when_it_ends(method, valley):
+    data = np.ones(3)
+    remembered = weakref.ref(data)
+    gc.disable()
+    try:
+        options = SHORT | {"history": True}
+        args = (data,)
+        minimize(lambda x, a: valley.fun(x), valley.x0, args, method=method, options=options)
+        del data, args
+        assert remembered() is None
+    finally:
+        gc.enable()
 
 
 def test_what_the_callback_raises_comes_out(method, valley):
