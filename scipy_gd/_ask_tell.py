@@ -66,9 +66,10 @@ class AskTell:
         jac: Any,
         options: dict[str, Any],
     ) -> None:
-        self._made_of = (method, x0, bounds, jac, dict(options))
         x = starting_point(x0)
         self._box = limits(bounds, x.size)
+        pairs = None if self._box is None else np.transpose(self._box)
+        self._made_of = (method, x.copy(), pairs, jac, dict(options))
         if self._box is not None:
             x = np.clip(x, *self._box)
         if method.needs & HESSIAN:
@@ -165,7 +166,9 @@ class AskTell:
         self._before = {"rng": copy.deepcopy(run.rng.bit_generator.state)}
         if objective.probe is not None:
             self._before["probes"] = objective.probe.t
+        ask = r.ask
         run.prepare()
+        r.ask = ask  # what was drawn is drawn again from `_before`
         x: Vector = run.V[r.trial].copy()
         if (probe := objective.probe) is not None:
             if run.sampling is not None and run.sampling.last:
@@ -230,8 +233,17 @@ class AskTell:
         if r.ask == GRADIENT and slope and not self._several:
             objective.njev += 1
             self._advance(f, g)  # it is at the same point
-        if not self.done and objective.nfev >= objective.maxfev:
+        if not self.done and objective.nfev + self._wanted() > objective.maxfev:
             run.end(MAXFEV)
+
+    def _wanted(self) -> int:
+        """How many values the next `ask` will want."""
+        r, objective = self._run.r, self._run.objective
+        if objective.probe is not None:
+            return 2
+        _, lower, upper = objective.reach(r.n)
+        near = POINTS_OF[objective.jac] * np.count_nonzero(lower < upper) * self._differences
+        return bool(r.ask & VALUE) + bool(r.ask & GRADIENT) * int(near)
 
     def _combined(self, values: Vector, g: Vector) -> float:
         """The value at x of what was told at several points, and into `g` the gradient."""
@@ -276,14 +288,24 @@ class AskTell:
         return state
 
     def __reduce__(self) -> tuple[Any, ...]:
-        method, x0, bounds, jac, options = self._made_of
-        return AskTell, (method, x0, bounds, jac, options | {"resume": self.state}), self._budget()
+        run, (method, x0, bounds, jac, options) = self._run, self._made_of
+        if any(each.follows_value for each in run.scheduled):
+            raise TypeError("a run with a schedule that follows the values cannot be pickled")
+        made_of = method, x0, bounds, jac, options | {"resume": self.state}
+        kept = {"maxiter": run.r.maxiter, "maxfev": run.objective.maxfev}
+        if self.done:  # the state is where the run would go on
+            kept |= {"V": run.V, "s": run.s, "last": run.sampling is not None and run.sampling.last}
+        return AskTell, made_of, kept
 
-    def _budget(self) -> dict[str, int]:
-        return {"maxiter": self._run.r.maxiter, "maxfev": self._run.objective.maxfev}
-
-    def __setstate__(self, budget: dict[str, int]) -> None:
-        self._run.r.maxiter, self._run.objective.maxfev = budget["maxiter"], budget["maxfev"]
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        run = self._run
+        run.r.maxiter, run.objective.maxfev = kept["maxiter"], kept["maxfev"]
+        if "V" in kept:
+            kernel = run.r.kernel
+            run.V[:], run.s[:] = kept["V"], kept["s"]
+            run.r.kernel = kernel
+            if run.sampling is not None:
+                run.sampling.last = kept["last"]
 
     def __repr__(self) -> str:
         how = "done" if self.done else f"wants {self.wants}"

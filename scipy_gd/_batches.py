@@ -35,8 +35,7 @@ class Batches:
     Attributes
     ----------
     order, cursor : ndarray
-        The rows of this epoch; how many of them have been given out, and how many had been before
-        the last batch.
+        The rows of this epoch; how many of them have been given out, and how many evaluated.
     closed : bool
         Whether what follows an epoch has been done.
     """
@@ -75,14 +74,18 @@ class Batches:
         """`args` with the rows of the next batch."""
         begin = int(self.cursor[0])
         end = min(begin + self.size, self.rows)
-        self.cursor[:] = end, begin
+        self.cursor[0] = end
         rows: Any = self.order[begin:end] if self.shuffle else slice(begin, end)
         return tuple(
             take(each, rows) if k in self.which else each for k, each in enumerate(self.args)
         )
 
+    def keep(self) -> None:
+        """The last batch has been evaluated."""
+        self.cursor[1] = self.cursor[0]
+
     def give_back(self) -> None:
-        """The last batch has not been evaluated: it will be the next one as well."""
+        """If the last batch has not been evaluated, it will be the next one as well."""
         self.cursor[0] = self.cursor[1]
 
 
@@ -166,7 +169,7 @@ def held_out_arguments(
         If `given` has neither as many members as `args` nor as many as are cut into batches, or
         these are no rows like those of `args`.
     """
-    given = given if isinstance(given, tuple) else (given,)
+    given = tuple(given) if isinstance(given, tuple | list) else (given,)
     held_out: tuple[Any, ...]
     if len(given) == len(args):
         held_out = given
@@ -175,15 +178,17 @@ def held_out_arguments(
         held_out = tuple(replaced.get(k, each) for k, each in enumerate(args))
     else:
         raise ValueError(
-            f"`validation` must hold the {len(which)} arrays that are cut into batches (or all of "
-            f"`args`) for other data, got {len(given)}"
+            f"`validation` must be a tuple of the {len(which)} arrays that are cut into batches "
+            f"(or of all of `args`) for other data, got {len(given)}"
         )
-    shapes = [np.shape(held_out[k]) for k in which]
-    wanted = [tuple(args[k].shape[1:]) for k in which]
-    if [shape[1:] for shape in shapes] != wanted or len({shape[:1] for shape in shapes}) != 1:
+    shapes = [tuple(getattr(held_out[k], "shape", ())) for k in which]
+    rows = {shape[:1] for shape in shapes}
+    wanted = [(*rows.copy().pop(), *args[k].shape[1:]) for k in which]
+    if shapes != wanted or rows & {(), (0,)}:
+        like = ", ".join(str(("m", *args[k].shape[1:])) for k in which).replace("'m'", "m")
         raise ValueError(
-            "`validation` must hold arrays of equally many rows, of the shapes "
-            f"{[('m', *rest) for rest in wanted]}, got shapes {shapes}".replace("'m'", "m")
+            f"`validation` must be arrays like those that are cut into batches, of shape {like} "
+            f"with m > 0, got {', '.join(map(str, shapes))}"
         )
     return held_out
 
@@ -225,10 +230,10 @@ class Sampling:
         """The arguments of the next evaluation; all data for the last one, at the chosen point."""
         V, r, batches = run.V, run.r, self.batches
         if batches is not None and batches.exhausted and not batches.closed:
-            batches.closed = True
             if self.held_out is not None:
                 x = current(V, r, r.trial)
                 self._end_epoch(x, run.objective.value_of(x, self.held_out))
+            batches.closed = True
         self.last = r.nit + 2 > r.maxiter or self.stopped
         if self.last:
             run.save()  # before a point is put in the place of the last iterate

@@ -58,13 +58,16 @@ def loop(V, s, tell, args, steps, budget, pause, reach, start, tables, rng, orde
             break  # the Python driver sees to the end
 {body}
         r.ask = call_tell(tell, V.ctypes.data, s.ctypes.data, f, V.ctypes.data + 8 * n * at)
+{afterwards}
         if r.ask == DONE or (pause and r.nit != nit):
             break
     return False
 """
 _NOISE = """
-for i in range(n):
-    V[r.z, i] = rng.standard_normal()
+if ask & NOISE:
+    for i in range(n):
+        V[r.z, i] = rng.standard_normal()
+    r.ask = ask & ~NOISE  # drawn, should the evaluation fail
 """
 _SCHEDULES = """
 k = r.nit + 2 - start
@@ -73,7 +76,6 @@ if k >= len(tables[0]):
 """
 _BATCH = """
 rows = order[cursor[0] : cursor[0] + size]
-cursor[1] = cursor[0]
 cursor[0] += rows.size
 data = ({data})
 """
@@ -118,6 +120,7 @@ if ask & GRADIENT:
         h, _ = difference_step(V[row, i], rel_step[i], lower[i], upper[i], {points})
         calls += {points} * (h != 0.0)
     if r.nfev + calls > budget:
+        r.f_trial = f
         return True
     r.njev += 1
     for i in range(n):
@@ -259,6 +262,7 @@ PLUMBING = {
     "VALUE": VALUE,
     "GRADIENT": GRADIENT,
     "HESSIAN": HESSIAN,
+    "NOISE": NOISE,
     "POINTS": POINTS,
     "call_tell": call_tell,
     "call_pair": call_pair,
@@ -317,7 +321,9 @@ class Plan(NamedTuple):
                 row = _GRADIENT_DIFFERENCES.format(gradient=_NEAR[self.gradient])
             parts += [_HESSIAN_ROWS.format(row=textwrap.indent(row, " " * 8))]
         return _LOOP.format(
-            at_its_end=" or ".join(ends) or "False", body=textwrap.indent("".join(parts), " " * 8)
+            at_its_end=" or ".join(ends) or "False",
+            body=textwrap.indent("".join(parts), " " * 8),
+            afterwards=" " * 8 + "cursor[1] = cursor[0]" * bool(self.cut),
         )
 
 
@@ -419,6 +425,7 @@ class Loop:
                 objective.njev += r.njev
                 objective.nhev += r.nhev
                 r.nfev = r.njev = r.nhev = 0
+                objective.f = r.f_trial
             if run.report is not None:
                 run.report()
             if run.watch is not None:
@@ -455,6 +462,8 @@ def loop_for(run: Run) -> Loop:
             raise ValueError("the data are no plain arrays")
     if any(each.follows_value for each in run.scheduled):
         raise ValueError("a schedule follows the values of the function")
+    if jac is True and not needs & GRADIENT:
+        raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if objective.map is not map and isinstance(jac, str) and needs & GRADIENT:
         raise ValueError("`workers` evaluate in Python")
     places = tuple(each.place for each in run.scheduled)
@@ -498,7 +507,7 @@ PLAIN = frozenset((int, float, complex, bool, np.float64, np.int64))
 
 def kind(value: Any) -> Any:
     """What tells apart the arguments that need a loop of their own: Numba's type, but quicker."""
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # the names of a namedtuple matter
         return tuple(map(kind, value))
     if type(value) is np.ndarray:
         return value.dtype, value.ndim, value.flags.num & ~4  # but for who owns the memory

@@ -100,6 +100,7 @@ class Run:
         if self.r.ask & NOISE:
             assert self.rng is not None
             self.rng.standard_normal(out=self.V[self.r.z])
+            self.r.ask &= ~NOISE  # drawn, should the evaluation fail
 
     def follow(self, f: float) -> None:
         """Set what is scheduled for the step that follows an evaluation with the value `f`."""
@@ -109,10 +110,11 @@ class Run:
                 each.set(t, f)
 
     def undo(self) -> None:
-        """What `prepare` did for an evaluation that has failed is not done again."""
-        self.r.ask &= ~NOISE
+        """Be ready to prepare an evaluation again that has failed."""
         if self.sampling is not None and self.sampling.batches is not None:
             self.sampling.batches.give_back()
+        if self.objective.probe is not None:
+            self.objective.probe.undo()
 
     def end(self, ending: int) -> None:
         self.pending = self.r.ask
@@ -149,6 +151,8 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
             if compiled:
                 raise ValueError(f"`compiled=True` is not possible: {reason}") from reason
     try:
+        if r.ask and not r.ask & VALUE:  # a run that goes on at the gradient of a known value
+            interpret(run, begun)
         if loop and not loop.ready(args):
             if not compiled:
                 # the first evaluation may compile the user's functions
@@ -200,6 +204,7 @@ def interpret(run: Run, until: float) -> None:
     prepared = bool(scheduled) or run.sampling is not None or r.needs & NOISE
     rows, ask, seen = list(V[:POINTS]), r.ask, r.nit
     hess = V[r.hess : r.hess + r.n]
+    batches = run.sampling.batches if run.sampling is not None else None
     while ask:
         if prepared:
             run.prepare()
@@ -207,12 +212,14 @@ def interpret(run: Run, until: float) -> None:
             f, g = objective(x := rows[r.trial], ask)
             if ask & HESSIAN:
                 hess[:] = objective.hessian(x, g)
+            if scheduled:
+                run.follow(f)
         except BaseException:
             run.undo()
             raise
-        if scheduled:
-            run.follow(f)
         ask = tell(V, s, f, g)
+        if batches is not None:
+            batches.keep()
         if r.nit != seen:
             seen += 1
             if run.watch is not None:

@@ -54,7 +54,8 @@ def lay_out(
     r = named(s)
     needs = method.needs
     if opts["groups"] is not None:  # a rate of a group is a rate that is given
-        values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
+        own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
+        values = {name: opts[name] for name in ("learning_rate", *own)}
         opts = opts | grouped(opts["groups"], values, method, x.size)
     rule = _rule(method, opts, sampled)
     searching = rule >= _state.ARMIJO

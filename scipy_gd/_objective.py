@@ -163,6 +163,7 @@ class Objective:
             raise OutOfBudget
         ahead, behind, quotient = self.probe(x, self.box)
         up, down = value(self, ahead), value(self, behind)
+        self.probe.keep()
         self.f = 0.5 * (up + down)
         self.estimate = (up - down) * quotient
         return self.f
@@ -194,7 +195,8 @@ class Objective:
             if H is None or H.shape != (n, n):
                 got = "no real numbers" if H is None else f"shape {H.shape}"
                 raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
-            if not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * np.abs(H).max(), equal_nan=True):
+            scale = np.abs(H).max()
+            if scale < np.inf and not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * scale):
                 raise ValueError("`hess` must return a symmetric matrix")
             return np.asarray(H, dtype=np.float64)
         if self.hessp is not None:
@@ -281,11 +283,13 @@ class Probe:
         self.rng, self.c, self.gamma = rng, c, gamma
         self.t = 0
         self.last = False
+        self._before: tuple[int, Any] | None = None
 
     def __call__(
         self, x: Vector, box: tuple[Vector, Vector] | None
     ) -> tuple[Vector, Vector, Vector]:
         """The two points, and by what the difference of their values is multiplied."""
+        self._before = self.t, self.rng.bit_generator.state
         self.t += 1
         delta = self.c / self.t**self.gamma * self.rng.choice([-1.0, 1.0], x.size)
         ahead, behind = x + delta, x - delta
@@ -293,6 +297,15 @@ class Probe:
             ahead, behind = np.clip(ahead, *box), np.clip(behind, *box)
         way = ahead - behind
         return ahead, behind, np.divide(1.0, way, out=np.zeros(x.size), where=way != 0.0)
+
+    def keep(self) -> None:
+        """The values at the last two points are known."""
+        self._before = None
+
+    def undo(self) -> None:
+        """If they are not, the same points will be the next ones."""
+        if self._before is not None:
+            self.t, self.rng.bit_generator.state = self._before
 
 
 class Bound:

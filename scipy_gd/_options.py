@@ -74,8 +74,8 @@ def per_parameter(scalar: Check, each: Check | None = None) -> Check:
     return check
 
 
-def count(low: int) -> Check:
-    """A whole number, also as a float; `inf` means no limit."""
+def count(low: int, most: int = 2**62) -> Check:
+    """A whole number, also as a float; `inf` means no limit, where there is none."""
 
     def check(name: str, value: Any, n: int) -> int:
         try:
@@ -89,8 +89,11 @@ def count(low: int) -> Check:
                 whole = operator.index(value)
         except TypeError:
             raise TypeError(f"`{name}` must be a whole number, got {_show(value)}") from None
-        if whole is None or whole < low:
-            raise ValueError(f"`{name}` must be a whole number, at least {low}, got {_show(value)}")
+        if whole is None or whole < low or whole > most < 2**62:
+            limit = f", at most {most}" if most < 2**62 else ""
+            raise ValueError(
+                f"`{name}` must be a whole number, at least {low}{limit}, got {_show(value)}"
+            )
         return min(whole, 2**62)
 
     return check
@@ -227,7 +230,8 @@ HYPER = {
     "step_min": Option("Shortest step of a parameter, times the learning rate.", _nonnegative),
     "step_max": Option("Longest step of a parameter, times the learning rate.", _nonnegative),
     "maxcor": Option(
-        "The number of steps that are remembered. 0 chooses by the number of parameters.", count(0)
+        "The number of steps that are remembered. 0 chooses by the number of parameters.",
+        count(0, 10_000),
     ),
     "mincor": Option(
         "How many of them count before the 500th step. 0: all, if `maxcor` is given; else 12.",

@@ -21,6 +21,7 @@ from . import _options
 from ._batches import Batches, Sampling, held_out_arguments
 from ._drive import Halt, Run, drive
 from ._endings import (
+    BROKEN,
     CALLBACK,
     CONVERGED,
     EARLY,
@@ -29,7 +30,6 @@ from ._endings import (
     MAXFEV,
     MAXITER,
     MAXTIME,
-    NONFINITE,
 )
 from ._inputs import Vector, limits, listener, starting_point
 from ._layout import lay_out
@@ -122,15 +122,15 @@ def run(
                 _calibrate(this, opts)
             with bar:
                 drive(this, maxtime=opts["maxtime"], compiled=opts["compiled"])
+            result = result_of(this, box, opts)
         except BaseException as error:
             with contextlib.suppress(AttributeError, TypeError):
                 message = f"Stopped by {type(error).__name__}: {error}"
                 result = so_far(this, message)
-                if this.r.ask and this.r.nit >= 0:
+                if this.r.nit >= 0 and this.r.ending != BROKEN:
                     result.state = save(this, method)
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
-        result = result_of(this, box, opts)
     result.update(log, state=save(this, method))
     if opts["disp"]:
         _display(result)
@@ -311,7 +311,7 @@ def result_of(run: Run, box: tuple[Vector, Vector] | None, opts: dict[str, Any])
     """The result of a run that has ended."""
     V, r, objective, sampling = run.V, run.r, run.objective, run.sampling
     ending, started, probed = r.ending, r.nit >= 0, objective.probe is not None
-    on_the_way = sampling is not None and not sampling.last and ending != NONFINITE
+    on_the_way = sampling is not None and not sampling.last
     x, f, g = _on_all_data(run) if on_the_way else _told(run)
     if (sampling is None or probed) and started and ending != CONVERGED:
         # an average, or a gradient that the user has and the method has no use for
@@ -354,7 +354,7 @@ def _on_all_data(run: Run) -> tuple[Vector, float, Vector | None]:
     assert sampling is not None
     started, g = r.nit >= 0, None
     x = V[r.best if started else r.trial].copy()
-    if started and r.ending in (MAXFEV, MAXTIME, CALLBACK):
+    if started and (sampling.x_best is not None or r.ending in (MAXFEV, MAXTIME, CALLBACK)):
         x = sampling.chosen(V, r, r.x)
     objective.sample(sampling.batches.args if sampling.batches else None, True)
     f = objective(x, VALUE)[0]

@@ -110,8 +110,8 @@ def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
         r.h[k] = value
     if rate_is_given:
         r.alpha = alpha
-    else:
-        r.clip_norm = saved["clip_norm"]
+    elif run.objective.probe is not None:  # the limit that was found together with the rate
+        r.clip_norm = min(r.clip_norm, saved["clip_norm"])
     r.maxiter = min(nit + steps, 2**62)
     for each in run.scheduled:
         each.set(max(r.nit, 0) + 1, r.f)

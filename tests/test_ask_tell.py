@@ -77,6 +77,37 @@ def test_it_can_be_saved_at_any_time(told, between):
         assert_same(drive(from_state).result(), reference)
 
 
+@pytest.mark.parametrize("told", [lbfgs, random_search], ids=lambda m: m.__name__)
+def test_a_run_that_is_done_stays_done_when_it_is_pickled(told):
+    run = drive(start(told, X0, maxiter=20, rng=1))
+    again = pickle.loads(pickle.dumps(run))
+    assert again.done
+    assert_same(again.result(), run.result())
+
+
+def test_what_cannot_be_pickled_says_so():
+    run = start(adam, X0, learning_rate=schedules.reduce_on_plateau(0.1, factor=0.5, patience=3))
+    with pytest.raises(TypeError, match="follows the values"):
+        pickle.dumps(run)
+
+
+def test_bounds_that_are_changed_later_do_not_matter():
+    bounds = np.array([[-2.0, 2.0]] * 2)
+    run = start(adam, [1.0, 1.0], bounds=bounds)
+    bounds[:] = 0.0
+    assert np.array_equal(pickle.loads(pickle.dumps(run)).ask(), run.ask())
+
+
+@pytest.mark.parametrize(("told", "more"), [(lbfgs, {"jac": "2-point"}), (spsa, {"rng": 0})])
+@pytest.mark.parametrize("maxfev", [5, 6, 7, 8, 9])
+def test_no_more_values_than_maxfev(told, more, maxfev):
+    rate = {"learning_rate": 0.01} if told is spsa else {}
+    run = start(told, [3.0, -4.0, 1.0], maxfev=maxfev, **rate, **more)
+    while not run.done:
+        run.tell([x @ x for x in np.atleast_2d(run.ask())])
+    assert maxfev - 4 <= run.nfev <= maxfev
+
+
 def test_spsa_asks_for_two_points_then_for_the_end():
     options = {"maxiter": 20, "rng": 5, "learning_rate": 0.002}
     run = start(spsa, X0, **options)

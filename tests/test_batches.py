@@ -190,9 +190,16 @@ def test_what_has_no_rows_passes_through():
         ((X, Y), {"ftol": 1e-3}, "`ftol` compares values"),
         ((X, Y), {"xtol": 1e-3}, "`xtol` compares steps"),
         ((X, Y), {"patience": 3}, "`patience` needs a `validation`"),
-        ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must hold the 2 arrays"),
-        ((X, Y), {"validation": (X[:, 1:], Y)}, "`validation` must hold arrays of equally many"),
-        ((X, Y), {"validation": (X, Y[1:])}, "`validation` must hold arrays of equally many"),
+        ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must be a tuple of the 2 arrays"),
+        (
+            (X, Y),
+            {"validation": (X[:, 1:], Y)},
+            r"shape \(m, 3\), \(m,\) with m > 0, got \(50, 2\)",
+        ),
+        ((X, Y), {"validation": (X, Y[1:])}, "`validation` must be arrays like those"),
+        ((X, Y), {"validation": (X[:0], Y[:0])}, "with m > 0"),
+        ((X, Y), {"validation": (0.5, Y)}, "`validation` must be arrays like those"),
+        ((X, Y), {"validation": "ab"}, "got 1"),
     ],
 )
 def test_what_cannot_be_is_refused(args, options, message):
@@ -266,6 +273,57 @@ def test_held_out_data_choose_the_point_and_stop():
     assert Loss().fun(res.x, X[held_out], Y[held_out]) == min(losses)
     assert res.nfev == len(loss.values)  # real calls, those on held-out data included
     assert res.fun == Loss().fun(res.x, X, Y)
+
+
+@pytest.mark.parametrize("end", ["diverges", "is not finite"])
+def test_the_best_point_on_held_out_data_is_not_lost_when_the_run(end):
+    held_out, calls = (X[:20], Y[:20]), []
+
+    def both(w, A, y):
+        calls.append(0)
+        f, g = Loss().both(w, A, y)
+        broken = end == "is not finite" and len(calls) > 35 and len(y) == 8
+        return (np.nan if broken else f), g
+
+    options = {
+        "batch_size": 8,
+        "epochs": 20,
+        "rng": 0,
+        "validation": held_out,
+        "learning_rate": lambda t: 0.1 if t <= 30 or end == "is not finite" else 1e30,
+    }
+    res = minimize(both, [3.0, -4.0], (X, Y), sgd, jac=True, options=options)
+    assert res.status == (4 if end == "diverges" else 3)
+    assert Loss().fun(res.x, *held_out) == np.nanmin(res.validation_losses)
+    assert res.fun == Loss().fun(res.x, X, Y)
+
+
+@pytest.mark.parametrize("trouble", ["error", "maxfev"])
+def test_a_held_out_loss_that_failed_is_made_up_for(trouble):
+    held_out = X[:20], Y[:20]
+    fragile, seen = [trouble == "error"], []
+
+    def both(w, A, y):
+        seen.append(len(y))
+        if fragile[0] and seen.count(20) == 4:
+            raise ConnectionError
+        return Loss().both(w, A, y)
+
+    def fit(**options):
+        options = {"batch_size": 10, "learning_rate": 1e-2, "rng": 0} | options
+        options |= {"validation": held_out}
+        return minimize(both, [3.0, -4.0], (X, Y), sgd, jac=True, options=options)
+
+    try:
+        part = fit(epochs=6, **({"maxfev": 24} if trouble == "maxfev" else {}))
+    except ConnectionError as error:
+        part = error.optimize_result
+    assert part.nit == 19
+    fragile[0] = False
+    rest = fit(maxiter=30 - part.nit, epochs=None, resume=part.state)
+    whole = fit(epochs=6)
+    assert rest.validation_losses == whole.validation_losses
+    assert rest.x.tolist() == whole.x.tolist()
 
 
 def test_the_first_held_out_loss_is_not_that_of_an_average_of_nothing():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -520,6 +521,32 @@ def test_one_loop_serves_all_data_and_dies_with_the_function(monkeypatch):
     del fun, jac
     gc.collect()
     assert [ref() for ref in remembered] == [None, None]
+
+
+def test_names_of_a_namedtuple_matter():
+    one, other = namedtuple("One", "a b"), namedtuple("Other", "b a")
+    fun = njit(lambda x, p: (x[0] - p.a) ** 2)
+    jac = njit(lambda x, p: 2 * (x - p.a))
+    for p in (one(1.0, 2.0), other(1.0, 2.0)):
+        res = minimize(fun, [0.0], (p,), jac=jac, method=gd, options={"compiled": True})
+        assert res.x[0] == pytest.approx(p.a)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_a_value_without_its_differences_is_known(jac):
+    fun = njit(lambda x: np.sum(x * x))
+    for compiled in (False, True):
+        options = {"maxfev": 3, "compiled": compiled}
+        res = minimize(fun, [3.0, -4.0, 1.0], jac=jac, method=lbfgs, options=options)
+        assert res.fun == 26.0
+
+
+def test_pairs_for_a_method_without_gradients_stay_in_python():
+    pair = njit(lambda x: (np.sum(x * x), 2 * x))
+    options = {"rng": 0, "maxiter": 20}
+    with pytest.raises(ValueError, match="the method has no use for"):
+        minimize(pair, [1.0], jac=True, method=random_search, options=options | {"compiled": True})
+    assert minimize(pair, [1.0], jac=True, method=random_search, options=options).nit == 20
 
 
 def test_many_short_runs_change_to_the_compiled_driver_together(monkeypatch):

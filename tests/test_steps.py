@@ -317,6 +317,14 @@ def test_sources_of_the_hessian_agree():
     assert runs[2].nhev == 0
 
 
+def test_a_hessian_that_is_not_finite_is_no_error():
+    hess = lambda x: np.array([[np.nan, 1.0], [1 + 1e-12, 2.0]])  # noqa: E731
+    options = {"maxiter": 3}
+    res = minimize(rosen, [-1.2, 1.0], jac=rosen_der, hess=hess, method=newton, options=options)
+    assert res.nit == 3
+    assert res.fun < rosen([-1.2, 1.0])
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
