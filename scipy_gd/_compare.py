@@ -14,6 +14,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._options import COMMON
 from ._table import Column, Table, one_line, plain
 from ._task import Array, Solver, Task, announce, contestants, scalar
 from .history import Thinned
@@ -468,10 +469,12 @@ def compare(
     """
     known = problem if isinstance(problem, Problem) else None
     task = Task.of(problem, x0, jac, hess, hessp, args, bounds)
-    if maxfev is not None and maxfev < 1:
-        raise ValueError(f"maxfev: at least 1 expected, got {maxfev}")
-    if maxtime is not None and maxtime <= 0:
-        raise ValueError(f"maxtime: more than 0 expected, got {maxtime}")
+    given = {"maxfev": maxfev, "maxtime": maxtime, "gtol": gtol, "tol": tol, "rng": rng}
+    for name, value in given.items():
+        if value is not None:
+            COMMON[name].check(name, value, task.x0.size)
+    if maxtime == 0:
+        raise ValueError("`maxtime` must be above 0")
     calls, seconds = maxfev or math.inf, maxtime or math.inf
     beyond = 2**31 - 1 if calls == math.inf else calls + task.x0.size + 2  # so that ours decides
     limits: dict[str, Any] = dict.fromkeys(("maxiter", "maxfev", "maxfun"), beyond)

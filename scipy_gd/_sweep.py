@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -421,14 +421,20 @@ def sweep(
     with mapping(workers) as map_:
         runs = map_(partial(_run, task), jobs)
         title = f"{task.name}, n = {task.x0.size}"
+        if not isinstance(runs, Iterable):
+            raise TypeError(f"workers: a map must return the results, got {runs!r}")
         done = list(announce(runs, labels, title, "run") if progress else runs)
+    if len(done) != len(jobs):
+        raise ValueError(f"workers: a map must return {len(jobs)} results, got {len(done)}")
     k = draws.size
     rows = [_setting(solver, draws, done[i * k : i * k + k]) for i, solver in enumerate(grid)]
     return Sweep(task.name, tuple(rows), axes, task.value(task.x0), task.x0.size)
 
 
 def _seeds(seeds: Any) -> NDArray[np.int_]:
-    draws = np.arange(seeds) if isinstance(seeds, int | np.integer) else np.array([*seeds])
+    if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable):
+        raise TypeError(f"seeds: a number of seeds, or these themselves, expected, got {seeds!r}")
+    draws = np.array([*seeds]) if isinstance(seeds, Iterable) else np.arange(seeds)
     if not draws.size or draws.dtype.kind not in "iu" or draws.min() < 0:
         raise ValueError(f"seeds: whole numbers from 0, at least one, expected, got {seeds!r}")
     return draws
@@ -436,7 +442,9 @@ def _seeds(seeds: Any) -> NDArray[np.int_]:
 
 def _axis(values: Any) -> list[Any]:
     """The values as a list; the rows of a matrix are arrays, its numbers are Python's."""
-    return values.tolist() if np.ndim(values) < 2 and isinstance(values, np.ndarray) else [*values]
+    if isinstance(values, np.ndarray) and values.ndim < 2:
+        return [*values.tolist()]
+    return [each.item() if isinstance(each, np.generic) else each for each in values]
 
 
 def _grid(

@@ -110,7 +110,12 @@ class Table(Sequence[R]):
         figure = self.columns[key].figure if isinstance(key, str) else key
         unknown = [row for row in self.rows if figure(row) != figure(row)]
         known = [row for row in self.rows if figure(row) == figure(row)]
-        rows = (*sorted(known, key=figure, reverse=reverse), *unknown)
+        numbers, texts = (  # "auto" among rates: after them
+            sorted((r for r in known if isinstance(figure(r), str) == text), key=figure)
+            for text in (False, True)
+        )
+        ordered = [*numbers, *texts]
+        rows = (*(ordered[::-1] if reverse else ordered), *unknown)
         return replace(self, rows=rows)  # type: ignore[type-var]
 
 

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, approx_fprime, minimize
 
-from ._inputs import limits
+from ._inputs import limits, starting_point
 from .check import check_grad
 from .methods import METHODS
 from .problems import Problem
@@ -42,6 +43,7 @@ SCIPY: dict[str, tuple[str, ...]] = {
     "trust-exact": ("maxiter", "gtol"),
     "trust-krylov": ("maxiter", "gtol"),
 }
+CONTRACT = ("fun", "x0", "args", "jac", "hess", "hessp", "bounds", "constraints", "callback")
 DEFAULT = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
 
 
@@ -74,10 +76,9 @@ class Task:
             raise TypeError("x0: a plain function needs a start")
         else:
             name, fun = getattr(problem, "__name__", "objective").strip("<>"), problem
-        start = np.array(x0, float, ndmin=1)
-        if start.ndim != 1 or not start.size:
-            raise ValueError(f"x0: one dimension expected, got shape {np.shape(x0)}")
-        return cls(name, fun, start, args=args, **given)
+        if not (callable(fun) or isinstance(fun, LowLevelCallable)):
+            raise TypeError(f"the objective must be callable or a Problem, got {fun!r:.60}")
+        return cls(name, fun, starting_point(x0), args=args, **given)
 
     def check(self) -> None:
         """Raise `GradientError` if there is a gradient and it is wrong."""
@@ -181,6 +182,8 @@ class Solver:
         if isinstance(self.method, str):  # SciPy warns of those that it does not know
             return True
         parameters = self.parameters
+        if option in CONTRACT:
+            return False
         return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
@@ -190,6 +193,8 @@ def contestants(methods: Any) -> list[Solver]:
         methods = [*METHODS.values(), *DEFAULT]
     elif isinstance(methods, str) or callable(methods):
         methods = [methods]
+    elif not isinstance(methods, Iterable):
+        raise TypeError(f"methods: a method or several expected, got {methods!r}")
     entries = methods.items() if isinstance(methods, Mapping) else methods
     found: dict[str, Solver] = {}
     for entry in entries:
@@ -198,6 +203,8 @@ def contestants(methods: Any) -> list[Solver]:
         if len(entry) not in (2, 3):
             raise TypeError(f"methods: (label, method) or (label, method, options), not {entry!r}")
         label, method, options = (*entry, {})[:3]
+        if not isinstance(options, Mapping):
+            raise TypeError(f"methods: the options must be a dict, got {options!r}")
         method = _method(method)
         label = label or label_of(method)
         if label in found:

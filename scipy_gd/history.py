@@ -135,7 +135,8 @@ class History:
     Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
     does not tell is NaN: SciPy's tell the point and mostly the value (TNC the point
     only), neither the start nor counts. A point with ``nit=0`` begins the history anew: our methods
-    hand over their start so, and it can be done by hand for SciPy's, as below.
+    hand over their start so, and it can be done by hand for SciPy's, as below. Without it, two runs
+    of SciPy's are kept as one: give each a history of its own.
 
     Examples
     --------

@@ -137,6 +137,18 @@ def mine(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+def test_what_a_function_prints_is_not_among_the_json(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    text = "def f(x):\n    print('simulating')\n    return x @ x\n"
+    (tmp_path / "loud.py").write_text(text)
+    command = ["compare", "loud:f", *START, "--methods", "lbfgs", "--no-plot", "--json"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)
+    assert "simulating" in err
+    sys.modules.pop("loud")
+
+
 @pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize("jac", [[], ["--jac", "mine:slope"]])
 @pytest.mark.parametrize("name", ["mine:chi2", "mine:fits.chi2"])
@@ -318,6 +330,11 @@ def test_show_has_formula_options_and_source(method, capsys):
         (["sweep", "rosenbrock", "--learning-rate", "-1"], "--learning-rate: must be above 0"),
         (["sweep", "rosenbrock", "--set", "beta3", "1"], "beta3: no method of adam takes it"),
         (["sweep", "rosenbrock", "--set", "beta1"], "beta1: an axis of the grid without a value"),
+        (["sweep", "rosenbrock", "--set", "workers", "2"], "workers: no method of adam takes it"),
+        (["sweep", "rosenbrock", "--set", "callback", "x"], "callback: no method of adam takes it"),
+        (["sweep", "rosenbrock", "--set", "method", "gd"], "method: no method of adam takes it"),
+        (["compare", "--seed", "-1"], "--seed: must be at least 0, got -1"),
+        (["check-grad", "rosenbrock", "--seed", "-1"], "--seed: must be at least 0, got -1"),
         (["sweep", "rosenbrock", "--workers", "-2"], "`workers` must be a positive int"),
         (["sweep", "rosenbrock", "--methods", "BFGS"], "--methods: invalid choice: 'BFGS'"),
         (["show", "adamm"], "METHOD: invalid choice: 'adamm' .*adam"),

@@ -272,7 +272,14 @@ def test_slice_projects_histories():
         (lambda: plot.path(np.eye(2), rosen, window=3), "`window` must be numbers of shape"),
         (lambda: plot.path(np.eye(2), rosen, minima=[1, 2, 3]), "`minima` must be numbers"),
         (lambda: plot.slice(rosen, np.ones(3), parameters=(1, 3)), "`parameters` must be two"),
+        (lambda: plot.path(np.eye(2), rosen, window=[(0, np.inf), (0, 1)]), "`window` must be two"),
+        (lambda: plot.path(np.full((3, 2), np.nan), rosen), "`histories`: there is no point"),
+        (lambda: plot.path(np.zeros((0, 2)), rosen), "`histories`: there is no point"),
         (lambda: plot.slice(rosen, np.ones(3), parameters=(1, 1)), "`parameters` must be two"),
+        (lambda: plot.slice(rosen, np.ones(3), parameters=1), "`parameters` must be two"),
+        (lambda: plot.slice(rosen, np.ones(3), parameters=(0, 1, 2)), "`parameters` must be two"),
+        (lambda: plot.slice(rosen, np.ones(3), parameters=(0, 0.5)), "`parameters` must be two"),
+        (lambda: plot.slice(rosen, [1.0, np.nan]), "`points` must be finite"),
         (lambda: plot.slice(rosen, np.eye(3)[:2]), "`direction` goes with two points"),
         (lambda: plot.slice(rosen, np.eye(3), direction=[1, 0, 0]), "`direction` goes with two"),
         (lambda: plot.slice(rosen, np.eye(3), parameters=(0, 1)), "`parameters` go with one"),
@@ -335,6 +342,21 @@ def test_convergence_says_what_it_cannot_draw(history, options, message):
         plot.convergence(history(), **options)
 
 
+def test_convergence_is_of_the_finite_values():
+    h, other = History(), run(lbfgs)
+    for nit, f in enumerate([3.0, -INF, 2.0, 1.0]):
+        h(OptimizeResult(x=np.ones(2), fun=f, nit=nit))
+    drawn = lines(plot.convergence({"h": h, "lbfgs": other}))
+    assert np.isfinite(drawn["lbfgs"].get_ydata()).sum() == len(other.history) - 1
+    assert np.isfinite(drawn["h"].get_ydata()).sum() == 3
+
+
+@pytest.mark.parametrize("minimum", [5.0, np.nan, [1.0]])
+def test_a_minimum_that_is_none_is_refused(minimum):
+    with pytest.raises(ValueError, match="`minimum`"):
+        plot.convergence(run(lbfgs), minimum=minimum)
+
+
 def test_sensitivity():
     rates = np.array([0.1, 0.001, 0.01, 1.0])
     sweeps = {"gd": (rates, [2.0, 5.0, 3.0, np.nan]), "adam": (rates, [7.0, 1.5, 2.5, 100.0])}
@@ -366,6 +388,31 @@ def test_bad_sweeps_are_named():
     for sweep in (([1, 2],), ([1, 2], [1, 2, 3]), ([[1]], [2])):
         with pytest.raises(ValueError, match="`sweeps` must be"):
             plot.sensitivity({"gd": sweep})
+    for sweeps in ({}, 5, {"a": 5}, ([], []), ([-1.0, 0.1], [1, 2]), ([np.nan, 1.0], [1, 2])):
+        with pytest.raises(ValueError, match="`sweeps` must be"):
+            plot.sensitivity(sweeps)
+
+
+def test_bad_schedules_are_named():
+    same = s.exponential(1.0, 0.9)
+    for rates, options, message in [
+        ([same, same], {}, "two are the same"),
+        ([], {}, "`rates`: none given"),
+        (same, {"steps": 0}, "`steps` must be a whole number, at least 1"),
+        (same, {"steps": 2.5}, "`steps` must be a whole number"),
+        (same, {"steps": ["a"]}, "`steps` must be numbers"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            plot.schedules(rates, **options)
+
+
+def test_many_labels_do_not_hide_the_curves():
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    h = run(lbfgs)
+    plot.convergence({f"run {k}": h for k in range(12)}, ax=left)
+    plot.convergence(h, ax=right)
+    left.figure.draw_without_rendering()
+    assert not left.get_legend().get_window_extent().overlaps(left.get_window_extent())
 
 
 def test_schedules():
@@ -449,8 +496,12 @@ def test_bad_costs_are_named():
             plot.performance_profile(costs)
     with pytest.raises(TypeError, match="`costs` must be a dict"):
         plot.data_profile([[1, 2]])
-    with pytest.raises(ValueError, match="`sizes` must be"):
-        plot.data_profile(COSTS, sizes=[1, 2])
+    for sizes in ([1, 2], [-2] * len(next(iter(COSTS.values())))):
+        with pytest.raises(ValueError, match="`sizes` must be"):
+            plot.data_profile(COSTS, sizes=sizes)
+    for limit in (-1, 0.5, np.nan, INF, "x"):
+        with pytest.raises(ValueError, match="`limit` must be"):
+            plot.performance_profile(COSTS, limit=limit)
 
 
 # --- gradient checks
@@ -595,6 +646,7 @@ def test_methods_start_together_within_the_bounds_and_with_their_own_options(tmp
         ({"path": "race.avi"}, r"`path` must end in \.gif, \.html, \.mp4, got 'race.avi'"),
         ({"frames": 1}, "`frames` must be a whole number, at least 2"),
         ({"fun": rosen}, "`x0` is needed"),
+        ({"fun": rosenbrock(6)}, "`fun` must have 2 parameters, got 6"),
         ({"runs": ["adamm"]}, "no method 'adamm'"),
         ({"runs": []}, "none given"),
     ],

@@ -360,12 +360,16 @@ def test_a_wrong_gradient_is_reported_before_any_run():
         ({"seeds": 0}, ValueError, "seeds: whole numbers"),
         ({"seeds": [0.5]}, ValueError, "seeds: whole numbers"),
         ({"seeds": [-1]}, ValueError, "seeds: whole numbers"),
+        ({"seeds": None}, TypeError, "seeds: a number of seeds"),
+        ({"seeds": 2.0}, TypeError, "seeds: a number of seeds"),
+        ({"seeds": True}, TypeError, "seeds: a number of seeds"),
+        ({"callback": print}, TypeError, "callback: no method of gd takes it"),
         ({"workers": 0}, ValueError, "`workers` must be a positive int"),
         ({"workers": "two"}, TypeError, "`workers` must be an int or a map-like"),
         ({"method": "gradient"}, ValueError, "no method 'gradient'"),
         ({"method": [gd, gd]}, ValueError, "two are called 'gd'"),
         ({"x0": None}, TypeError, "x0: a plain function needs a start"),
-        ({"x0": [[1.0]]}, ValueError, "x0: one dimension"),
+        ({"x0": [[1.0]]}, ValueError, "`x0` must have one dimension"),
     ],
 )
 def test_bad_arguments_are_named(changes, error, message):
@@ -375,3 +379,28 @@ def test_bad_arguments_are_named(changes, error, message):
     given = {"fun": never, "x0": START, "method": gd} | changes
     with pytest.raises(error, match=message):
         sweep(**given)
+
+
+@pytest.mark.parametrize(("answer", "error"), [([], ValueError), (None, TypeError)])
+def test_a_map_that_loses_results_is_named(answer, error):
+    with pytest.raises(error, match="workers: a map must return"):
+        sweep(rosen, START, gd, learning_rate=[1e-4, 1e-3], workers=lambda f, items: answer)
+
+
+def test_numbers_of_numpy_are_numbers_and_arrays_may_be_among_the_values():
+    rates = [np.float32(1e-3), np.array([1e-3, 1e-4]), "auto", np.int64(1) * 1e-4]
+    result = sweep(rosen, START, gd, jac=rosen_der, learning_rate=rates, maxiter=5)
+    assert [type(row.options["learning_rate"]) for row in result] == [float, np.ndarray, str, float]
+    numbers = sweep(rosen, START, gd, jac=rosen_der, learning_rate=[rates[0], "auto"], maxiter=5)
+    (line, *_) = numbers.plot().axes[0].get_lines()
+    assert line.get_xdata().tolist() == [float(rates[0])]
+
+
+def test_rates_are_sorted_before_words():
+    rates = ["auto", 1e-3, 1e-4, "wolfe"]
+    result = sweep(rosen, START, gd, jac=rosen_der, learning_rate=rates, maxiter=5)
+    order = [row.options["learning_rate"] for row in result.sort("learning_rate")]
+    assert order == [1e-4, 1e-3, "auto", "wolfe"]
+    assert [
+        row.options["learning_rate"] for row in result.sort("learning_rate", reverse=True)
+    ] == order[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -35,10 +36,14 @@ def run(argv: Sequence[str] | None = None) -> int:
         command.add(commands)
     given = sys.argv[1:] if argv is None else argv
     options = parser.parse_args([*map(_no_option, given)])
+    options.stdout = sys.stdout
+    # what a user's function prints must not be among the JSON
+    apart = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     try:
-        return int(options.run(options))
+        with apart:
+            return int(options.run(options))
     except BrokenPipeError:  # `| head` has seen enough; nothing must be flushed to it any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), options.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

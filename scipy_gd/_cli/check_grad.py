@@ -35,11 +35,12 @@ def _run(options: argparse.Namespace) -> int:
             output.say(options, f"{task.name}, n = {task.x0.size}: {check}")
     if options.json:
         output.give_json(
+            options,
             [
                 {"problem": task.name, "n": task.x0.size, "ok": check.ok, "pattern": check.pattern}
                 | {"components": check.to_dicts()}
                 for task, check in checks
-            ]
+            ],
         )
     return 0 if all(check.ok for _, check in checks) else 1
 

@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
             output.say(options, f"\n{result}")
     if options.json:
         output.give_json(
-            [{"problem": r.name, "n": r.x0.size, "rows": r.to_dicts()} for r in results]
+            options, [{"problem": r.name, "n": r.x0.size, "rows": r.to_dicts()} for r in results]
         )
     if picture is not None:
         from ..plot import comparison

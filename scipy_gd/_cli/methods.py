@@ -37,7 +37,7 @@ def data(method: Method) -> dict[str, Any]:
 
 def _run(options: argparse.Namespace) -> int:
     if options.json:
-        output.give_json([data(method) for method in METHODS.values()])
+        output.give_json(options, [data(method) for method in METHODS.values()])
         return 0
     width = max(map(len, METHODS)) + 2
     for name, method in METHODS.items():

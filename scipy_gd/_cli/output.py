@@ -33,9 +33,10 @@ def say(options: argparse.Namespace, text: Any) -> None:
     print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
-def give_json(data: Any) -> None:
+def give_json(options: argparse.Namespace, data: Any) -> None:
     """Print the result as JSON, which knows neither nan nor infinity: they become null."""
-    print(json.dumps(plain(data), indent=2, allow_nan=False), flush=True)
+    text = json.dumps(plain(data), indent=2, allow_nan=False)
+    print(text, file=options.stdout, flush=True)
 
 
 def canvas(options: argparse.Namespace) -> Path | None:

@@ -50,7 +50,12 @@ def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     add("--bounds", nargs="+", type=float, metavar=("LOW", "HIGH"), help="a pair for each "
         "parameter, or one for all; inf and -inf: none")  # fmt: skip
     add("-n", nargs="+", type=above_zero(int), metavar="N", help="the size of the problem")
-    add("--seed", type=int, default=0, help="for random problems and methods; default: %(default)s")
+    add(
+        "--seed",
+        type=_seed,
+        default=0,
+        help="for random problems and methods; default: %(default)s",
+    )
 
 
 def add_number(
@@ -70,6 +75,13 @@ def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
     parse.__name__ = kind.__name__  # what argparse calls it: "invalid int value"
     return parse
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, got {value}")
+    return value
 
 
 def _problem(text: str) -> Any:

@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         meaning = {name: texts[name] for name in defaults}
         details = {"meaning": meaning, "formula": formula, "references": parts["References"]}
-        output.give_json(methods.data(method) | details)
+        output.give_json(options, methods.data(method) | details)
         return 0
     listed = [
         f"{name}, default {default!r}\n{textwrap.indent(textwrap.fill(texts[name], 88), '    ')}"

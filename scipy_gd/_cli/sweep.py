@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from typing import Any
 
 from .. import sweep
-from .._options import STEP_RULES
+from .._options import COMMON, STEP_RULES
 from ..methods import METHODS
 from . import check_grad, output, problem
 
@@ -53,14 +54,20 @@ def _run(options: argparse.Namespace) -> int:
     every = problem.given(options)
     if len(every) > 1:
         options.parser.error("argument -n: one size at a time")
+    limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
+    grid = {"learning_rate": options.learning_rate}
+    for name, *values in options.set:
+        if not any(name in METHODS[method].hyper for method in options.methods) and (
+            name not in COMMON or name in inspect.signature(sweep).parameters
+        ):
+            options.parser.error(
+                f"argument --set: {name}: no method of {', '.join(options.methods)} takes it"
+            )
+        grid[name] = [_value(value) for value in values]
     picture = output.canvas(options)
     (one,) = every
     if not check_grad.passes(options, one):
         return 1
-    limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
-    grid = {"learning_rate": options.learning_rate}
-    for name, *values in options.set:
-        grid[name] = [_value(value) for value in values]
     single = {name: values[0] for name, values in grid.items() if len(values) == 1}
     try:
         result = sweep(
@@ -80,7 +87,8 @@ def _run(options: argparse.Namespace) -> int:
     best = {"method": result.best.method, "options": result.best.options}
     if options.json:
         output.give_json(
-            {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()}
+            options,
+            {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()},
         )
     else:
         output.say(options, f"\n{result}")

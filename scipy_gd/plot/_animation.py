@@ -129,7 +129,8 @@ def animate(
         label: _times(label, one, clock, len(tracks[label]))
         for label, one in labelled(runs).items()
     }
-    land = landscape(value, window or around(tracks.values(), known), known, scale)
+    window = around(tracks.values(), known) if window is None else window
+    land = landscape(value, window, known, scale)
     figure, ax, place = _stage(plt, view, land, value)
     spots(ax, place(np.array([track[0] for track in tracks.values()])), place(known))
 
@@ -298,6 +299,8 @@ def _target(path: str | PathLike[str]) -> Path:
     """Where to write, if it can be written."""
     target = Path(path)
     ending = target.suffix.lower()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"`path`: there is no folder {str(target.parent)!r}")
     if ending not in FORMATS:
         raise ValueError(f"`path` must end in {', '.join(FORMATS)}, got {str(path)!r}")
     if ending == ".mp4":

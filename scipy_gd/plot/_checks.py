@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
     ax.axhline(report.rtol, color="black", linestyle="--", linewidth=1, label="tolerance")
     ax.xaxis.get_major_locator().set_params(integer=True)
     state = "ok" if report.ok else "wrong" if np.any(report.verdict == "wrong") else "unsure"
-    title = f"gradient check: {state}" + (f"\n{report.pattern}" if report.pattern else "")
-    ax.set_title(title, fontsize="medium", wrap=True)
+    pattern = textwrap.fill(report.pattern or "", 48)
+    ax.set_title(f"gradient check: {state}\n{pattern}".strip(), fontsize="medium")
     plain(ax, yscale="log", xlabel="component", ylabel="relative error")
     return legend(ax)

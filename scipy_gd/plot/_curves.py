@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._options import one_of
+from .._options import count, one_of
 from ..history import History
 from ..schedules import Schedule
 from ._style import array, axes, draw, labelled, legend, plain, styles
@@ -95,9 +95,13 @@ def descent(
 ) -> None:
     """Draw values above the minimum, or above the lowest one, which itself has no place then."""
     known = minimum is not None
-    lowest: Any = minimum
-    if not known:
-        lowest = min((np.nanmin(v) for _, v in curves.values()), default=0.0)
+    reached = [v[np.isfinite(v)] for _, v in curves.values()]
+    lowest: Any = min((v.min() for v in reached if v.size), default=0.0)
+    if known:
+        level = float(array("minimum", minimum, ()))
+        if not level <= lowest + 1e-9 * max(1.0, abs(lowest)):
+            raise ValueError(f"`minimum` is {minimum}, but {lowest} has been reached")
+        lowest = level
     floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
     above = {
         label: (
@@ -159,10 +163,14 @@ def sensitivity(
     """
     given = sweeps if isinstance(sweeps, Mapping) else {"": sweeps}
     lines, bands, lost = {}, {}, {}
+    if not given:
+        raise ValueError("`sweeps` must be at least one pair (rates, values)")
     for label, pair in given.items():
-        if len(pair) != 2:
+        if not hasattr(pair, "__len__") or len(pair) != 2:
             raise ValueError(f"`sweeps` must be pairs (rates, values), got {pair!r:.60}")
         rates = array("sweeps", pair[0], (None,))
+        if not rates.size or not np.all((rates > 0) & (rates < np.inf)):
+            raise ValueError(f"`sweeps` must be of learning rates above 0, got {rates}")
         values = array("sweeps", pair[1], rates.shape, (rates.size, None)).reshape(rates.size, -1)
         order = np.argsort(rates)
         rates, values = rates[order], values[order] - (minimum or 0.0)
@@ -231,9 +239,17 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
     if not isinstance(rates, Mapping):
         every = rates if isinstance(rates, list | tuple) else [rates]
         names = [_name(one) for one in every]
-        unique = len(set(names)) == len(names)
-        rates = dict(zip(names if unique else map(repr, every), every, strict=True))
-    t = np.arange(1, steps + 1) if np.ndim(steps) == 0 else np.asarray(steps)
+        names = names if len(set(names)) == len(names) else [*map(repr, every)]
+        if len(set(names)) < len(names):
+            raise ValueError("`rates`: two are the same; give a dict {label: schedule}")
+        rates = dict(zip(names, every, strict=True))
+    if not rates:
+        raise ValueError("`rates`: none given")
+    if np.ndim(steps) == 0:
+        t = np.arange(1, count(1)("steps", steps, 0) + 1)
+    else:
+        array("steps", steps, (None,))
+        t = np.asarray(steps)
     curves: dict[str, Any] = {}
     for label, schedule in rates.items():
         if not callable(schedule):

@@ -99,7 +99,8 @@ def path(
                 "`slice` draws planes through more"
             )
     known = known_minima(fun, minima)
-    land = landscape(objective(fun), window or around(tracks.values(), known), known, scale)
+    window = around(tracks.values(), known) if window is None else window
+    land = landscape(objective(fun), window, known, scale)
     ax = axes(ax)
     paint(ax, land)
     trails(ax, tracks, known)
@@ -172,6 +173,8 @@ def slice(
     'distance along point 0 → point 1'
     """
     given = np.atleast_2d(array("points", points, (None,), (1, None), (2, None), (3, None)))
+    if not np.isfinite(given).all():
+        raise ValueError(f"`points` must be finite, got {points!r:.60}")
     plane = _plane(given, parameters, direction)
     tracks = {} if histories is None else _points(histories)
     for label, track in tracks.items():
@@ -185,9 +188,8 @@ def slice(
     if window is None and len(given) == 1 and not flat:
         window = [(c - 1 - abs(c), c + 1 + abs(c)) for c in marks[0]]
     full = objective(fun)
-    land = landscape(
-        lambda c: full(plane.lift(c)), window or around(flat.values(), (), *marks), (), scale
-    )
+    window = around(flat.values(), (), *marks) if window is None else window
+    land = landscape(lambda c: full(plane.lift(c)), window, (), scale)
     ax = axes(ax)
     paint(ax, land)
     trails(ax, flat)
@@ -222,9 +224,10 @@ def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
     if (direction is not None) != (count == 2):
         raise ValueError(f"`direction` goes with two points, and they with it; got {count}")
     if count == 1:
-        i, j = chosen = tuple(parameters or (0, 1))
-        if i == j or not all(0 <= k < n for k in chosen):
+        chosen = (0, 1) if parameters is None else parameters
+        if np.shape(chosen) != (2,) or len({*chosen} & {*range(n)}) != 2:
             raise ValueError(f"`parameters` must be two different indices below {n}, got {chosen}")
+        i, j = chosen
         origin = points[0].copy()
         origin[[i, j]] = 0.0
         return _Plane(origin, np.eye(n)[[i, j]], (f"x[{i}]", f"x[{j}]"))
@@ -246,11 +249,14 @@ def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
 
 def points(histories: Any) -> dict[str, Array]:
     """The points of each history, shape (k, n)."""
-    found = labelled(histories)
-    return {
+    tracks = {
         label: array("histories", getattr(one, "x", one), (None, None))
-        for label, one in found.items()
+        for label, one in labelled(histories).items()
     }
+    for label, track in tracks.items():
+        if not np.isfinite(track).all(axis=1).any():
+            raise ValueError(f"`histories`: there is no point in that of {label!r}")
+    return tracks
 
 
 _points = points  # `slice` has an argument of that name
@@ -273,8 +279,12 @@ def objective(fun: Any) -> Callable[[Array], float]:
 
 def known_minima(fun: Any, given: Any) -> Array:
     """The minima that are given, or those of the problem, shape (k, 2)."""
+    if given is None and isinstance(fun, Problem):
+        if fun.n != 2:
+            raise ValueError(f"`fun` must have 2 parameters, got {fun.n}")
+        given = fun.minima
     if given is None:
-        given = fun.minima if isinstance(fun, Problem) else ()
+        given = ()
     return np.reshape(array("minima", given, (2,), (None, 2), (0,)), (-1, 2))
 
 
@@ -304,7 +314,7 @@ def landscape(
     """Evaluate on a grid, and choose the levels."""
     one_of("log", "linear")("scale", scale, 0)
     limits = array("window", window, (2, 2))
-    if not np.all(limits[:, 0] < limits[:, 1]):
+    if not np.all((limits[:, 0] < limits[:, 1]) & np.isfinite(limits).all(axis=1)):
         raise ValueError(f"`window` must be two pairs (low, high), got {window!r}")
     pyplot()
     from matplotlib.colors import LogNorm, Normalize

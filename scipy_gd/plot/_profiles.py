@@ -61,6 +61,7 @@ def performance_profile(
     [1.0, 0.67]
     """
     table = _table(costs)
+    limit = _limit(limit, 1.0)
     if unknown := [name for name in reference or () if name not in table]:
         raise ValueError(f"`reference` must be solvers in `costs`, got {', '.join(unknown)}")
     best = np.min([table[name] for name in reference or table], axis=0)
@@ -114,13 +115,26 @@ def data_profile(
     array([10., 10., 10., 16.])
     """
     table = _table(costs)
+    limit = _limit(limit, 0.0)
     if sizes is not None:
         n = array("sizes", sizes, next(iter(table.values())).shape)
+        if not np.all(n > 0):
+            raise ValueError(f"`sizes` must be above 0, got {np.min(n)}")
         table = {name: c / (n + 1) for name, c in table.items()}
     ax = axes(ax, figsize=(6.4, 4.2))
     _staircases(ax, table, min(c.min() for c in table.values()), limit)
     ax.set_xlabel("within this cost" + (" / (n + 1)" if sizes is not None else ""))
     return legend(ax)
+
+
+def _limit(limit: Any, least: float) -> float | None:
+    """The last cost that is shown, if it is given."""
+    if limit is None:
+        return None
+    value = float(array("limit", limit, ()))
+    if not least < value < np.inf:
+        raise ValueError(f"`limit` must be a number above {least:g}, got {limit}")
+    return value
 
 
 def _table(costs: Any) -> dict[str, Array]:

@@ -151,6 +151,9 @@ def legend(ax: Any) -> Any:
     alone &= max(map(len, labels)) <= 24
     beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
     within = {"loc": "best", "fontsize": "small", "framealpha": 0.8}
+    if len(labels) > 8:  # a crowd would hide what it explains
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": 3}
+        within = below | {"fontsize": "x-small", "frameon": False}
     ax.legend(handlelength=3.4, **beside if alone else within)
     return ax
 
