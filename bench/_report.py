@@ -58,9 +58,10 @@ def save(name: str, about: str, tables: Sequence[Table]) -> None:
     print(text)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.md"
+    picture = f"![{name}]({name}.png)\n\n" if path.with_suffix(".png").exists() else ""
     path.write_text(
         f"# {name}\n\n{about.strip()}\n\n`python -m bench {name}`, {time.strftime('%Y-%m-%d')}\n\n"
-        f"{machine()}\n\n{text}\n"
+        f"{machine()}\n\n{picture}{text}\n"
     )
     print(f"\nwritten to {path}")
 

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 
 from bench import _learning as learning
 from bench._recorder import work
-from bench._report import RESULTS, Table
+from bench._report import RESULTS, Table, show
 from scipy_gd import METHODS, schedules
 from scipy_gd.plot import style
 
@@ -91,7 +91,7 @@ def percent(losses, optimum):
     excess = 100 * (np.asarray(losses) / optimum - 1)
     if not np.isfinite(excess).all():
         return np.nan, "-"
-    return float(np.median(excess)), f"{excess.min():.2g} to {excess.max():.2g}"
+    return float(np.median(excess)), f"{show(excess.min())} to {show(excess.max())}"
 
 
 def run():
