@@ -180,8 +180,8 @@ def judge_point(V, r, arrived, moved):
         return STALLED
     if r.rule >= ARMIJO and idle(r):
         return PRECISION
-    if not np.isfinite(r.snorm + r.dnorm):
-        return NONFINITE
+    if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
+        return DIVERGED if r.rule < ARMIJO else PRECISION
     return RUNNING
 
 

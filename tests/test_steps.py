@@ -383,3 +383,11 @@ def test_the_random_step_follows_the_successes():
     assert auto.success
     fixed = minimize(bowl, np.zeros(8), method=search, options=options | {"learning_rate": 0.1})
     assert not fixed.success
+
+
+@pytest.mark.parametrize("each", [gd, lbfgs], ids=lambda m: m.__name__)
+def test_a_square_that_overflows_is_not_taken_for_a_value_that_is_not_finite(each):
+    with np.errstate(over="ignore"):
+        res = minimize(lambda x: 1e200 * (x @ x), [1.0, 2.0], jac=lambda x: 2e200 * x, method=each)
+    assert (res.success, res.status) == (False, 2)
+    assert res.x.tolist() == [1.0, 2.0]
