@@ -79,12 +79,13 @@ def tuned(cell):
     rates = GRID * (10 if name == "adadelta" else 1)
     first = [loss(train(problem, name, 0, rate, **options)) for rate in rates]
     rate = rates[int(np.argmin(first))]
-    return rate, [loss(train(problem, name, seed, rate, **options)) for seed in seeds]
+    return float(rate), [loss(train(problem, name, seed, rate, **options)) for seed in seeds]
 
 
 def untuned(cell):
+    """The same for a method at its defaults, or at a given rate."""
     problem, name, seeds, *rate = cell
-    return [loss(train(problem, name, seed, *rate)) for seed in seeds]
+    return "own", [loss(train(problem, name, seed, *rate)) for seed in seeds]
 
 
 def percent(losses, optimum):
@@ -112,8 +113,8 @@ def of_problem(problem, names, best, plain, optimum):
     for name in names:
         rate, losses = best[problem.name, name]
         median, spread = percent(losses, optimum)
-        untuned_median, untuned_spread = percent(plain[problem.name, name], optimum)
-        rows.append([name, float(rate), median, spread, untuned_median, untuned_spread])
+        _, defaults = plain[problem.name, name]
+        rows.append([name, rate, median, spread, *percent(defaults, optimum)])
     title = f"{problem.name}, {epochs_of(problem)} epochs: percent above {optimum:.6g}"
     return Table(title, ["method", "rate", "tuned", "", "untuned", ""], rows)
 
@@ -121,28 +122,24 @@ def of_problem(problem, names, best, plain, optimum):
 def every_method(problems, optima):
     """All first-order methods on the two convex problems where a bound is promised."""
     chosen = [p for p in problems if p.name in ("digits: softmax", "breast cancer: logistic")]
-    best = [(name, name, {}) for name in FIRST_ORDER]
-    best += [
-        (f"{name}, rho 0.99", name, LONGER) for name in ("rmsprop", "rmsprop_nesterov", "adadelta")
+    entries = [(name, 0.5, tuned, (name, MORE_SEEDS)) for name in FIRST_ORDER]
+    entries += [
+        (f"{name}, rho 0.99", 0.5, tuned, (name, MORE_SEEDS, LONGER))
+        for name in ("rmsprop", "rmsprop_nesterov", "adadelta")
     ]
-    own = [(f"{name}, untuned", name) for name in TUNING_FREE]
-    own += [
-        (f"{name}, a cosine from its own rate", name, METHODS[name].constant)
-        for name in ("prodigy", "dowg")
+    entries += [(f"{name}, untuned", 2.0, untuned, (name, MORE_SEEDS)) for name in TUNING_FREE]
+    entries += [
+        (f"{n}, a cosine from its own rate", 2.0, untuned, (n, MORE_SEEDS, METHODS[n].constant))
+        for n in ("prodigy", "dowg")
     ]
-    cells = [(p, name, MORE_SEEDS, options) for _, name, options in best for p in chosen]
-    found = work(tuned, cells)
-    cells = [(p, name, MORE_SEEDS, *rate) for _, name, *rate in own for p in chosen]
-    found += [("own", losses) for losses in work(untuned, cells)]
-    pairs = zip(found[::2], found[1::2], strict=True)
+    cells = [(how, (p, *rest)) for _, _, how, rest in entries for p in chosen]
+    found = iter(work(lambda cell: cell[0](cell[1]), cells))
     rows = []
-    for (label, *_), limit, pair in zip(
-        [*best, *own], [0.5] * len(best) + [2.0] * len(own), pairs, strict=True
-    ):
+    for label, limit, *_ in entries:
         row = [label]
-        for p, (rate, losses) in zip(chosen, pair, strict=True):
-            median, spread = percent(losses, optima[p.name])
-            row += [rate if rate == "own" else float(rate), median, spread]
+        for p in chosen:
+            rate, losses = next(found)
+            row += [rate, *percent(losses, optima[p.name])]
         rows.append([*row, "yes" if all(x <= limit for x in row[2::3]) else "no"])
     columns = ["method", *(c for p in chosen for c in ("rate", p.name, "")), "within 0.5 % (2 %)"]
     return Table("Every first-order method, percent above the optimum", columns, rows)

@@ -4,7 +4,7 @@ import ast
 import re
 from html import escape
 
-from scipy_gd._method import definition
+from scipy_gd._kernel import body_of
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "eps": "ε", "eta": "η", "theta": "θ", "mu": "μ",
@@ -21,12 +21,8 @@ SUM, PRODUCT, POWER, ATOM = range(4)
 
 def mathml(method):
     """The formula of a method, a line for each statement, and the step."""
-    function = definition(method)
-    *body, last = function.body
-    if ast.get_docstring(function):
-        body = body[1:]
+    body, results = body_of(method)
     rows = [row for statement in body for row in lines(statement, 0)]
-    results = last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
     for name, value in zip(("d", *method.states), results, strict=True):
         if not (isinstance(value, ast.Name) and value.id == name):
             rows.append((0, gets(ast.Name(name), value)))
@@ -181,8 +177,7 @@ def called(name, args):
     if name == "dot":
         first, second = args
         if ast.dump(first) == ast.dump(second):
-            mark = '<mo stretchy="true">‖</mo>'
-            return POWER, f"<msup>{row(mark, math(first), mark)}<mn>2</mn></msup>"
+            return POWER, raised(called("norm", [first])[1], "<mn>2</mn>")
         return PRODUCT, row(f"<msup>{math(first, ATOM)}<mi>T</mi></msup>", math(second, POWER))
     if name == "int":
         return expression(args[0])
@@ -241,16 +236,16 @@ def beside(nodes):
     if len(groups) > 1:
         groups = [g for g in groups if not (isinstance(g[0], ast.Constant) and g[0].value == 1)]
     alone = len(groups) == 1 and len(groups[0]) == 1
-    found = ""
-    for k, group in enumerate(groups):
+    found = before = ""
+    for group in groups:
         factor = math(group[0], SUM if alone else PRODUCT if len(group) == 1 else ATOM)
         if len(group) > 1:
             factor = raised(factor, f"<mn>{len(group)}</mn>")
-        words = "<mtext" in factor or (k and "<mtext" in math(groups[k - 1][0]))
-        if k:
-            dotted = isinstance(group[0], ast.Constant) or words
+        if before:
+            dotted = isinstance(group[0], ast.Constant) or "<mtext" in before + factor
             found += "<mo>·</mo>" if dotted else '<mspace width="0.17em"/>'
         found += factor
+        before = factor
     return found
 
 

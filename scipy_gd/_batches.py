@@ -182,9 +182,8 @@ def held_out_arguments(
             f"(or of all of `args`) for other data, got {len(given)}"
         )
     shapes = [tuple(getattr(held_out[k], "shape", ())) for k in which]
-    rows = {shape[:1] for shape in shapes}
-    wanted = [(*rows.copy().pop(), *args[k].shape[1:]) for k in which]
-    if shapes != wanted or rows & {(), (0,)}:
+    rows = shapes[0][:1]
+    if rows in ((), (0,)) or shapes != [(*rows, *args[k].shape[1:]) for k in which]:
         like = ", ".join(str(("m", *args[k].shape[1:])) for k in which).replace("'m'", "m")
         raise ValueError(
             f"`validation` must be arrays like those that are cut into batches, of shape {like} "
@@ -261,8 +260,8 @@ class Sampling:
 
 def current(V: Vector, r: Any, row: int) -> Vector:
     """A copy of the iterate in `row`, or of the average of the iterates up to it."""
-    point: Vector = V[row].copy()
-    if r.average >= 0 and r.nit > 0:
-        late = share.py_func(r) if r.averaging > 0.0 and row == r.trial else 0.0  # not arrived yet
-        point = V[r.average] + late * (point - V[r.average])
+    averaged = r.average >= 0 and r.nit > 0
+    point: Vector = V[r.average if averaged else row].copy()
+    if averaged and r.averaging > 0.0 and row == r.trial:  # it has not arrived yet
+        point += share.py_func(r) * (V[row] - point)
     return point

@@ -176,7 +176,7 @@ _PROJECTED = "_maximum(_minimum({g}[_i], _at[_i] - _lower[_i]), _at[_i] - _upper
 _GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
 
 
-def _body(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
+def body_of(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
     """The formula's statements and what it returns, on the line numbers of its file."""
     function = definition(method)
     *body, last = function.body
@@ -221,7 +221,7 @@ def _source(
     method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
 ) -> ast.Module:
     """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
-    body, returned = _body(method)
+    body, returned = body_of(method)
     rows = {name: row for name, row in ROWS.items() if name in method.supplied}
     true_g = "_row_g"
     if clipped and "g" in rows:

@@ -110,12 +110,12 @@ class Table(Sequence[R]):
         figure = self.columns[key].figure if isinstance(key, str) else key
         unknown = [row for row in self.rows if figure(row) != figure(row)]
         known = [row for row in self.rows if figure(row) == figure(row)]
-        numbers, texts = (  # "auto" among rates: after them
-            sorted((r for r in known if isinstance(figure(r), str) == text), key=figure)
-            for text in (False, True)
-        )
-        ordered = [*numbers, *texts]
-        rows = (*(ordered[::-1] if reverse else ordered), *unknown)
+
+        def place(row: R) -> tuple[bool, Any]:  # words, as "auto" among rates, after the numbers
+            value = figure(row)
+            return isinstance(value, str), value
+
+        rows = (*sorted(known, key=place, reverse=reverse), *unknown)
         return replace(self, rows=rows)  # type: ignore[type-var]
 
 

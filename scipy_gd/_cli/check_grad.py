@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace) -> int:
         check = _check(options, one, points=options.points)
         checks.append((task, check))
         if not options.json:
-            output.say(options, f"{task.name}, n = {task.x0.size}: {check}")
+            output.say(f"{task.name}, n = {task.x0.size}: {check}")
     if options.json:
         output.give_json(
             options,
@@ -52,7 +52,7 @@ def passes(options: argparse.Namespace, one: problem.Given) -> bool:
         return True
     check = _check(options, one)
     report = str(check).splitlines()[0] if check.ok else check
-    output.say(options, f"{task.name}, n = {task.x0.size}: {report}")
+    output.say(f"{task.name}, n = {task.x0.size}: {report}")
     return check.ok
 
 

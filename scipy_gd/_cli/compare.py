@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         results.append(result)
         if not options.json:
-            output.say(options, f"\n{result}")
+            output.say(f"\n{result}")
     if options.json:
         output.give_json(
             options, [{"problem": r.name, "n": r.x0.size, "rows": r.to_dicts()} for r in results]

@@ -44,5 +44,5 @@ def _run(options: argparse.Namespace) -> int:
         published = f" ({method.constant:g})" if method.constant else ""
         values = [f"learning_rate={method.learning_rate}{published}"]
         values += [f"{hyper}={value:g}" for hyper, value in method.hyper.items()]
-        output.say(options, f"{name:<{width}}{summary(method)}\n{'':<{width}}{', '.join(values)}")
+        output.say(f"{name:<{width}}{summary(method)}\n{'':<{width}}{', '.join(values)}")
     return 0

@@ -28,9 +28,9 @@ def add(parser: argparse.ArgumentParser, picture: str | None = None) -> None:
     parser.add_argument("--no-plot", action="store_true", help="draw no picture")
 
 
-def say(options: argparse.Namespace, text: Any) -> None:
-    """Print for people: to stderr, where stdout is for JSON."""
-    print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
+def say(text: Any) -> None:
+    """Print for people; where stdout is for JSON, `run` has turned it to stderr."""
+    print(text, flush=True)
 
 
 def give_json(options: argparse.Namespace, data: Any) -> None:
@@ -76,4 +76,4 @@ def draw(options: argparse.Namespace, path: Path, plot: Callable[[], Any]) -> No
     except OSError as error:
         options.parser.error(f"argument --output: {error}")
     close(figure)
-    say(options, f"\nsaved {path}")
+    say(f"\nsaved {path}")

@@ -64,5 +64,5 @@ def _run(options: argparse.Namespace) -> int:
         "Source:",
         textwrap.indent(parts["References"], "    "),
     ])  # fmt: skip
-    output.say(options, text)
+    output.say(text)
     return 0

@@ -7,7 +7,8 @@ import inspect
 from typing import Any
 
 from .. import sweep
-from .._options import COMMON, STEP_RULES
+from .._options import STEP_RULES
+from .._task import contestants
 from ..methods import METHODS
 from . import check_grad, output, problem
 
@@ -56,10 +57,9 @@ def _run(options: argparse.Namespace) -> int:
         options.parser.error("argument -n: one size at a time")
     limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
     grid = {"learning_rate": options.learning_rate}
+    solvers, own = contestants([*dict.fromkeys(options.methods)]), inspect.signature(sweep)
     for name, *values in options.set:
-        if not any(name in METHODS[method].hyper for method in options.methods) and (
-            name not in COMMON or name in inspect.signature(sweep).parameters
-        ):
+        if name in own.parameters or not any(solver.takes(name) for solver in solvers):
             options.parser.error(
                 f"argument --set: {name}: no method of {', '.join(options.methods)} takes it"
             )
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
             {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()},
         )
     else:
-        output.say(options, f"\n{result}")
+        output.say(f"\n{result}")
     rates = [rate for rate in options.learning_rate if not isinstance(rate, str)]
     if picture is not None and rates:
         output.draw(options, picture, result.plot)

@@ -63,8 +63,9 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
     looks = styles(names)
     behind = [name for name in names if name in METHODS and name not in FAMILIAR[:10]]
     behind = behind if len(names) > CROWD else []
+    others = f"{len(behind)} others"
     looks |= dict.fromkeys(behind, PALE)
-    names = [name for name in names if name not in behind] + ["others"] * bool(behind)
+    names = [name for name in names if name not in behind] + [others] * bool(behind)
     flat = next((c for c in every if c.x0.size == 2), None)
     panels = len(every) + (flat is not None)
     legend: dict[str, Any] = {"frameon": False, "handlelength": 3.4}
@@ -89,10 +90,11 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
         _curves(ax, c, looks)
         for line in ax.get_lines():
             if line.get_label() in behind:
-                line.set_label(f"{len(behind)} others")
+                line.set_label(others)
     drawn = (zip(*ax.get_legend_handles_labels(), strict=True) for ax in reversed(axes))
     entries = {label: handle for handle, label in chain.from_iterable(drawn)}
-    entries = dict(sorted(entries.items(), key=lambda entry: entry[0].endswith(" others")))
+    if behind:
+        entries[others] = entries.pop(others)
     show(entries.values(), entries, **legend)
     return figure
 
