@@ -240,7 +240,7 @@ class AskTell:
         """How many values the next `ask` will want."""
         r, objective = self._run.r, self._run.objective
         if objective.probe is not None:
-            return 2
+            return 2 - self._run.at_its_end  # the last point is evaluated, not probed
         _, lower, upper = objective.reach(r.n)
         near = POINTS_OF[objective.jac] * np.count_nonzero(lower < upper) * self._differences
         return bool(r.ask & VALUE) + bool(r.ask & GRADIENT) * int(near)

@@ -108,6 +108,16 @@ def test_no_more_values_than_maxfev(told, more, maxfev):
     assert maxfev - 4 <= run.nfev <= maxfev
 
 
+def test_the_last_value_of_spsa_fits_into_an_exact_maxfev():
+    options = {"maxiter": 3, "maxfev": 7, "rng": 5, "learning_rate": 0.002}
+    run = start(spsa, X0, **options)
+    while not run.done:
+        run.tell([rosen(x) for x in run.ask()])
+    assert run.nfev == 7
+    reference = minimize(rosen, X0, method=spsa, options=options)
+    assert_same(run.result(), reference, ("x", "fun", "nit", "nfev", "success", "status"))
+
+
 def test_spsa_asks_for_two_points_then_for_the_end():
     options = {"maxiter": 20, "rng": 5, "learning_rate": 0.002}
     run = start(spsa, X0, **options)
