@@ -65,10 +65,10 @@ class Batches:
         return bool(self.cursor[0] >= self.rows)
 
     def begin_epoch(self) -> None:
-        self.cursor[:] = 0
-        self.closed = False
         if self.shuffle:
             self.order = self.rng.permutation(self.rows)
+        self.closed = False
+        self.cursor[:] = 0
 
     def next(self) -> tuple[Any, ...]:
         """`args` with the rows of the next batch."""

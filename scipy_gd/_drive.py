@@ -206,9 +206,9 @@ def interpret(run: Run, until: float) -> None:
     hess = V[r.hess : r.hess + r.n]
     batches = run.sampling.batches if run.sampling is not None else None
     while ask:
-        if prepared:
-            run.prepare()
         try:
+            if prepared:
+                run.prepare()
             f, g = objective(x := rows[r.trial], ask)
             if ask & HESSIAN:
                 hess[:] = objective.hessian(x, g)

@@ -587,7 +587,8 @@ def test_data_may_be_large_after_it_was_small():
 
 def test_ctrl_c_stops_a_compiled_run():
     code = """if True:
-        import threading, time, _thread
+        import signal, threading, time, _thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
         import numpy as np
         from numba import njit
         from scipy.optimize import minimize

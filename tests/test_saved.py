@@ -171,6 +171,30 @@ def test_an_error_after_the_loop_keeps_the_run(why):
     assert caught.value.optimize_result.state["nit"] >= 5
 
 
+def test_a_batch_that_was_only_cut_is_the_next_one_again(monkeypatch):
+    """Ctrl-C may come between two lines."""
+    from scipy_gd._objective import Objective
+
+    calls, original = [], Objective.sample
+
+    def sample(self, args, last):
+        calls.append(0)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        original(self, args, last)
+
+    def fit(**options):
+        options = {"batch_size": 7, "rng": 1, "learning_rate": 1e-3} | options
+        return minimize(loss, np.zeros(3), (DATA,), sgd, jac=True, options=options)
+
+    monkeypatch.setattr(Objective, "sample", sample)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(epochs=3)
+    part, whole = caught.value.optimize_result, fit(epochs=3)
+    rest = fit(epochs=None, maxiter=whole.nit - part.nit, resume=part.state)
+    assert rest.x.tolist() == whole.x.tolist()
+
+
 def test_an_error_in_a_schedule_gives_the_batch_back():
     broken = [True]
 
