@@ -211,6 +211,7 @@ def interpret(run: Run, until: float) -> None:
                 run.prepare()
             f, g = objective(x := rows[r.trial], ask)
             if ask & HESSIAN:
+                g = g.copy()  # `jac` may return one array again and again
                 hess[:] = objective.hessian(x, g)
             if scheduled:
                 run.follow(f)

@@ -53,7 +53,7 @@ local = njit(**EXACT)
 """For functions that are compiled into others."""
 
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
-PARTS = ("_state", "_kernel", "_steps", "_machine", "_differences")
+PARTS = ("_state", "_kernel", "_steps", "_machine", "_differences", "_endings")
 STAMP = zlib.crc32(b"".join(Path(__file__).with_name(f"{m}.py").read_bytes() for m in PARTS))
 
 

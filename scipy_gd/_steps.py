@@ -136,8 +136,8 @@ def highest(r, count):
 
 @local
 def enough(r, reference):
-    """Armijo's condition, up to the rounding of f."""
-    return r.f_trial <= reference - C1 * r.promised + 1e-14 * abs(r.f)
+    """Armijo's condition, up to the rounding of f, by a trial that moved x."""
+    return r.snorm > 0.0 and r.f_trial <= reference - C1 * r.promised + 1e-14 * abs(r.f)
 
 
 @local
@@ -321,7 +321,7 @@ def wolfe_judge(V, r, g):
             r.ask = VALUE
             return RETRY
     if r.ask == VALUE:
-        if enough(r, r.f) or r.f_trial <= r.f + 1e-10 * abs(r.f):
+        if r.snorm > 0.0 and (enough(r, r.f) or r.f_trial <= r.f + 1e-10 * abs(r.f)):
             return want_gradient(r)
         alpha = wolfe_too_far(r, np.nan)
     else:

@@ -391,3 +391,53 @@ def test_a_square_that_overflows_is_not_taken_for_a_value_that_is_not_finite(eac
         res = minimize(lambda x: 1e200 * (x @ x), [1.0, 2.0], jac=lambda x: 2e200 * x, method=each)
     assert (res.success, res.status) == (False, 2)
     assert res.x.tolist() == [1.0, 2.0]
+
+
+# --- no step at all, and any units
+
+
+@pytest.mark.parametrize("rate", ["auto", "armijo", "wolfe"])
+@pytest.mark.parametrize("x0", [[-1.2, 1.0], [1.3, 0.7, 0.8, 1.9, 1.2], [1.5, 8.0]])
+def test_a_trial_that_leaves_x_where_it_is_is_no_step(rate, x0):
+    """Differences end in rounding: steps along such gradients may be shorter than a last digit."""
+    xs = iterates(lbfgs, jac=None, x0=x0, maxiter=20_000, learning_rate=rate)
+    assert len(xs) < 1000 or rate == "armijo"
+    assert all((x != y).any() for x, y in pairwise(xs))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-7, 1e-3, 1e3])
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e16])
+def test_lbfgs_remembers_its_steps_in_any_units(unit, scale):
+    """Curvature of any size enters the memory: the same steps, up to the first one's length."""
+    res = minimize(
+        lambda x: scale * rosen(x / unit),
+        unit * START,
+        jac=lambda x: scale / unit * rosen_der(x / unit),
+        method=lbfgs,
+        options={"gtol": 1e-5 * scale / unit},
+    )
+    assert res.success
+    assert res.nfev < 120
+    assert rosen(res.x / unit) < 1e-9
+
+
+@pytest.mark.parametrize("A", [[1.0, 100.0, 1e6], [3.0, 2.0], [1.0]])
+def test_newton_is_not_fooled_by_a_jac_that_fills_one_array(A):
+    A, filled = np.array(A), np.empty(len(A))
+
+    def jac(x):
+        filled[:] = A * x + x**3
+        return filled
+
+    res = minimize(
+        lambda x: 0.5 * A @ x**2 + 0.25 * (x**4).sum(), np.ones(A.size), jac=jac, method=newton
+    )
+    fresh = minimize(
+        lambda x: 0.5 * A @ x**2 + 0.25 * (x**4).sum(),
+        np.ones(A.size),
+        jac=lambda x: A * x + x**3,
+        method=newton,
+    )
+    assert res.success
+    np.testing.assert_array_equal(res.x, fresh.x)
+    np.testing.assert_array_equal(res.jac, A * res.x + res.x**3)

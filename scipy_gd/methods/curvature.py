@@ -27,7 +27,7 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
     n, m, k = x.size, int(maxcor), int(count[0])
     s, y = x - x_old, g - g_old
     sy = dot(s, y)
-    if t > 1 and sy > 2.2e-16 * dot(y, y):
+    if t > 1 and sy > 2.2e-16 * norm(s) * norm(y):
         S[k % m] = s / sqrt(sy)
         Y[k % m] = y / sqrt(sy)
         k += 1
