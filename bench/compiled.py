@@ -27,10 +27,10 @@ from scipy.optimize import OptimizeResult, curve_fit, minimize
 
 from bench._report import Table, seconds_each
 from scipy_gd import METHODS, adam, gd, lbfgs
-from scipy_gd._kernel import lift
-from scipy_gd._layout import lay_out
+from scipy_gd._core.kernel import lift
+from scipy_gd._core.state import POINTS
 from scipy_gd._options import settings
-from scipy_gd._state import POINTS
+from scipy_gd._run.layout import lay_out
 from scipy_gd.problems import rosenbrock
 
 C_LOOPS = r"""

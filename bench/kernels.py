@@ -15,11 +15,11 @@ import numpy as np
 
 from bench._report import Table, seconds_each
 from scipy_gd import adam
-from scipy_gd._kernel import lift
-from scipy_gd._layout import lay_out
-from scipy_gd._machine import tell
+from scipy_gd._core.kernel import lift
+from scipy_gd._core.machine import tell
+from scipy_gd._core.state import POINTS
 from scipy_gd._options import settings
-from scipy_gd._state import POINTS
+from scipy_gd._run.layout import lay_out
 
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 SIZES = (2, 100, 10_000, 1_000_000)

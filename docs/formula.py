@@ -4,7 +4,7 @@ import ast
 import re
 from html import escape
 
-from scipy_gd._kernel import body_of
+from scipy_gd._core.kernel import body_of
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "eps": "ε", "eta": "η", "theta": "θ", "mu": "μ",

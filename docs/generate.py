@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from scipy_gd import METHODS, compare, plot
 from scipy_gd._cli.show import entries, sections
-from scipy_gd._endings import ENDINGS
+from scipy_gd._core.endings import ENDINGS
 from scipy_gd.problems import beale, himmelblau, logistic_regression, quadratic, rosenbrock
 
 ROOT = Path(__file__).parent.parent

@@ -52,9 +52,9 @@ from .methods import (
 
 if TYPE_CHECKING:
     from . import plot, problems, schedules
-    from ._ask_tell import AskTell, start
     from ._compare import Comparison, compare
-    from ._line_search import line_search
+    from ._run.ask_tell import AskTell, start
+    from ._run.line_search import line_search
     from ._smooth import smooth
     from ._sweep import Sweep, sweep
     from .check import GradientCheck, GradientError, check_grad
@@ -68,9 +68,9 @@ _LAZY = {
     "GradientCheck": "check",
     "GradientError": "check",
     "History": "history",
-    "line_search": "_line_search",
-    "start": "_ask_tell",
-    "AskTell": "_ask_tell",
+    "line_search": "_run.line_search",
+    "start": "_run.ask_tell",
+    "AskTell": "_run.ask_tell",
     "compare": "_compare",
     "Comparison": "_compare",
     "sweep": "_sweep",

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import _options
-from ._state import GRADIENT, HESSIAN, HYPER, NOISE, VALUE
+from ._core.state import GRADIENT, HESSIAN, HYPER, NOISE, VALUE
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -146,7 +146,9 @@ class Method:
 
 @functools.cache
 def _run() -> Callable[..., OptimizeResult]:
-    from ._run import run  # Numba comes with it: importing the package must not wait for that
+    from ._run.minimize import (
+        run,  # Numba comes with it: importing the package must not wait for that
+    )
 
     return run
 

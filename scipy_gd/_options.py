@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from .arguments import Check, count, flag, generator, map_like, number, one_of, per_parameter, shown
 
 if TYPE_CHECKING:
     from ._method import Method
 
-Check = Callable[[str, Any, int], Any]
 STEP_RULES = ("auto", "armijo", "wolfe")
 
 
@@ -26,103 +25,6 @@ class Option(NamedTuple):
     doc: str
     check: Check
     default: Any = None
-
-
-def number(
-    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
-) -> Check:
-    """A number from `low` to `high`; `above`, `below`: but not the limit itself."""
-    limits = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "a finite number"
-    if high < math.inf:
-        limits += f" and {'below' if below else 'at most'} {high:g}"
-
-    def check(name: str, value: Any, n: int) -> float:
-        try:
-            if isinstance(value, bool | np.bool_ | str | bytes):
-                raise TypeError
-            real = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"`{name}` must be a number, got {_show(value)}") from None
-        if not (low <= real <= high) or (above and real == low) or (below and real == high):
-            raise ValueError(f"`{name}` must be {limits}, got {_show(value)}")
-        return real
-
-    return check
-
-
-def per_parameter(scalar: Check, each: Check | None = None) -> Check:
-    """A number, an array with one for each parameter, or a callable ``t -> number or array``."""
-
-    def check(name: str, value: Any, n: int) -> Any:
-        if callable(value):
-            return value
-        if np.ndim(value) == 0:
-            return scalar(name, value, n)
-        try:
-            array = np.array(value, dtype=float)
-        except (TypeError, ValueError):
-            raise TypeError(f"`{name}` must be an array of numbers, got {_show(value)}") from None
-        if array.shape != (n,):
-            raise ValueError(
-                f"`{name}` must be a number or have one value for each of the {n} parameters, "
-                f"got shape {array.shape}"
-            )
-        for extreme in (array.min(), array.max()):  # NaN is both
-            (each or scalar)(name, extreme, n)
-        return array
-
-    return check
-
-
-def count(low: int, most: int = 2**62) -> Check:
-    """A whole number, also as a float; `inf` means no limit, where there is none."""
-
-    def check(name: str, value: Any, n: int) -> int:
-        try:
-            if isinstance(value, bool | str | bytes):
-                raise TypeError
-            if isinstance(value, float | np.floating):
-                whole = (
-                    int(min(value, 2.0**62)) if value == math.inf or value.is_integer() else None
-                )
-            else:
-                whole = operator.index(value)
-        except TypeError:
-            raise TypeError(f"`{name}` must be a whole number, got {_show(value)}") from None
-        if whole is None or whole < low or whole > most < 2**62:
-            limit = f", at most {most}" if most < 2**62 else ""
-            raise ValueError(
-                f"`{name}` must be a whole number, at least {low}{limit}, got {_show(value)}"
-            )
-        return min(whole, 2**62)
-
-    return check
-
-
-def one_of(*choices: Any) -> Check:
-    def check(name: str, value: Any, n: int) -> Any:
-        if not any(value is c or (isinstance(c, str) and value == c) for c in choices):
-            raise ValueError(
-                f"`{name}` must be one of {', '.join(map(repr, choices))}, got {_show(value)}"
-            )
-        return value
-
-    return check
-
-
-def flag(name: str, value: Any, n: int) -> bool:
-    if not isinstance(value, bool | np.bool_ | int):
-        raise TypeError(f"`{name}` must be True or False, got {_show(value)}")
-    return bool(value)
-
-
-def generator(name: str, value: Any, n: int) -> np.random.Generator:
-    try:
-        return np.random.default_rng(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"`{name}` must be None, a seed or a numpy.random.Generator, got {_show(value)}"
-        ) from None
 
 
 def rate(name: str, value: Any, n: int) -> Any:
@@ -145,7 +47,7 @@ def positions(name: str, value: Any, n: int) -> tuple[int, ...]:
     try:
         return tuple(operator.index(k) for k in value)
     except TypeError:
-        raise TypeError(f"`{name}` must be positions in `args`, got {_show(value)}") from None
+        raise TypeError(f"`{name}` must be positions in `args`, got {shown(value)}") from None
 
 
 def anything(name: str, value: Any, n: int) -> Any:
@@ -158,27 +60,8 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
         return list(value)
     except TypeError:
         raise TypeError(
-            f"`{name}` must be a sequence of (slice, dict) pairs, got {_show(value)}"
+            f"`{name}` must be a sequence of (slice, dict) pairs, got {shown(value)}"
         ) from None
-
-
-def map_like(name: str, value: Any, n: int) -> Any:
-    if callable(value):
-        return value
-    try:
-        whole = operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"`{name}` must be an int or a map-like callable, got {_show(value)}"
-        ) from None
-    if whole < -1 or whole == 0:
-        raise ValueError(f"`{name}` must be a positive int, or -1 for all cores, got {whole}")
-    return whole
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _positive(name: str, value: Any, n: int) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
-from ._options import flag, number
+from .arguments import flag, number
 
 
 def smooth(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._objective import mapping
+from ._evaluate.evaluator import mapping
 from ._options import COMMON
 from ._table import Column, Table, one_line, plain
 from ._task import Array, Solver, Task, announce, contestants, label_of

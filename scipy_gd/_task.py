@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, approx_fprime, minimize
 
-from ._inputs import limits, starting_point
+from .arguments import limits, starting_point
 from .check import check_grad
 from .methods import METHODS
 from .problems import Problem

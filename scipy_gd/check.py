@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from ._inputs import limits, starting_point
-from ._objective import scalar, vector
+from .arguments import limits, scalar, starting_point, vector
 
 __all__ = ["GradientCheck", "GradientError", "check_grad"]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._options import count
+from .arguments import count
 
 __all__ = ["History"]
 

@@ -24,7 +24,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._options import count, number, per_parameter
+from .arguments import count, number, per_parameter
 
 __all__ = [
     "Schedule",

@@ -221,7 +221,8 @@ def test_callbacks_are_called_once_per_iteration_in_both():
 
 
 def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
-    from scipy_gd import _compiled, _drive
+    from scipy_gd._run import compiled as _compiled
+    from scipy_gd._run import drive as _drive
 
     ran = []
     original = _compiled.Loop.run
@@ -496,7 +497,7 @@ def test_c_functions_of_another_kind_are_refused():
 
 
 def test_one_loop_serves_all_data_and_dies_with_the_function(monkeypatch):
-    from scipy_gd import _compiled
+    from scipy_gd._run import compiled as _compiled
 
     compilations = []
     original = _compiled.Loop._entry
@@ -550,7 +551,8 @@ def test_pairs_for_a_method_without_gradients_stay_in_python():
 
 
 def test_many_short_runs_change_to_the_compiled_driver_together(monkeypatch):
-    from scipy_gd import _compiled, _drive
+    from scipy_gd._run import compiled as _compiled
+    from scipy_gd._run import drive as _drive
 
     fun = njit(lambda x, a: np.sum((x - a) ** 2))
     jac = njit(lambda x, a: 2 * (x - a))

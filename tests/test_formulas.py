@@ -28,9 +28,9 @@ from scipy_gd import (
     swats,
     yogi,
 )
-from scipy_gd._machine import tell
+from scipy_gd._core.machine import tell
 from scipy_gd._options import settings
-from scipy_gd._run import lay_out
+from scipy_gd._run.minimize import lay_out
 
 REFERENCE = Path(__file__).parent / "reference"
 STORED = np.load(REFERENCE / "trajectories.npz")

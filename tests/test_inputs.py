@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds
 
 from scipy_gd import adam, gd, momentum, random_search
-from scipy_gd._inputs import limits, starting_point
+from scipy_gd.arguments import limits, starting_point
 
 X0 = [1.0, 2.0]
 MISMATCH = "The number of bounds is not compatible with the length of `x0`."

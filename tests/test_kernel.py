@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from scipy_gd import elementwise, gd, vector
-from scipy_gd._kernel import STAMP, lift
+from scipy_gd._core.kernel import STAMP, lift
+from scipy_gd._core.state import POINTS
 from scipy_gd._options import settings
-from scipy_gd._run import lay_out
-from scipy_gd._state import POINTS
+from scipy_gd._run.minimize import lay_out
 
 N = 37
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize
 
 from scipy_gd import adam, gd
-from scipy_gd._objective import Objective
-from scipy_gd._state import GRADIENT, VALUE
+from scipy_gd._core.state import GRADIENT, VALUE
+from scipy_gd._evaluate.evaluator import Objective
 
 
 def smooth(x, a=1.0):

@@ -8,7 +8,8 @@ import pytest
 from numba import njit
 from scipy.optimize import minimize, rosen, rosen_der
 
-from scipy_gd import _drive, adam, gd, random_search
+from scipy_gd import adam, gd, random_search
+from scipy_gd._run import drive as _drive
 
 tqdm = pytest.importorskip("tqdm.auto")
 

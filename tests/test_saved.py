@@ -173,7 +173,7 @@ def test_an_error_after_the_loop_keeps_the_run(why):
 
 def test_a_batch_that_was_only_cut_is_the_next_one_again(monkeypatch):
     """Ctrl-C may come between two lines."""
-    from scipy_gd._objective import Objective
+    from scipy_gd._evaluate.evaluator import Objective
 
     calls, original = [], Objective.sample
 

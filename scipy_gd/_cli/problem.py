@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from .._inputs import limits
 from .._task import Task
+from ..arguments import limits
 from ..methods import gd
 from ..problems import PROBLEMS, Problem
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from .._inputs import starting_point
-from .._options import count, one_of
 from .._task import contestants
+from ..arguments import count, one_of, starting_point
 from ..history import History
 from ..problems import Problem
 from ._landscape import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._options import count, one_of
+from ..arguments import count, one_of
 from ..history import History
 from ..schedules import Schedule
 from ._style import array, axes, draw, labelled, legend, plain, styles

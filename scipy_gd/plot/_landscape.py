@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._options import one_of
+from ..arguments import one_of
 from ..problems import Problem
 from ._style import Looks, array, axes, draw, labelled, legend, pyplot, styles
 

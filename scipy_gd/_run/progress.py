@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ._state import GRADIENT
+from .._core.state import GRADIENT
 
 if TYPE_CHECKING:
-    from ._drive import Run
+    from .drive import Run
 
 
 @contextmanager

@@ -20,20 +20,20 @@ from numba.core.errors import NumbaError
 from numba.extending import is_jitted, overload
 from numpy.typing import NDArray
 
-from ._differences import (
+from .._core.kernel import V_type, g_type, s_type
+from .._core.machine import call_tell, tell_by_address
+from .._core.state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
+from .._evaluate.differences import (
     POINTS_OF,
     difference_point,
     difference_quotient,
     difference_step,
     hessian_step,
 )
-from ._drive import Run, interpret
-from ._inputs import Vector
-from ._kernel import V_type, g_type, s_type
-from ._low_level import call_pair, pair_of
-from ._machine import call_tell, tell_by_address
-from ._objective import OutOfBudget
-from ._state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
+from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.low_level import call_pair, pair_of
+from ..arguments import Vector
+from .drive import Run, interpret
 
 CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._inputs import Vector
+from ..arguments import Vector
 
 
 class Scheduled:

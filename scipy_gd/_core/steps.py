@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._endings import PRECISION
-from ._kernel import EXACT, local, norm
-from ._state import (
+from .endings import PRECISION
+from .kernel import EXACT, local, norm
+from .state import (
     ARMIJO,
     BOLD,
     DONE,

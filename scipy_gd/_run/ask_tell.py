@@ -9,21 +9,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
-from . import _options
-from ._batches import Sampling
-from ._differences import POINTS_OF, difference_points, difference_quotients, difference_steps
-from ._drive import Run
-from ._endings import BROKEN, ENDINGS, MAXFEV
-from ._inputs import Vector, limits, starting_point
-from ._layout import lay_out
-from ._machine import tell
-from ._objective import Objective, Probe, scalar, vector
-from ._run import result_of, so_far
-from ._saved import State, restore, save
-from ._state import GRADIENT, HESSIAN, VALUE
+from .. import _options
+from .._core.endings import BROKEN, ENDINGS, MAXFEV
+from .._core.machine import tell
+from .._core.state import GRADIENT, HESSIAN, VALUE
+from .._evaluate.differences import (
+    POINTS_OF,
+    difference_points,
+    difference_quotients,
+    difference_steps,
+)
+from .._evaluate.evaluator import Objective, Probe
+from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
+from .batches import Sampling
+from .drive import Run
+from .layout import lay_out
+from .minimize import result_of, so_far
+from .saved import State, restore, save
 
 if TYPE_CHECKING:
-    from ._method import Method
+    from .._method import Method
 
 # They need `fun` in the course of a run, or time that does not pass between evaluations only.
 NOT_HERE = (
@@ -78,7 +83,7 @@ class AskTell:
             raise ValueError(f"`{given[0]}` has no meaning where the values are told")
         if unknown := _options.unknown(method, options):
             raise ValueError(f"unknown options: {', '.join(unknown)}")
-        _options.one_of(True, *POINTS_OF)("jac", jac, x.size)
+        one_of(True, *POINTS_OF)("jac", jac, x.size)
         if jac == "cs":
             raise ValueError('`jac` must be True, "2-point" or "3-point": points are real here')
         opts = self._opts = _options.settings(method, options, x.size)

@@ -17,10 +17,8 @@ from numba.core.ccallback import CFunc
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from . import _options
-from ._batches import Batches, Sampling, held_out_arguments
-from ._drive import Halt, Run, drive
-from ._endings import (
+from .. import _options
+from .._core.endings import (
     BROKEN,
     CALLBACK,
     CONVERGED,
@@ -31,16 +29,18 @@ from ._endings import (
     MAXITER,
     MAXTIME,
 )
-from ._inputs import Vector, limits, listener, starting_point
-from ._layout import lay_out
-from ._objective import Objective, OutOfBudget, Probe, mapping
-from ._progress import shown
-from ._saved import restore, save
-from ._state import GRADIENT, HESSIAN, NOISE, POINTS, VALUE
-from .history import History
+from .._core.state import GRADIENT, HESSIAN, NOISE, POINTS, VALUE
+from .._evaluate.evaluator import Objective, OutOfBudget, Probe, mapping
+from ..arguments import Vector, limits, listener, starting_point
+from ..history import History
+from .batches import Batches, Sampling, held_out_arguments
+from .drive import Halt, Run, drive
+from .layout import lay_out
+from .progress import shown
+from .saved import restore, save
 
 if TYPE_CHECKING:
-    from ._method import Method
+    from .._method import Method
 
 LOW_LEVEL = (CFunc, LowLevelCallable)
 EPOCHS_BY_DEFAULT = 100
@@ -77,7 +77,7 @@ def run(
         hess, hessp = _hessian(hess, hessp)
     args = args if isinstance(args, tuple) else (args,)
     if isinstance(fun, LOW_LEVEL) or isinstance(jac, LOW_LEVEL):
-        from ._low_level import as_functions
+        from .._evaluate.low_level import as_functions
 
         fun, jac, args = as_functions(fun, jac, args)
     if box is not None:
@@ -88,7 +88,7 @@ def run(
     sampling = _sampling(method, args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, sampling is not None)
     if opts["check_grad"] and not isinstance(jac, str):
-        from .check import check_grad
+        from ..check import check_grad
 
         given = None if box is None else np.transpose(box)
         # the run must not depend on the check
@@ -398,7 +398,8 @@ def _display(result: OptimizeResult) -> None:
 
 def warn(message: str, category: type[Warning] = OptimizeWarning) -> None:
     """A warning on the caller's line: the first frame outside SciPy and this package."""
-    inside = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, scipy.__file__))
+    here = Path(__file__).parent
+    inside = tuple(f"{folder}{os.sep}" for folder in (here.parent, Path(scipy.__file__).parent))
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
         frame, level = frame.f_back, level + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from ._kernel import compiled, g_type, local
+from .._core.kernel import compiled, g_type, local
 
 EPS = float(np.finfo(float).eps)
 POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}

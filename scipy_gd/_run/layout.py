@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _options, _state
-from ._inputs import Vector
-from ._kernel import lift
-from ._scheduled import Scheduled
-from ._state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+from .. import _options
+from .._core import state as _state
+from .._core.kernel import lift
+from .._core.state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+from ..arguments import Vector, per_parameter
+from .scheduled import Scheduled
 
 if TYPE_CHECKING:
-    from ._method import Method
+    from .._method import Method
 
 RULES = {
     "fixed": _state.FIXED,
@@ -156,7 +157,7 @@ def _hyper_parameters(
         if callable(value):
             check = _options.check(method, name)
             if name == "learning_rate":
-                check = _options.per_parameter(_options.scheduled_rate)
+                check = per_parameter(_options.scheduled_rate)
             each = Scheduled(name, value, functools.partial(_held, check, name, x.size))
             values[name] = each.value(1)
             scheduled.append(each)
@@ -252,7 +253,7 @@ def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict
             raise ValueError(f"`{name}` must be a number where no group sets it")
         spread = functools.partial(_spread, np.nan if base is None else base, given, n)
         changing = callable(base) or any(callable(value) for _, value in given)
-        check = _options.per_parameter(_options.scheduled_rate)
+        check = per_parameter(_options.scheduled_rate)
         if name != "learning_rate":
             check = _options.check(method, name)
         whole[name] = spread if changing else check(name, spread(1), n)

@@ -27,12 +27,12 @@ from llvmlite import ir
 from numba import carray, cfunc, config, from_dtype, njit, types
 from numba.extending import intrinsic
 
-from ._endings import BROKEN
-from ._method import definition
-from ._state import POINTS, RECORD
+from .._method import definition
+from .endings import BROKEN
+from .state import POINTS, RECORD
 
 if TYPE_CHECKING:
-    from ._method import Method
+    from .._method import Method
 
 if config.DISABLE_JIT:
     raise RuntimeError("scipy_gd needs Numba's compiler: unset NUMBA_DISABLE_JIT")
@@ -53,8 +53,7 @@ local = njit(**EXACT)
 """For functions that are compiled into others."""
 
 # Numba's cache sees edits of the function's own file only: the rest changes its name.
-PARTS = ("_state", "_kernel", "_steps", "_machine", "_differences", "_endings")
-STAMP = zlib.crc32(b"".join(Path(__file__).with_name(f"{m}.py").read_bytes() for m in PARTS))
+STAMP = zlib.crc32(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py"))))
 
 
 def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
-from . import _options
-from ._drive import Run, interpret
-from ._endings import ENDINGS, MAXFEV, MAXITER, PRECISION
-from ._inputs import limits, starting_point
-from ._layout import lay_out
-from ._machine import tell
-from ._method import vector
-from ._objective import Objective, OutOfBudget
-from ._state import DONE, GRADIENT, POINTS, VALUE
+from .. import _options
+from .._core.endings import ENDINGS, MAXFEV, MAXITER, PRECISION
+from .._core.machine import tell
+from .._core.state import DONE, GRADIENT, POINTS, VALUE
+from .._evaluate.evaluator import Objective, OutOfBudget
+from .._method import vector
+from ..arguments import limits, number, one_of, starting_point
+from .drive import Run, interpret
+from .layout import lay_out
 
 
 @vector(auto="wolfe", unit=True)
@@ -97,8 +97,8 @@ def line_search(
     p = starting_point(direction)
     if p.shape != start.shape:
         raise ValueError(f"`direction` must have shape {start.shape}, got {p.shape}")
-    _options.one_of("wolfe", "armijo")("rule", rule, 1)
-    _options.number(1e-4, 1, above=True, below=True)("c2", c2, 1)
+    one_of("wolfe", "armijo")("rule", rule, 1)
+    number(1e-4, 1, above=True, below=True)("c2", c2, 1)
     given = {"learning_rate": rule, "maxiter": 1, "gtol": 0.0, "maxfev": maxfev}
     V, s, _ = lay_out(_along, start, box, _options.settings(_along, given, start.size))
     s["c2"], V[s["states"][0]] = c2, p

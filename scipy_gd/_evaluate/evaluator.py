@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._inputs import Vector, real_numbers
-from ._state import GRADIENT, VALUE
+from .._core.state import GRADIENT, VALUE
+from ..arguments import Vector, complex_scalar, real_numbers, scalar, vector
 
 FLOAT64 = np.dtype(np.float64)
 
@@ -263,7 +263,7 @@ class Objective:
 
 @functools.cache
 def _differences() -> Any:
-    from . import _differences as module  # compiled, or loaded, where a run needs it
+    from . import differences as module  # compiled, or loaded, where
 
     return module
 
@@ -316,57 +316,6 @@ class Bound:
 
     def __call__(self, x: NDArray[Any]) -> Any:
         return self.fun(x, *self.args)
-
-
-# --- what comes back from the user
-
-
-def scalar(f: Any) -> float:
-    """A float from whatever `fun` returned.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not one real number.
-    """
-    value = real_numbers(f)
-    if value is None:
-        raise TypeError(
-            "The user-provided objective function `fun` must return a scalar value (a real "
-            f"number), got {type(f).__name__}"
-        )
-    if value.size != 1:
-        raise ValueError(
-            "The user-provided objective function `fun` must return a scalar value, "
-            f"got shape {value.shape}"
-        )
-    return float(value.item())
-
-
-def complex_scalar(f: Any) -> complex:
-    value = np.asarray(f)
-    if value.size != 1 or value.dtype.kind != "c":
-        raise TypeError(
-            '`fun` must return a complex number for a complex x with finite_diff_scheme="cs", '
-            f"got {f!r}"
-        )
-    return complex(value.item())
-
-
-def vector(g: Any, n: int, name: str = "jac") -> Vector:
-    """A float64 vector from whatever `jac` returned; (n, 1) and (1, n) are taken as vectors.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not n real numbers.
-    """
-    given = real_numbers(g)
-    if given is None:
-        raise TypeError(f"`{name}` must return {n} real numbers, got {g!r:.60}")
-    if given.size != n or given.ndim > 2:
-        raise ValueError(f"`{name}` must return an array of shape ({n},), got shape {given.shape}")
-    return np.array(given, dtype=np.float64).reshape(n)
 
 
 # --- in parallel

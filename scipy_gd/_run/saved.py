@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._drive import Run
-from ._machine import go_on
-from ._state import RECORD, record
+from .._core.machine import go_on
+from .._core.state import RECORD, record
+from .drive import Run
 
 if TYPE_CHECKING:
-    from ._method import Method
+    from .._method import Method
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = ("kernel", "gtol", "ftol", "xtol", "target", "patience", "clip_value", "clip_norm")

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
-from ._endings import (
+from .endings import (
     BROKEN,
     CONVERGED,
     DIVERGED,
@@ -33,7 +33,7 @@ from ._endings import (
     TARGET,
     XTOL,
 )
-from ._kernel import (
+from .kernel import (
     STAMP,
     V_type,
     cached,
@@ -45,8 +45,8 @@ from ._kernel import (
     record,
     s_type,
 )
-from ._state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
-from ._steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest
+from .state import ARMIJO, DONE, GRADIENT, POINTS, RECENT, VALUE, WOLFE
+from .steps import ACCEPT, ANEW, RETRY, first, inlined, judge, largest
 
 
 @local

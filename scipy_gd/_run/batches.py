@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._inputs import Vector
-from ._machine import share
+from .._core.machine import share
+from ..arguments import Vector
 
 if TYPE_CHECKING:
-    from ._drive import Run
+    from .drive import Run
 
 
 class Batches:

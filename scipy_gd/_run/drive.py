@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from ._batches import Sampling
-from ._endings import BROKEN, CALLBACK, MAXFEV, MAXTIME
-from ._inputs import Vector
-from ._machine import tell
-from ._objective import Objective, OutOfBudget
-from ._scheduled import Scheduled
-from ._state import DONE, HESSIAN, NOISE, POINTS, VALUE, named, record
+from .._core.endings import BROKEN, CALLBACK, MAXFEV, MAXTIME
+from .._core.machine import tell
+from .._core.state import DONE, HESSIAN, NOISE, POINTS, VALUE, named, record
+from .._evaluate.evaluator import Objective, OutOfBudget
+from ..arguments import Vector
+from .batches import Sampling
+from .scheduled import Scheduled
 
 PATIENCE = 0.1
 """Seconds that the runs of an objective spend in Python, all together, before a loop is compiled
@@ -190,7 +190,7 @@ def drive(run: Run, *, maxtime: float = float("inf"), compiled: bool | None = No
 
 @functools.cache
 def _compiled() -> Any:
-    from . import _compiled as module  # plain Python functions do not wait for it
+    from . import compiled as module  # plain Python functions do not wait for it
 
     return module
 

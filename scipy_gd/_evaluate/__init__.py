@@ -1,0 +1,1 @@
+"""The user's functions: who calls them, and where gradients come from."""

@@ -1,0 +1,291 @@
+"""What users give, checked and made uniform: SciPy's arguments, the values of options, and what
+their functions return.
+
+`minimize` passes everything to a callable method as the user wrote it (it standardises bounds and
+callbacks for its own solvers only), so that this is ours to do.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, OptimizeResult
+
+Vector = NDArray[np.float64]
+Check = Callable[[str, Any, int], Any]
+"""``check(name, value, n)`` returns a value for n parameters as it will be used, or raises."""
+
+
+def real_numbers(given: Any) -> NDArray[Any] | None:
+    """As an array; None if it is not made of real numbers."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # ragged
+        return None
+    return array if array.dtype.kind in "fiub" else None
+
+
+def starting_point(x0: Any) -> Vector:
+    """A fresh float64 vector.
+
+    Raises
+    ------
+    TypeError
+        If `x0` is not made of real numbers.
+    ValueError
+        If it is empty, not finite or has more than one dimension.
+    """
+    given = real_numbers(x0)
+    if given is None:
+        raise TypeError(f"`x0` must be real numbers, got {x0!r}")
+    x = np.array(given, np.float64, ndmin=1)
+    if x.ndim != 1:
+        raise ValueError(f"`x0` must have one dimension, got shape {x.shape}")
+    if x.size == 0:
+        raise ValueError("`x0` must not be empty")
+    if not np.isfinite(x).all():
+        raise ValueError("`x0` must be finite, got inf or NaN")
+    return x
+
+
+def limits(bounds: Any, n: int) -> tuple[Vector, Vector] | None:
+    """Lower and upper bounds as two vectors, None where nothing is bounded.
+
+    Parameters
+    ----------
+    bounds : None, Bounds, sequence of (low, high) pairs with None, or (n, 2) array
+        As SciPy's solvers take them.
+    n : int
+        The number of parameters.
+
+    Raises
+    ------
+    TypeError
+        If `bounds` is none of these.
+    ValueError
+        If the number is wrong, a bound is NaN or an interval is empty.
+    """
+    if bounds is None:
+        return None
+    mismatch = "The number of bounds is not compatible with the length of `x0`."
+    try:
+        if isinstance(bounds, Bounds):
+            lower, upper = (np.array(side, float) for side in (bounds.lb, bounds.ub))
+            lower, upper = (np.broadcast_to(side, (n,)).copy() for side in (lower, upper))
+        else:
+            pairs = [(low, high) for low, high in bounds]
+            lower = np.array([-np.inf if low is None else low for low, _ in pairs], float)
+            upper = np.array([np.inf if high is None else high for _, high in pairs], float)
+    except TypeError:
+        raise TypeError(
+            "`bounds` must be a scipy.optimize.Bounds or a sequence of (low, high) pairs, "
+            f"got {bounds!r}"
+        ) from None
+    except ValueError:
+        raise ValueError(mismatch) from None
+    if lower.shape != (n,):
+        raise ValueError(mismatch)
+    if np.isnan(lower).any() or np.isnan(upper).any():
+        raise ValueError("`bounds` must not contain NaN")
+    if (lower > upper).any():
+        raise ValueError("An upper bound is less than the corresponding lower bound.")
+    if (lower == np.inf).any() or (upper == -np.inf).any():
+        raise ValueError("`bounds` leave no room: a lower bound is inf or an upper bound is -inf")
+    if np.isinf(lower).all() and np.isinf(upper).all():
+        return None
+    return lower, upper
+
+
+def listener(callback: Any) -> Callable[[OptimizeResult], Any] | None:
+    """The user's callback, of either style, as a function of an intermediate result.
+
+    SciPy's rule: a parameter list of exactly ``intermediate_result`` asks for the result, by
+    keyword; any other callback gets the point.
+    """
+    if callback is None:
+        return None
+    if not callable(callback):
+        raise TypeError(f"`callback` must be callable, got {callback!r}")
+    try:
+        names = set(inspect.signature(callback).parameters)
+    except (TypeError, ValueError):  # a builtin without a signature
+        names = set()
+    if names == {"intermediate_result"}:
+        return lambda result: callback(intermediate_result=result)
+    return lambda result: callback(result.x)
+
+
+# --- what comes back from the user
+
+
+def scalar(f: Any) -> float:
+    """A float from whatever `fun` returned.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not one real number.
+    """
+    value = real_numbers(f)
+    if value is None:
+        raise TypeError(
+            "The user-provided objective function `fun` must return a scalar value (a real "
+            f"number), got {type(f).__name__}"
+        )
+    if value.size != 1:
+        raise ValueError(
+            "The user-provided objective function `fun` must return a scalar value, "
+            f"got shape {value.shape}"
+        )
+    return float(value.item())
+
+
+def complex_scalar(f: Any) -> complex:
+    value = np.asarray(f)
+    if value.size != 1 or value.dtype.kind != "c":
+        raise TypeError(
+            '`fun` must return a complex number for a complex x with finite_diff_scheme="cs", '
+            f"got {f!r}"
+        )
+    return complex(value.item())
+
+
+def vector(g: Any, n: int, name: str = "jac") -> Vector:
+    """A float64 vector from whatever `jac` returned; (n, 1) and (1, n) are taken as vectors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not n real numbers.
+    """
+    given = real_numbers(g)
+    if given is None:
+        raise TypeError(f"`{name}` must return {n} real numbers, got {g!r:.60}")
+    if given.size != n or given.ndim > 2:
+        raise ValueError(f"`{name}` must return an array of shape ({n},), got shape {given.shape}")
+    return np.array(given, dtype=np.float64).reshape(n)
+
+
+# --- the values of options
+
+
+def number(
+    low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> Check:
+    """A number from `low` to `high`; `above`, `below`: but not the limit itself."""
+    limits = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "a finite number"
+    if high < math.inf:
+        limits += f" and {'below' if below else 'at most'} {high:g}"
+
+    def check(name: str, value: Any, n: int) -> float:
+        try:
+            if isinstance(value, bool | np.bool_ | str | bytes):
+                raise TypeError
+            real = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"`{name}` must be a number, got {shown(value)}") from None
+        if not (low <= real <= high) or (above and real == low) or (below and real == high):
+            raise ValueError(f"`{name}` must be {limits}, got {shown(value)}")
+        return real
+
+    return check
+
+
+def per_parameter(scalar: Check, each: Check | None = None) -> Check:
+    """A number, an array with one for each parameter, or a callable ``t -> number or array``."""
+
+    def check(name: str, value: Any, n: int) -> Any:
+        if callable(value):
+            return value
+        if np.ndim(value) == 0:
+            return scalar(name, value, n)
+        try:
+            array = np.array(value, dtype=float)
+        except (TypeError, ValueError):
+            raise TypeError(f"`{name}` must be an array of numbers, got {shown(value)}") from None
+        if array.shape != (n,):
+            raise ValueError(
+                f"`{name}` must be a number or have one value for each of the {n} parameters, "
+                f"got shape {array.shape}"
+            )
+        for extreme in (array.min(), array.max()):  # NaN is both
+            (each or scalar)(name, extreme, n)
+        return array
+
+    return check
+
+
+def count(low: int, most: int = 2**62) -> Check:
+    """A whole number, also as a float; `inf` means no limit, where there is none."""
+
+    def check(name: str, value: Any, n: int) -> int:
+        try:
+            if isinstance(value, bool | str | bytes):
+                raise TypeError
+            if isinstance(value, float | np.floating):
+                whole = (
+                    int(min(value, 2.0**62)) if value == math.inf or value.is_integer() else None
+                )
+            else:
+                whole = operator.index(value)
+        except TypeError:
+            raise TypeError(f"`{name}` must be a whole number, got {shown(value)}") from None
+        if whole is None or whole < low or whole > most < 2**62:
+            limit = f", at most {most}" if most < 2**62 else ""
+            raise ValueError(
+                f"`{name}` must be a whole number, at least {low}{limit}, got {shown(value)}"
+            )
+        return min(whole, 2**62)
+
+    return check
+
+
+def one_of(*choices: Any) -> Check:
+    def check(name: str, value: Any, n: int) -> Any:
+        if not any(value is c or (isinstance(c, str) and value == c) for c in choices):
+            raise ValueError(
+                f"`{name}` must be one of {', '.join(map(repr, choices))}, got {shown(value)}"
+            )
+        return value
+
+    return check
+
+
+def flag(name: str, value: Any, n: int) -> bool:
+    if not isinstance(value, bool | np.bool_ | int):
+        raise TypeError(f"`{name}` must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def generator(name: str, value: Any, n: int) -> np.random.Generator:
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"`{name}` must be None, a seed or a numpy.random.Generator, got {shown(value)}"
+        ) from None
+
+
+def map_like(name: str, value: Any, n: int) -> Any:
+    if callable(value):
+        return value
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be an int or a map-like callable, got {shown(value)}"
+        ) from None
+    if whole < -1 or whole == 0:
+        raise ValueError(f"`{name}` must be a positive int, or -1 for all cores, got {whole}")
+    return whole
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
