@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import _options
-from ._core.state import GRADIENT, HESSIAN, HYPER, NOISE, VALUE
+from ._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, VALUE
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult

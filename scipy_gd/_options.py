@@ -11,12 +11,13 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._core.steps import RULES
 from .arguments import Check, count, flag, generator, map_like, number, one_of, per_parameter, shown
 
 if TYPE_CHECKING:
     from ._method import Method
 
-STEP_RULES = ("auto", "armijo", "wolfe")
+STEP_RULES = ("auto", *(rule.name for rule in RULES.values() if rule.offered))
 
 
 class Option(NamedTuple):
@@ -156,6 +157,11 @@ COMMON = {
         'rate`` called with the number of the step (1, 2, ...), ``"armijo"`` or ``"wolfe"`` for a '
         'line search, or ``"auto"`` for the rule that suits the method.',
         rate,
+    ),
+    "max_learning_rate": Option(
+        'The longest step of ``learning_rate="polyak"``. Default: no limit.',
+        number(0, above=True),
+        math.inf,
     ),
     "maxiter": Option(
         "Most iterations; a float is accepted. A run that ends here is no success.",

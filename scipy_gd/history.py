@@ -164,6 +164,10 @@ class History:
         self._points = Thinned(self.size)
         self._last: _Point | None = None
 
+    def on_start(self, label: str) -> None:
+        """Be told the name of the method before its run begins, and of the start as well."""
+        self.label = self.label or label
+
     def __call__(self, intermediate_result: Any) -> None:
         """Take the next point: an `OptimizeResult`, or a point alone."""
         told = intermediate_result if isinstance(intermediate_result, dict) else {}

@@ -237,7 +237,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     options = {"learning_rate": 1e-4, "maxiter": 10}
     minimize(fun, START, jac=rosen_grad, method=gd, options=options)
     assert ran == []  # too short to be worth a compilation
-    monkeypatch.setattr(_drive, "PATIENCE", 0.0)
+    monkeypatch.setattr(_drive, "WAIT", 0.0)
     monkeypatch.setattr(_drive, "WORTHWHILE", 0.0)
     long = minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 500})
     assert ran == [1]
@@ -246,7 +246,7 @@ def test_long_runs_change_to_the_compiled_driver_by_themselves(monkeypatch):
     )
     assert long.x.tolist() == plain.x.tolist()
     assert long.nfev == plain.nfev
-    monkeypatch.setattr(_drive, "PATIENCE", 1e9)
+    monkeypatch.setattr(_drive, "WAIT", 1e9)
     minimize(fun, START, jac=rosen_grad, method=gd, options=options | {"maxiter": 3})
     assert ran == [1, 1]  # the loop is there now
 
@@ -502,7 +502,7 @@ def test_one_loop_serves_all_data_and_dies_with_the_function(monkeypatch):
     compilations = []
     original = _compiled.Loop._entry
     monkeypatch.setattr(
-        _compiled.Loop, "_entry", lambda self, a: (compilations.append(a), original(self, a))[1]
+        _compiled.Loop, "_entry", lambda self, run: (compilations.append(1), original(self, run))[1]
     )
     fun = njit(lambda x, a, b: np.sum((x - a) ** 2) * b)
     jac = njit(lambda x, a, b: 2 * b * (x - a))
@@ -556,7 +556,7 @@ def test_many_short_runs_change_to_the_compiled_driver_together(monkeypatch):
 
     fun = njit(lambda x, a: np.sum((x - a) ** 2))
     jac = njit(lambda x, a: 2 * (x - a))
-    monkeypatch.setattr(_drive, "PATIENCE", 0.01)
+    monkeypatch.setattr(_drive, "WAIT", 0.01)
     for k in range(3000):
         minimize(fun, [3.0], args=(float(k),), jac=jac, method=gd, options={"learning_rate": 0.3})
         (loop,) = _compiled._LOOPS[fun].values()

@@ -28,9 +28,10 @@ from scipy_gd import (
     swats,
     yogi,
 )
+from scipy_gd._core.bits import POINTS
 from scipy_gd._core.machine import tell
 from scipy_gd._options import settings
-from scipy_gd._run.minimize import lay_out
+from scipy_gd._run.layout import lay_out
 
 REFERENCE = Path(__file__).parent / "reference"
 STORED = np.load(REFERENCE / "trajectories.npz")
@@ -69,10 +70,11 @@ def trajectory(method, x0, gradient, steps, **options):
 def told(method, x0, gradient, steps, box=None, **options):
     """The state of a run that the machine is told these gradients, after 0, 1, ... steps."""
     V, s, _ = lay_out(method, x0, box, settings(method, {"maxiter": 1e9} | options, x0.size))
-    s["gtol"], s["patience"] = -1.0, 2**62  # nothing is the end
+    s["gtol"], s["stall_after"] = -1.0, 2**62  # nothing is the end
     for t in range(steps + 1):
-        x = V[s["trial"][0]]
-        assert tell(V, s, 0.0, gradient(x, t) if t < steps else np.zeros_like(x))
+        row = s["trial"][0]
+        V[row + POINTS] = gradient(V[row], t) if t < steps else 0.0
+        assert tell(V, s, 0.0)
         yield V, s
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from scipy_gd import elementwise, gd, vector
-from scipy_gd._core.kernel import STAMP, lift
-from scipy_gd._core.state import POINTS
+from scipy_gd._core.bits import POINTS
+from scipy_gd._core.jit import STAMP
+from scipy_gd._core.kernel import lift
 from scipy_gd._options import settings
-from scipy_gd._run.minimize import lay_out
+from scipy_gd._run.layout import lay_out
 
 N = 37
 

@@ -17,114 +17,23 @@ import inspect
 import math
 import textwrap
 import zlib
-from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir
-from numba import carray, cfunc, config, from_dtype, njit, types
-from numba.extending import intrinsic
+from numba import carray, cfunc, njit
 
 from .._method import definition
+from .addresses import nothing_of
+from .bits import POINTS
 from .endings import BROKEN
-from .state import POINTS, RECORD
+from .jit import FAST, STAMP, cached, dot, maximum, minimum, norm
 
 if TYPE_CHECKING:
     from .._method import Method
 
-if config.DISABLE_JIT:
-    raise RuntimeError("scipy_gd needs Numba's compiler: unset NUMBA_DISABLE_JIT")
-
-record = from_dtype(RECORD)
-V_type = types.Array(types.float64, 2, "C")
-s_type = types.Array(record, 1, "C")
-g_type = types.Array(types.float64, 1, "C")
-kernel_type = types.void(types.CPointer(types.float64), types.CPointer(record))
-
-# NaN must survive (no "nnan"): the endings are decided by it.
-FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "reassoc"}}
-# Without memory management: nothing of the machine allocates, and counting references to V is what
-# an iteration in few dimensions would mostly do.
-EXACT: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
-
-local = njit(**EXACT)
-"""For functions that are compiled into others."""
-
-# Numba's cache sees edits of the function's own file only: the rest changes its name.
-STAMP = zlib.crc32(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py"))))
-
-
-def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
-    """Compile with the disk cache, or without where no cache directory can be written."""
-    try:
-        return build(cache=True, **options)(function)
-    except (RuntimeError, OSError):
-        return build(**options)(function)
-
-
-def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`njit` for one signature, cached on disk, as every function of the machine is."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        function.__qualname__ += f"_{STAMP:08x}"
-        build = functools.partial(njit, [signature] if signature else None, nogil=True)
-        return cached(build, function, **(EXACT | options))
-
-    return decorate
-
-
-def _nan_propagating(name: str) -> Any:
-    """`llvm.maximum` and `llvm.minimum`: unlike `max` and `np.maximum` they vectorise."""
-
-    @intrinsic
-    def extremum(typing: Any, a: Any, b: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            double = ir.DoubleType()
-            function = builder.module.declare_intrinsic(
-                f"llvm.{name}", [double], ir.FunctionType(double, [double, double])
-            )
-            return builder.call(function, args, fastmath=("nsz", "reassoc"))
-
-        return types.float64(types.float64, types.float64), codegen
-
-    return extremum
-
-
-@njit(forceinline=True, _nrt=False, **FAST)
-def dot(a, b):
-    """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
-@njit(forceinline=True, _nrt=False, **FAST)
-def norm(a):
-    return math.sqrt(dot(a, a))
-
-
 # What a formula means by NumPy's names.
 LOOPS = {np.dot: dot, np.linalg.norm: norm}
-
-maximum = _nan_propagating("maximum")
-minimum = _nan_propagating("minimum")
-
-
-@intrinsic
-def call_kernel(typing: Any, address: Any, V: Any, s: Any) -> Any:
-    """Call the lifted formula at `address` with the addresses of `V` and `s`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        function = ir.FunctionType(ir.VoidType(), [word, word]).as_pointer()
-        builder.call(builder.inttoptr(args[0], function), args[1:])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), codegen
-
 
 # What a name in a formula's signature stands for: a row of V, a scalar of the record.
 ROWS = {
@@ -360,7 +269,7 @@ def lift(
     kernel.__module__ = function.__module__
     if not method.elementwise:
         kernel = _guarded(kernel, scope)
-    build = functools.partial(cfunc, kernel_type)
+    build = functools.partial(cfunc, nothing_of)
     # Numba would not notice a change of anything else that the formula refers to
     known = all(
         name in constants or isinstance(value, np.ufunc | ModuleType) or _is_numpys(value)

@@ -1,8 +1,7 @@
-"""The state of a run: vectors in the rows of `V`, named scalars in the record `s`.
+"""The memory of the machine: vectors in the rows of `V`, named scalars in the record `s`.
 
-Two plain arrays hold all that a run is. The machine (`_machine.py`), the step rules (`_steps.py`)
-and the lifted formulas (`_kernel.py`) read and write them compiled, the drivers by name; saving
-them saves the run.
+Two plain arrays hold all that the machine, the step rules and the lifted formulas know. They read
+and write them compiled, the drivers by name.
 """
 
 from __future__ import annotations
@@ -10,21 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import from_dtype, types
 from numpy.typing import NDArray
 
-POINTS = 3
-"""The first rows of `V` are the current point, the trial and the best point, which take turns; as
-many rows after them hold the gradients there, in the same order."""
-HYPER = 16
-"""The most hyper-parameters, and the most states, that a formula may have."""
-RECENT = 32
-"""How many function values are remembered."""
-
-# What the next `tell` must bring, as bits; nothing means that the run has ended.
-DONE, VALUE, GRADIENT, HESSIAN, NOISE = 0, 1, 2, 4, 8
-
-# Step rules: who chooses the rate, see `_steps.py`.
-FIXED, KEEP_BEST, FIFTH, ARMIJO, WOLFE, SPECTRAL, BOLD, RESTART = range(8)
+from .bits import HYPER, RECENT
+from .steps import RULES
 
 RECORD = np.dtype(
     [
@@ -48,19 +37,28 @@ RECORD = np.dtype(
         ("memory", "i8"),
         ("clipped", "i8"),
         ("average", "i8"),
-        # what the run is made of: address of the lifted formula, step rule, hyper-parameters
+        # addresses of compiled code (0: there is none): the lifted formula, the step rule's two
+        # functions, what happens to a gradient and to a point that have arrived
         ("kernel", "i8"),
+        ("first", "i8"),
+        ("judge", "i8"),
+        ("clip", "i8"),
+        ("follow", "i8"),
+        # what the run is made of: the number of its step rule, hyper-parameters
         ("rule", "i8"),
+        ("searches", "i8"),
         ("needs", "i8"),
         ("sampled", "i8"),
+        ("rounding", "f8"),
         ("averaging", "f8"),
         ("clip_value", "f8"),
         ("clip_norm", "f8"),
+        ("alpha_max", "f8"),
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),
         # when to stop
         ("maxiter", "i8"),
-        ("patience", "i8"),
+        ("stall_after", "i8"),
         ("idle", "i8"),
         ("gtol", "f8"),
         ("ftol", "f8"),
@@ -84,40 +82,39 @@ RECORD = np.dtype(
         # made with, which alpha no longer is once a schedule has set the next, and the last one's
         ("alpha", "f8"),
         ("rate", "f8"),
+        ("one_rate", "i8"),
         ("rate_old", "f8"),
         ("f_trial", "f8"),
         ("slope", "f8"),
-        ("slope_last", "f8"),
         ("dnorm", "f8"),
         ("snorm", "f8"),
         ("promised", "f8"),
         ("trials", "i8"),
         ("fresh", "i8"),
-        # line searches: the bracket, and what is wanted of the slope at its end
+        # whether the direction comes with its length; what "wolfe" wants of the slope
         ("unit", "i8"),
-        ("probe", "i8"),
         ("c2", "f8"),
-        ("low", "f8"),
-        ("f_low", "f8"),
-        ("slope_low", "f8"),
-        ("high", "f8"),
-        ("f_high", "f8"),
-        ("width", "f8"),
-        # spectral steps and restarts
-        ("tau", "f8"),
-        ("short", "f8", (6,)),
-        ("pairs", "i8"),
-        ("theta", "f8"),
-        ("f_kept", "f8"),
         # the last progress worth the name, and a bound on max |x|
         ("f_mark", "f8"),
         ("g_mark", "f8"),
         ("nit_mark", "i8"),
-        ("reach", "f8"),
+        ("extent", "f8"),
         ("far", "f8"),
+        # what the step rules remember
+        *(field for rule in RULES.values() for field in getattr(rule.module, "SCRATCH", ())),
     ],
     align=True,
 )
+
+ADDRESSES = ("kernel", "first", "judge", "clip", "follow")
+"""The fields that belong to this process."""
+
+record_type = from_dtype(RECORD)
+V_type = types.Array(types.float64, 2, "C")
+s_type = types.Array(record_type, 1, "C")
+g_type = types.Array(types.float64, 1, "C")
+pointers = types.CPointer(types.float64), types.CPointer(record_type)
+"""How compiled code that is reached by its address is given `V` and `s`."""
 
 
 MISSING = (
@@ -139,7 +136,7 @@ def _blank() -> bytes:
     s = np.zeros(1, RECORD)
     for name in MISSING:
         s[name] = -1
-    s["nit"] = -1
+    s["nit"], s["alpha_max"] = -1, np.inf
     for name in ("f", "f_old", "f_trial", "rate"):
         s[name] = np.nan
     for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):

@@ -7,16 +7,12 @@ away from zero. Every point stays in the box; a component that cannot move at al
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
-from .._core.kernel import compiled, g_type, local
+from .._core.jit import compiled, local
 
 EPS = float(np.finfo(float).eps)
 POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
 """Evaluations for a component of the gradient, beside the one at x."""
-
-flags = types.Array(types.boolean, 1, "C")
-matrix = types.Array(types.float64, 2, "C")
 
 
 @local
@@ -68,27 +64,24 @@ def hessian_step(x, lower, upper, points):
     return min(h, upper - x) if up else -min(h, x - lower)
 
 
-# --- for the evaluator, all components at once
+# --- for Python, all components at once
 
 
-@compiled(types.void(g_type, g_type, g_type, g_type, types.int64, g_type, flags))
-def difference_steps(x, rel_step, lower, upper, points, h, one_sided):
-    for i in range(x.size):
-        h[i], one_sided[i] = difference_step(x[i], rel_step[i], lower[i], upper[i], points)
-
-
-@compiled(types.void(g_type, g_type, flags, g_type, g_type, types.int64, matrix))
-def difference_points(x, h, one_sided, lower, upper, points, out):
+@compiled()
+def difference_points(x, rel_step, lower, upper, points, h, one_sided, out):
+    """The steps, whether they are one-sided, and the points; return how many these are."""
     row = 0
     for i in range(x.size):
+        h[i], one_sided[i] = difference_step(x[i], rel_step[i], lower[i], upper[i], points)
         for k in range(points if h[i] != 0.0 else 0):
             for j in range(x.size):
                 out[row, j] = x[j]
             out[row, i] = difference_point(x[i], h[i], one_sided[i], k, lower[i], upper[i], points)
             row += 1
+    return row
 
 
-@compiled(types.void(types.float64, g_type, g_type, flags, types.int64, g_type))
+@compiled()
 def difference_quotients(f, values, h, one_sided, points, g):
     row = 0
     for i in range(g.size):
@@ -99,7 +92,7 @@ def difference_quotients(f, values, h, one_sided, points, g):
             row += points
 
 
-@compiled(types.void(g_type, g_type, g_type, types.int64, g_type))
+@compiled()
 def hessian_steps(x, lower, upper, points, h):
     for i in range(x.size):
         h[i] = hessian_step(x[i], lower[i], upper[i], points)

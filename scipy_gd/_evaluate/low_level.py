@@ -9,11 +9,11 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.core.ccallback import CFunc
-from numba.extending import intrinsic
 from scipy import LowLevelCallable
+
+from .._core.jit import caller
 
 SIGNATURES = {
     "fun": "double (int, double *)",
@@ -23,50 +23,26 @@ SIGNATURES = {
 """What C functions look like; each may take ``void *user_data`` as its last argument."""
 
 
-def _caller(result: Any, vectors: int) -> Any:
-    """A call of a C function: address, n, addresses of the vectors, user data."""
-    numba_result = types.void if result == ir.VoidType() else types.float64
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        function = ir.FunctionType(result, [word] * (vectors + 2)).as_pointer()
-        value = builder.call(builder.inttoptr(args[0], function), args[1:])
-        return value if numba_result != types.void else context.get_dummy_value()
-
-    if vectors == 1:
-
-        def call(typing: Any, address: Any, n: Any, x: Any, data: Any) -> Any:
-            return numba_result(*(types.int64,) * 4), codegen
-
-    else:
-
-        def call(typing: Any, address: Any, n: Any, x: Any, g: Any, data: Any) -> Any:  # type: ignore[misc]
-            return numba_result(*(types.int64,) * 5), codegen
-
-    return intrinsic(call)
-
-
-call_value = _caller(ir.DoubleType(), 1)
-call_gradient = _caller(ir.VoidType(), 2)
-call_pair = _caller(ir.DoubleType(), 2)
+call_number = caller(types.float64)
+call_gradient = caller(types.void)
 
 
 @njit  # type: ignore[untyped-decorator]
 def value_of(x: Any, fun: int, fun_data: int, jac: int, jac_data: int) -> Any:
-    return call_value(fun, x.size, x.ctypes.data, fun_data)
+    return call_number(fun, (x.size, x.ctypes.data, fun_data))
 
 
 @njit  # type: ignore[untyped-decorator]
 def gradient_of(x: Any, fun: int, fun_data: int, jac: int, jac_data: int) -> Any:
     g = np.empty(x.size)
-    call_gradient(jac, x.size, x.ctypes.data, g.ctypes.data, jac_data)
+    call_gradient(jac, (x.size, x.ctypes.data, g.ctypes.data, jac_data))
     return g
 
 
 @njit  # type: ignore[untyped-decorator]
 def pair_of(x: Any, fun: int, fun_data: int) -> Any:
     g = np.empty(x.size)
-    f = call_pair(fun, x.size, x.ctypes.data, g.ctypes.data, fun_data)
+    f = call_number(fun, (x.size, x.ctypes.data, g.ctypes.data, fun_data))
     return f, g
 
 

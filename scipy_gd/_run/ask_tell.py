@@ -10,22 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from .. import _options
+from .._core.bits import GRADIENT, HESSIAN, VALUE
 from .._core.endings import BROKEN, ENDINGS, MAXFEV
 from .._core.machine import tell
-from .._core.state import GRADIENT, HESSIAN, VALUE
-from .._evaluate.differences import (
-    POINTS_OF,
-    difference_points,
-    difference_quotients,
-    difference_steps,
-)
-from .._evaluate.evaluator import Objective, Probe
+from .._core.state import ADDRESSES
+from .._evaluate.differences import POINTS_OF
+from .._evaluate.evaluator import Evaluator
+from .._evaluate.gradients import Differences, Perturbed, Source, Told
 from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
-from .batches import Sampling
-from .drive import Run
 from .layout import lay_out
-from .minimize import result_of, so_far
-from .saved import State, restore, save
+from .outcome import outcome, so_far
+from .run_state import RunState, State
 
 if TYPE_CHECKING:
     from .._method import Method
@@ -87,28 +82,21 @@ class AskTell:
         if jac == "cs":
             raise ValueError('`jac` must be True, "2-point" or "3-point": points are real here')
         opts = self._opts = _options.settings(method, options, x.size)
-        sampling = Sampling(None) if method.probes else None
         if method.probes and isinstance(opts["learning_rate"], str):
             raise ValueError("`learning_rate` must be given where the values are told")
         rng = np.random.default_rng(opts["rng"])
-        V, s, scheduled = lay_out(method, x, self._box, opts, sampling is not None)
-        objective = Objective(
-            _never,
-            jac if isinstance(jac, str) else "2-point",
-            (),
-            box=self._box,
-            rel_step=opts["finite_diff_rel_step"],
-            maxfev=opts["maxfev"],
-            probe=Probe(rng, opts["c"], opts["gamma"]) if method.probes else None,
-        )
-        self._run = Run(V, s, objective, scheduled, rng, sampling)
-        self._differences = isinstance(jac, str) and bool(method.needs & GRADIENT)
-        self._several = self._differences or method.probes
-        self._points: NDArray[np.float64] | None = None
-        self._before: dict[str, Any] = {}
+        V, s, scheduled = lay_out(method, x, self._box, opts, method.probes)
+        source: Source = Told()
+        if method.probes:
+            source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
+        elif isinstance(jac, str) and method.needs & GRADIENT:
+            source = Differences(jac, x.size, self._box, opts["finite_diff_rel_step"])
+        evaluator = Evaluator(_never, (), source, exact=Told(), maxfev=opts["maxfev"])
+        self._run = RunState(method, V, s, evaluator, scheduled, rng)
+        self._several = not isinstance(source, Told)
+        self._points: list[Vector] = []
         if opts["resume"] is not None:
-            given_rate = not isinstance(opts["learning_rate"], str)
-            restore(self._run, method, opts["resume"], given_rate)
+            self._run.load(opts["resume"], not isinstance(opts["learning_rate"], str))
 
     @property
     def done(self) -> bool:
@@ -120,17 +108,16 @@ class AskTell:
 
     @property
     def nfev(self) -> int:
-        return self._run.objective.nfev
+        return self._run.evaluator.nfev
 
     @property
     def njev(self) -> int:
-        return self._run.objective.njev
+        return self._run.evaluator.njev
 
     @property
     def x(self) -> Vector:
         r = self._run.r
-        x: Vector = self._run.V[r.best if r.nit >= 0 else r.trial]
-        return x.copy()
+        return self._run.points[r.best if r.nit >= 0 else r.trial].copy()
 
     @property
     def fun(self) -> float:
@@ -159,37 +146,20 @@ class AskTell:
         """
         if self.done:
             raise RuntimeError("the run has ended: see `result()`")
-        if self._points is None:
-            self._points = self._prepare()
-        points: NDArray[np.float64] = self._points if self._several else self._points[0]
-        return points.copy()
+        if not self._points:
+            self._begin()
+        return np.array(self._points) if self._several else self._points[0].copy()
 
-    def _prepare(self) -> NDArray[np.float64]:
-        """The points of the next evaluation; draws what is random in it."""
-        run, r, objective = self._run, self._run.r, self._run.objective
-        assert run.rng is not None
-        self._before = {"rng": copy.deepcopy(run.rng.bit_generator.state)}
-        if objective.probe is not None:
-            self._before["probes"] = objective.probe.t
-        ask = r.ask
-        run.prepare()
-        r.ask = ask  # what was drawn is drawn again from `_before`
-        x: Vector = run.V[r.trial].copy()
-        if (probe := objective.probe) is not None:
-            if run.sampling is not None and run.sampling.last:
-                return x[np.newaxis]
-            ahead, behind, self._quotient = probe(x, self._box)
-            return np.array([ahead, behind])
-        points = [x[np.newaxis]] if r.ask & VALUE else []
-        if self._differences and r.ask & GRADIENT:
-            n, each = x.size, POINTS_OF[objective.jac]
-            rel_step, lower, upper = objective.reach(n)
-            self._steps = np.empty(n), np.empty(n, bool)
-            difference_steps(x, rel_step, lower, upper, each, *self._steps)
-            near = np.empty((each * np.count_nonzero(self._steps[0]), n))
-            difference_points(x, *self._steps, lower, upper, each, near)
-            points.append(near)
-        return np.concatenate(points) if points else x[np.newaxis]
+    def _begin(self) -> None:
+        """Draw and keep the points of the next evaluation."""
+        run, r = self._run, self._run.r
+        run.begin()
+        if r.sampled and run.last_is_next:  # this one is evaluated as it is
+            run.evaluator.source, run.whole = run.evaluator.exact, True
+            r.maxiter = r.nit + 1
+        x, source = run.points[r.trial], run.evaluator.source
+        self._parts = [source.points(x, part) if r.ask & part else () for part in (VALUE, GRADIENT)]
+        self._points = [*self._parts[0], *self._parts[1]] or [x.copy()]
 
     def tell(self, fun: Any = None, jac: ArrayLike | None = None) -> None:
         """Tell what was found at the point or points of `ask`.
@@ -210,107 +180,91 @@ class AskTell:
         TypeError, ValueError
             If the values are not what was wanted. The run is then as before.
         """
-        run, r, objective = self._run, self._run.r, self._run.objective
-        if self.done or self._points is None:
+        run, r, evaluator = self._run, self._run.r, self._run.evaluator
+        if self.done or not self._points:
             raise RuntimeError("nothing was asked for: call `ask` first")
-        ask, g = r.ask, np.zeros(r.n)
-        if self._several:
-            values = np.array([scalar(value) for value in np.ravel(np.asarray(fun, dtype=object))])
-            if values.shape != (len(self._points),):
-                raise ValueError(
-                    f"`fun` must be {len(self._points)} values, one for each point, "
-                    f"got {values.size}"
-                )
-            f, count, slope = self._combined(values, g), values.size, True
-        else:
-            if ask & VALUE and fun is None:
-                raise ValueError("`fun` must be the value at the point")
-            if ask & GRADIENT and jac is None:
-                raise ValueError("`jac` must be the gradient at the point")
-            f, count = (scalar(fun), 1) if ask & VALUE else (objective.f, 0)
-            slope = jac is not None
-            if jac is not None:
-                g = vector(jac, r.n)
-        objective.nfev += count
-        objective.njev += bool(ask & GRADIENT)
-        self._points = None
-        self._advance(f, g)
-        if r.ask == GRADIENT and slope and not self._several:
-            objective.njev += 1
-            self._advance(f, g)  # it is at the same point
-        if not self.done and objective.nfev + self._wanted() > objective.maxfev:
+        ask, f, x, g = r.ask, r.f_trial, run.points[r.trial], run.gradients[r.trial]
+        values, told = self._checked(fun, jac)
+        count = len(self._parts[0])
+        if ask & VALUE:
+            f = evaluator.source.value(values[:count], g)
+        if told is not None:
+            g[:] = told
+        elif ask & GRADIENT:
+            evaluator.source.gradient(values[count:], x, f, g, ())
+        evaluator.nfev += len(values)
+        evaluator.njev += bool(ask & GRADIENT)
+        self._points = []
+        self._advance(f)
+        if r.ask == GRADIENT and told is not None:
+            evaluator.njev += 1
+            self._advance(f)  # it is at the same point
+        wanted = sum(evaluator.source.calls(part) for part in (VALUE, GRADIENT) if r.ask & part)
+        if run.perturbed is not None and run.last_is_next:
+            wanted = 1
+        if not self.done and evaluator.nfev + wanted > evaluator.maxfev:
             run.end(MAXFEV)
 
-    def _wanted(self) -> int:
-        """How many values the next `ask` will want."""
-        r, objective = self._run.r, self._run.objective
-        if objective.probe is not None:
-            return 2 - self._run.at_its_end  # the last point is evaluated, not probed
-        _, lower, upper = objective.reach(r.n)
-        near = POINTS_OF[objective.jac] * np.count_nonzero(lower < upper) * self._differences
-        return bool(r.ask & VALUE) + bool(r.ask & GRADIENT) * int(near)
+    def _checked(self, fun: Any, jac: Any) -> tuple[list[float], Vector | None]:
+        """What is told, before anything is done with it."""
+        r = self._run.r
+        if self._several:
+            values = [scalar(value) for value in np.ravel(np.asarray(fun, dtype=object))]
+            if len(values) != len(self._points):
+                raise ValueError(
+                    f"`fun` must be {len(self._points)} values, one for each point, "
+                    f"got {len(values)}"
+                )
+            return values, None
+        if r.ask & VALUE and fun is None:
+            raise ValueError("`fun` must be the value at the point")
+        if r.ask & GRADIENT and jac is None:
+            raise ValueError("`jac` must be the gradient at the point")
+        values = [scalar(fun)] if r.ask & VALUE else []
+        return values, None if jac is None else vector(jac, r.n)
 
-    def _combined(self, values: Vector, g: Vector) -> float:
-        """The value at x of what was told at several points, and into `g` the gradient."""
-        r, objective = self._run.r, self._run.objective
-        if objective.probe is not None:
-            if len(values) == 1:
-                return float(values[0])
-            g[:] = (values[0] - values[1]) * self._quotient
-            return 0.5 * float(values[0] + values[1])
-        f = float(values[0]) if r.ask & VALUE else r.f_trial
-        if r.ask & GRADIENT:
-            near = values[1:] if r.ask & VALUE else values
-            difference_quotients(f, near, *self._steps, POINTS_OF[objective.jac], g)
-        return f
-
-    def _advance(self, f: float, g: Vector) -> None:
-        run, r = self._run, self._run.r
+    def _advance(self, f: float) -> None:
+        run = self._run
         run.follow(f)
-        run.objective.f = f
-        tell(run.V, run.s, f, g)
-        if r.ending == BROKEN:
+        run.evaluator.f = f
+        tell(run.V, run.s, f)
+        run.commit()
+        if run.r.ending == BROKEN:
             raise ValueError("the formula of the method has raised an error")
 
     def result(self) -> OptimizeResult:
         """Return what `minimize` returns; before the end, the best point so far without success."""
-        sampling = self._run.sampling
-        if self.done and (sampling is None or sampling.last):
-            found = result_of(self._run, self._box, self._opts)
+        run = self._run
+        if self.done and (run.whole or not run.r.sampled):
+            found = outcome(run, self._opts)
         else:
-            ending = self._run.r.ending
-            found = so_far(
-                self._run, ENDINGS[ending].message if self.done else "The run has not ended."
-            )
+            message = ENDINGS[run.r.ending].message if self.done else "The run has not ended."
+            found = so_far(run, message)
         found.state = self.state
         return found
 
     @property
     def state(self) -> State:
-        state = copy.deepcopy(save(self._run, self._made_of[0]))
-        if self._points is not None:  # what was drawn for them is drawn again
-            state |= self._before
-        return state
+        return copy.deepcopy(self._run.save())
 
     def __reduce__(self) -> tuple[Any, ...]:
         run, (method, x0, bounds, jac, options) = self._run, self._made_of
         if any(each.follows_value for each in run.scheduled):
             raise TypeError("a run with a schedule that follows the values cannot be pickled")
         made_of = method, x0, bounds, jac, options | {"resume": self.state}
-        kept = {"maxiter": run.r.maxiter, "maxfev": run.objective.maxfev}
+        kept = {"maxiter": run.r.maxiter, "maxfev": run.evaluator.maxfev}
         if self.done:  # the state is where the run would go on
-            kept |= {"V": run.V, "s": run.s, "last": run.sampling is not None and run.sampling.last}
+            kept |= {"V": run.V, "s": run.s, "whole": run.whole}
         return AskTell, made_of, kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         run = self._run
-        run.r.maxiter, run.objective.maxfev = kept["maxiter"], kept["maxfev"]
+        run.r.maxiter, run.evaluator.maxfev = kept["maxiter"], kept["maxfev"]
         if "V" in kept:
-            kernel = run.r.kernel
-            run.V[:], run.s[:] = kept["V"], kept["s"]
-            run.r.kernel = kernel
-            if run.sampling is not None:
-                run.sampling.last = kept["last"]
+            addresses = {field: getattr(run.r, field) for field in ADDRESSES}
+            run.V[:], run.s[:], run.whole = kept["V"], kept["s"], kept["whole"]
+            for field, address in addresses.items():
+                setattr(run.r, field, address)
 
     def __repr__(self) -> str:
         how = "done" if self.done else f"wants {self.wants}"

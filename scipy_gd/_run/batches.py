@@ -1,95 +1,15 @@
-"""Mini-batches: which rows of the data an evaluation sees, and what happens between epochs."""
+"""Mini-batches: which arguments are cut, and some of their rows."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .._core.machine import share
-from ..arguments import Vector
 
-if TYPE_CHECKING:
-    from .drive import Run
-
-
-class Batches:
-    """Rows of the data, in a new order in each epoch, every row once; the last batch may be short.
-
-    Parameters
-    ----------
-    args : tuple
-        What `fun` is given; it is never modified, and of its arrays only the rows of a batch are
-        copied.
-    size : int
-        Rows in a batch; more than there are means all of them.
-    rng : Generator
-        Shuffles.
-    shuffle : bool
-        Otherwise the rows come as they are stored.
-    which : sequence of int, optional
-        The positions of the arrays in `args` that are cut. Default: see `sampled_arguments`.
-
-    Attributes
-    ----------
-    order, cursor : ndarray
-        The rows of this epoch; how many of them have been given out, and how many evaluated.
-    closed : bool
-        Whether what follows an epoch has been done.
-    """
-
-    def __init__(
-        self,
-        args: tuple[Any, ...],
-        size: int,
-        rng: np.random.Generator,
-        shuffle: bool = True,
-        which: Sequence[int] | None = None,
-    ) -> None:
-        self.args, self.rng, self.shuffle = args, rng, shuffle
-        self.which = sampled_arguments(args, which)
-        self.rows = _length(args[self.which[0]])
-        self.size = min(size, self.rows)
-        self.order = np.arange(self.rows)
-        self.cursor = np.array([self.rows, self.rows])
-        self.closed = True
-
-    @property
-    def in_an_epoch(self) -> int:
-        return -(-self.rows // self.size)
-
-    @property
-    def exhausted(self) -> bool:
-        return bool(self.cursor[0] >= self.rows)
-
-    def begin_epoch(self) -> None:
-        if self.shuffle:
-            self.order = self.rng.permutation(self.rows)
-        self.closed = False
-        self.cursor[:] = 0
-
-    def next(self) -> tuple[Any, ...]:
-        """`args` with the rows of the next batch."""
-        begin = int(self.cursor[0])
-        end = min(begin + self.size, self.rows)
-        self.cursor[0] = end
-        rows: Any = self.order[begin:end] if self.shuffle else slice(begin, end)
-        return tuple(
-            take(each, rows) if k in self.which else each for k, each in enumerate(self.args)
-        )
-
-    def keep(self) -> None:
-        """The last batch has been evaluated."""
-        self.cursor[1] = self.cursor[0]
-
-    def give_back(self) -> None:
-        """If the last batch has not been evaluated, it will be the next one as well."""
-        self.cursor[0] = self.cursor[1]
-
-
-def _length(array: Any) -> int:
+def length(array: Any) -> int:
     return int(array.shape[0])
 
 
@@ -114,7 +34,7 @@ def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tup
         If that is ambiguous, or there is none; or if those of `which` have no rows, or not equally
         many.
     """
-    lengths = {k: _length(a) for k, a in enumerate(args) if len(getattr(a, "shape", ())) > 0}
+    lengths = {k: length(a) for k, a in enumerate(args) if len(getattr(a, "shape", ())) > 0}
     if which is not None:
         chosen = tuple(which)
         if not chosen or any(k not in lengths for k in chosen):
@@ -190,78 +110,3 @@ def held_out_arguments(
             f"with m > 0, got {', '.join(map(str, shapes))}"
         )
     return held_out
-
-
-class Sampling:
-    """What is particular to a run whose values are noisy: batches, or an experiment.
-
-    Parameters
-    ----------
-    batches : Batches, optional
-        Where the noise comes from; without it from the function itself.
-    held_out : tuple, optional
-        The arguments for a value on other data after every epoch.
-    patience : int
-        After so many epochs without a lower loss the run stops.
-
-    Attributes
-    ----------
-    losses : list of float
-        Held-out losses by epoch.
-    stopped : bool
-        Whether patience has run out.
-    last : bool
-        Whether the evaluation under way is the last one, which is made with all data.
-    """
-
-    def __init__(
-        self,
-        batches: Batches | None,
-        held_out: tuple[Any, ...] | None = None,
-        patience: int = 2**62,
-    ) -> None:
-        self.batches, self.held_out, self.patience = batches, held_out, patience
-        self.losses: list[float] = []
-        self.x_best: Vector | None = None
-        self.stopped = self.last = False
-
-    def arguments(self, run: Run) -> tuple[Any, ...] | None:
-        """The arguments of the next evaluation; all data for the last one, at the chosen point."""
-        V, r, batches = run.V, run.r, self.batches
-        if batches is not None and batches.exhausted and not batches.closed:
-            if self.held_out is not None:
-                x = current(V, r, r.trial)
-                self._end_epoch(x, run.objective.value_of(x, self.held_out))
-            batches.closed = True
-        self.last = r.nit + 2 > r.maxiter or self.stopped
-        if self.last:
-            run.save()  # before a point is put in the place of the last iterate
-            r.maxiter = r.nit + 1
-            V[r.trial] = self.chosen(V, r, r.trial)
-            return None if batches is None else batches.args
-        if batches is None:
-            return None
-        if batches.exhausted:
-            batches.begin_epoch()
-        return batches.next()
-
-    def _end_epoch(self, x: Vector, loss: float) -> None:
-        self.losses.append(loss)
-        lowest = int(np.argmin(np.where(np.isnan(self.losses), np.inf, self.losses)))
-        since = len(self.losses) - 1 - lowest
-        if since == 0 and loss < np.inf:
-            self.x_best = x
-        self.stopped = since >= self.patience
-
-    def chosen(self, V: Vector, r: Any, row: int) -> Vector:
-        """The point to return: the best on held-out data, an average, or the iterate in `row`."""
-        return current(V, r, row) if self.x_best is None else self.x_best.copy()
-
-
-def current(V: Vector, r: Any, row: int) -> Vector:
-    """A copy of the iterate in `row`, or of the average of the iterates up to it."""
-    averaged = r.average >= 0 and r.nit > 0
-    point: Vector = V[r.average if averaged else row].copy()
-    if averaged and r.averaging > 0.0 and row == r.trial:  # it has not arrived yet
-        point += share.py_func(r) * (V[row] - point)
-    return point

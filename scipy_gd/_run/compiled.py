@@ -1,14 +1,12 @@
-"""The compiled driver: a loop around Numba functions, with the machine behind an address.
+"""The driver for Numba functions: a loop around them, compiled, with the machine behind an address.
 
-A `Loop` is made for the functions of one objective and compiled for each kind of `args`, which are
-passed at run time. It is written down in text, since what it evaluates differs: values and
-gradients by themselves or in pairs, finite differences, Hessians. It is remembered as long as the
-user's function lives, and does not keep it alive.
+A loop is made of the parts that the sources give (`in_loop`) and of flags, which are constants to
+the compiler: what they turn off is not there. It is compiled for each kind of `args`, which are
+passed at run time, and remembered as long as the user's function lives, without keeping it alive.
 """
 
 from __future__ import annotations
 
-import textwrap
 import weakref
 from collections.abc import Callable
 from time import perf_counter
@@ -18,197 +16,112 @@ import numpy as np
 from numba import njit, typeof, types
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted, overload
-from numpy.typing import NDArray
 
-from .._core.kernel import V_type, g_type, s_type
-from .._core.machine import call_tell, tell_by_address
-from .._core.state import DONE, GRADIENT, HESSIAN, NOISE, POINTS, VALUE
-from .._evaluate.differences import (
-    POINTS_OF,
-    difference_point,
-    difference_quotient,
-    difference_step,
-    hessian_step,
-)
+from .._core.bits import DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
+from .._core.jit import INNER, call_for_number
+from .._core.machine import tell_at
+from .._core.state import V_type, g_type, s_type
 from .._evaluate.evaluator import OutOfBudget
-from .._evaluate.low_level import call_pair, pair_of
-from ..arguments import Vector
-from .drive import Run, interpret
+from .interpreted import interpret
+from .observers import Observers
+from .run_state import RunState
+from .scheduled import RATE
 
 CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
 CAUTIOUS = 200
 """The most evaluations in the first chunk of a run: its data may be larger than those before."""
-NO_ROWS = np.empty(0, np.int64)
 AHEAD = 10_000
 """The most steps for which schedules are evaluated beforehand."""
-
-# --- the text of a loop
-
-_LOOP = """
-def loop(V, s, tell, args, steps, budget, pause, reach, start, tables, rng, order, cursor, size):
-    r = s[0]
-    n, nit, f = r.n, r.nit, r.f_trial
-    x = np.empty(n)
-    data = args
-    for _ in range(steps):
-        ask, row = r.ask, r.trial
-        at = row + POINTS
-        if {at_its_end}:
-            break  # the Python driver sees to the end
-{body}
-        r.ask = call_tell(tell, V.ctypes.data, s.ctypes.data, f, V.ctypes.data + 8 * n * at)
-{afterwards}
-        if r.ask == DONE or (pause and r.nit != nit):
-            break
-    return False
-"""
-_NOISE = """
-if ask & NOISE:
-    for i in range(n):
-        V[r.z, i] = rng.standard_normal()
-    r.ask = ask & ~NOISE  # drawn, should the evaluation fail
-"""
-_SCHEDULES = """
-k = r.nit + 2 - start
-if k >= len(tables[0]):
-    break
-"""
-_BATCH = """
-rows = order[cursor[0] : cursor[0] + size]
-cursor[0] += rows.size
-data = ({data})
-"""
-_VALUE = """
-if ask & VALUE:
-    if r.nfev >= budget:
-        return True
-    r.nfev += 1
-    read(V, row, x)
-    f = fun(x, *data)
-"""
-_GRADIENT = """
-if ask & GRADIENT:
-    r.njev += 1
-    read(V, row, x)
-    store(V, at, jac(x, *data))
-"""
-_PAIR = """
-if ask & VALUE:  # a gradient asked for by itself is already here
-    if r.nfev >= budget:
-        return True
-    r.nfev += 1
-    r.njev += 1
-    read(V, row, x)
-    f, gradient = fun(x, *data)
-    store(V, at, gradient)
-"""
-_LOW_LEVEL_PAIR = """
-if ask & VALUE:
-    if r.nfev >= budget:
-        return True
-    r.nfev += 1
-    r.njev += 1
-    read(V, row, x)
-    f = call_pair(data[0], n, x.ctypes.data, V.ctypes.data + 8 * n * at, data[1])
-"""
-_DIFFERENCES = """
-if ask & GRADIENT:
-    rel_step, lower, upper = reach
-    calls = 0
-    for i in range(n):
-        h, _ = difference_step(V[row, i], rel_step[i], lower[i], upper[i], {points})
-        calls += {points} * (h != 0.0)
-    if r.nfev + calls > budget:
-        r.f_trial = f
-        return True
-    r.njev += 1
-    for i in range(n):
-        V[at, i] = 0.0
-        low, high = lower[i], upper[i]
-        h, one_sided = difference_step(V[row, i], rel_step[i], low, high, {points})
-        if h != 0.0:
-{quotient}
-"""
-_REAL_QUOTIENT = """
-first = second = 0.0
-for k in range({points}):
-    read(V, row, x)
-    x[i] = difference_point(x[i], h, one_sided, k, low, high, {points})
-    r.nfev += 1
-    first, second = second, fun(x, *data)
-if {points} == 1:
-    first = second
-V[at, i] = difference_quotient(f, first, second, h, one_sided, {points})
-"""
-_COMPLEX_QUOTIENT = """
-read(V, row, x)
-z = x + 0j
-z[i] = complex(x[i], h)
-r.nfev += 1
-V[at, i] = fun(z, *data).imag / h
-"""
-_HESSIAN = """
-if ask & HESSIAN:
-    r.nhev += 1
-    read(V, row, x)
-    store_hessian(V, r.hess, hess(x, *data))
-"""
-_HESSIAN_ROWS = """
-if ask & HESSIAN:
-    _, lower, upper = reach
-    for i in range(n):
-        read(V, row, x)
-        H = V[r.hess + i]
-        H[:] = 0.0
-{row}
-    symmetrize(V, r.hess)
-"""
-_HESSP = """
-H[i] = 1.0
-r.nhev += 1
-store(V, r.hess + i, hessp(x, H.copy(), *data))
-"""
-_GRADIENT_DIFFERENCES = """
-h = hessian_step(x[i], lower[i], upper[i], 1)
-if h != 0.0:
-    x[i] = x[i] + h
-    {gradient}
-    store(V, r.hess + i, gradient)
-    for j in range(n):
-        H[j] = (H[j] - V[at, j]) / h
-"""
-_NEAR = {
-    "jac": "r.njev += 1; gradient = jac(x, *data)",
-    "pair": "if r.nfev >= budget: return True\n    r.nfev += 1; r.njev += 1\n"
-    "    _, gradient = fun(x, *data)",
-}
+NO_ROWS = np.empty(0, np.int64)
+NO_TABLE = np.empty((0, 0))
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
-def read(V: Any, row: int, x: Any) -> None:
-    for i in range(x.size):
-        x[i] = V[row, i]
+class Flags(NamedTuple):
+    """What a loop does besides asking for values."""
+
+    gradient: bool
+    hessian: bool
+    noise: bool
+    scheduled: bool
+    cut: tuple[bool, ...]  # which arguments are cut into batches
 
 
-def store(V: Any, row: int, gradient: Any) -> None:
-    """Keep a gradient; (n, 1) and (1, n) are taken as one."""
+def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
+    """The loop of these parts; it returns whether the budget is spent."""
+    slope, curvature, noise, scheduled, cut = flags
+    batches = bool(cut)
+    ends = scheduled or batches
+    batch = batch_of(cut)
+
+    def loop(  # type: ignore[no-untyped-def]
+        V, s, tell, args, steps, budget, pause, room, near, columns, table, start, rng,
+        order, cursor, size,
+    ):  # fmt: skip
+        r = s[0]
+        x, nit = np.empty(r.n), r.nit
+        for _ in range(steps):
+            if ends and r.nit + 2 > r.maxiter:
+                break  # Python sees to the end
+            if batches and cursor[0] >= order.size:
+                break  # and to the next epoch
+            if noise and r.ask & NOISE:
+                for i in range(r.n):
+                    V[r.z, i] = rng.standard_normal()
+                r.ask &= ~NOISE  # drawn, should the evaluation fail
+            if batches:
+                rows = order[cursor[0] : cursor[0] + size]
+                cursor[0] += rows.size
+                data = batch(args, rows)
+            else:
+                data = args
+            if scheduled:
+                k = r.nit + 2 - start
+                if k >= len(table):
+                    break
+                set_columns(V, r, columns, table[k])
+            if r.ask & VALUE and value(V, r, x, data, budget, room):
+                return True
+            if slope and r.ask & GRADIENT and gradient(V, r, x, data, budget, room):
+                return True
+            if curvature and r.ask & HESSIAN and hessian(V, r, x, data, budget, near):
+                return True
+            r.ask = call_for_number(tell, (V.ctypes.data, s.ctypes.data, r.f_trial))
+            if batches:
+                cursor[1] = cursor[0]
+            if r.ask == DONE or (pause and r.nit != nit):
+                break
+        return False
+
+    return njit(nogil=True, error_model="numpy")(loop)
 
 
-@overload(store, jit_options={"forceinline": True})  # type: ignore[untyped-decorator]
-def _store(V: Any, row: Any, gradient: Any) -> Any:
-    flat = isinstance(gradient, types.Array) and gradient.ndim == 1
+@njit(**INNER)  # type: ignore[untyped-decorator]
+def set_columns(V: Any, r: Any, columns: Any, values: Any) -> None:
+    """Put scheduled values where they belong, see `Scheduled.columns`."""
+    for j in range(columns.size):
+        column = columns[j]
+        if column == RATE:
+            r.alpha = values[j]
+        elif column < HYPER:
+            r.h[column] = values[j]
+        else:
+            V[(column - HYPER) // r.n, (column - HYPER) % r.n] = values[j]
 
-    def of_vector(V: Any, row: Any, gradient: Any) -> None:
-        if gradient.size != V.shape[1]:
-            raise ValueError("`jac` must return an array with as many elements as x")
-        for i in range(V.shape[1]):
-            V[row, i] = gradient[i]
 
-    def of_another(V: Any, row: Any, gradient: Any) -> None:
-        store(V, row, np.asarray(gradient).ravel())
+def batch_of(cut: tuple[bool, ...]) -> Any:
+    """A function that takes some rows of those arguments that are cut."""
+    if not cut:
+        return njit(lambda args, rows: ())
+    first, rest = cut[0], batch_of(cut[1:])
 
-    return of_vector if flat else of_another
+    @njit  # type: ignore[untyped-decorator]
+    def batch(args: Any, rows: Any) -> Any:
+        if first:
+            return (take(args[0], rows), *rest(args[1:], rows))
+        return (args[0], *rest(args[1:], rows))
+
+    return batch
 
 
 def take(array: Any, rows: Any) -> Any:
@@ -234,99 +147,6 @@ def _take(array: Any, rows: Any) -> Any:
     return of_vector if array.ndim == 1 else of_matrix if array.ndim == 2 else None
 
 
-@njit  # type: ignore[untyped-decorator]
-def store_hessian(V: Any, row: int, hessian: Any) -> None:
-    n = V.shape[1]
-    H = np.asarray(hessian)
-    if H.shape != (n, n):
-        raise ValueError("`hess` must return a real matrix of shape (n, n)")
-    scale = np.abs(H).max()
-    for i in range(n):
-        for j in range(n):
-            a, b = H[i, j], H[j, i]
-            if abs(a - b) > 1e-8 * scale + 1e-6 * abs(b):
-                raise ValueError("`hess` must return a symmetric matrix")
-            V[row + i, j] = a
-
-
-@njit  # type: ignore[untyped-decorator]
-def symmetrize(V: Any, row: int) -> None:
-    for i in range(V.shape[1]):
-        for j in range(i):
-            V[row + i, j] = V[row + j, i] = 0.5 * (V[row + i, j] + V[row + j, i])
-
-
-PLUMBING = {
-    "np": np,
-    "DONE": DONE,
-    "VALUE": VALUE,
-    "GRADIENT": GRADIENT,
-    "HESSIAN": HESSIAN,
-    "NOISE": NOISE,
-    "POINTS": POINTS,
-    "call_tell": call_tell,
-    "call_pair": call_pair,
-    "read": read,
-    "store": store,
-    "take": take,
-    "store_hessian": store_hessian,
-    "symmetrize": symmetrize,
-    "difference_step": difference_step,
-    "difference_point": difference_point,
-    "difference_quotient": difference_quotient,
-    "hessian_step": hessian_step,
-}
-
-
-class Plan(NamedTuple):
-    """What the text of a loop depends on."""
-
-    gradient: str  # "jac", "pair", "low-level pair", or the scheme of differences
-    hessian: str  # "", "hess", "hessp" or "differences"
-    places: tuple[str, ...]  # of scheduled hyper-parameters, as text
-    noise: bool
-    cut: tuple[bool, ...] | None  # which arguments are cut into batches
-
-    def text(self) -> str:
-        ends = ["r.nit + 2 > r.maxiter"] * bool(self.places or self.cut)
-        parts = [_NOISE] * self.noise
-        if self.cut:
-            ends += ["cursor[0] >= order.size"]
-            data = (
-                f"take(args[{k}], rows)," if cut else f"args[{k}],"
-                for k, cut in enumerate(self.cut)
-            )
-            parts += [_BATCH.format(data=" ".join(data))]
-        if self.places:
-            slots = [place.format(table=f"tables[{i}]") for i, place in enumerate(self.places)]
-            parts += [_SCHEDULES + "\n".join(slots) + "\n"]
-        if self.gradient == "pair":
-            parts += [_PAIR]
-        elif self.gradient == "low-level pair":
-            parts += [_LOW_LEVEL_PAIR]
-        else:
-            parts += [_VALUE]
-        if self.gradient == "jac":
-            parts += [_GRADIENT]
-        elif self.gradient in POINTS_OF:
-            points = POINTS_OF[self.gradient]
-            quotient = _COMPLEX_QUOTIENT if self.gradient == "cs" else _REAL_QUOTIENT
-            quotient = textwrap.indent(quotient.format(points=points), " " * 12)
-            parts += [_DIFFERENCES.format(points=points, quotient=quotient)]
-        if self.hessian == "hess":
-            parts += [_HESSIAN]
-        elif self.hessian:
-            row = _HESSP
-            if self.hessian == "differences":
-                row = _GRADIENT_DIFFERENCES.format(gradient=_NEAR[self.gradient])
-            parts += [_HESSIAN_ROWS.format(row=textwrap.indent(row, " " * 8))]
-        return _LOOP.format(
-            at_its_end=" or ".join(ends) or "False",
-            body=textwrap.indent("".join(parts), " " * 8),
-            afterwards=" " * 8 + "cursor[1] = cursor[0]" * bool(self.cut),
-        )
-
-
 class Loop:
     """The driver for one objective's Numba functions.
 
@@ -338,9 +158,8 @@ class Loop:
         Evaluations in a chunk, as the last run has left it.
     """
 
-    def __init__(self, functions: dict[str, Any], plan: Plan) -> None:
-        self.functions = {name: weakref.ref(f) for name, f in functions.items()}
-        self.plan = plan
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
         self.entries: dict[Any, Callable[..., bool]] = {}
         self.failures: dict[Any, str] = {}
         self.spent = 0.0
@@ -349,89 +168,83 @@ class Loop:
     def ready(self, args: tuple[Any, ...]) -> bool:
         return kind(args) in self.entries
 
-    def compile(self, args: tuple[Any, ...]) -> Exception | None:
-        """Compile for `args` like these; return the error if Numba cannot."""
+    def compile(self, run: RunState) -> Exception | None:
+        """Compile for `args` like those of this run; return the error if Numba cannot."""
         try:
-            self.entries[kind(args)] = self._entry(args)
+            self.entries[kind(run.args)] = self._entry(run)
         except (NumbaError, TypeError, ValueError, NotImplementedError) as error:
-            self.failures[kind(args)] = str(error)
+            self.failures[kind(run.args)] = str(error)
             return error
         return None
 
-    def _entry(self, args: tuple[Any, ...]) -> Callable[..., bool]:
-        functions: dict[str, Any] = {name: f() for name, f in self.functions.items()}
+    def _entry(self, run: RunState) -> Callable[..., bool]:
+        flags, args = self.flags, run.args
+        source, hessian, fun = run.evaluator.source, run.evaluator.hessian, run.evaluator.fun
         types_ = [typeof(each) for each in args]
-        for k in np.flatnonzero(self.plan.cut or ()):
+        for k in np.flatnonzero(flags.cut):
             types_[k] = types.Array(types_[k].dtype, types_[k].ndim, "C")
-        for name, function in functions.items():  # by themselves: they keep their own flags
+        for name, function in functions_of(run).items():  # apart: they keep their own flags
             more = (g_type,) if name == "hessp" else ()
             function.get_call_template((g_type, *more, *types_), {})
-        scope = PLUMBING | functions
-        exec(self.plan.text(), scope)
-        differences = self.plan.gradient in POINTS_OF or self.plan.hessian
-        tables = [types.Array(types.float64, 1 + ("[k, i]" in p), "C") for p in self.plan.places]
+        value, gradient = source.in_loop(fun, **source.functions)
+        curvature = None
+        if hessian is not None:
+            near = getattr(source, "near_in_loop", None)
+            near = near and near(fun, **source.functions)
+            curvature = hessian.in_loop(near, **hessian.functions)
+        rows = types.Array(types.int64, 1, "C")
         signature = (
             *(V_type, s_type, types.int64, typeof(args), types.int64, types.int64, types.boolean),
-            types.UniTuple(g_type, 3) if differences else typeof(()),
-            *(types.int64, types.Tuple(tables)),
-            typeof(np.random.default_rng(0)) if self.plan.noise else types.none,
-            *(types.Array(types.int64, 1, "C"),) * 2,
-            types.int64,
+            *(typeof(source.room), typeof(hessian.room if hessian else ())),
+            *(rows, types.Array(types.float64, 2, "C"), types.int64),
+            typeof(np.random.default_rng(0)) if flags.noise else types.none,
+            *(rows, rows, types.int64),
         )
-        entry = njit(nogil=True, error_model="numpy")(scope["loop"]).compile(signature)
-        for name in functions:  # what is kept must not keep them alive
-            del scope[name]
-        return entry  # type: ignore[no-any-return]
+        return make_loop(flags, value, gradient, curvature).compile(signature)  # type: ignore[no-any-return]
 
-    def run(self, run: Run, deadline: float) -> None:
-        """Run the machine to its end, or to the deadline, in chunks."""
-        V, s, r, objective, scheduled = run.V, run.s, run.r, run.objective, run.scheduled
-        batches = run.sampling.batches if run.sampling else None
-        args = objective.args if batches is None else batches.args
-        entry, tell = self.entries[kind(args)], tell_by_address().address
-        pause, noise = run.watch is not None, run.rng if self.plan.noise else None
-        reach: tuple[Vector, ...] = ()
-        if self.plan.gradient in POINTS_OF or self.plan.hessian:
-            reach = objective.reach(V.shape[1])
-        tables: tuple[NDArray[np.float64], ...] = ()
-        rows = NO_ROWS, NO_ROWS, 0
+    def run(self, run: RunState, observers: Observers, deadline: float) -> None:
+        """Run the machine in chunks, to its end or to the deadline."""
+        V, s, r, evaluator, epochs = run.V, run.s, run.r, run.evaluator, run.epochs
+        scheduled, hessian = run.scheduled, evaluator.hessian
+        args, entry, tell = run.args, self.entries[kind(run.args)], tell_at()
+        pause, noise = bool(observers.each), run.rng if self.flags.noise else None
+        rooms = evaluator.source.room, hessian.room if hessian else ()
+        columns = np.concatenate([NO_ROWS, *(each.columns for each in scheduled)])
+        table, rows = NO_TABLE, (NO_ROWS, NO_ROWS, 0)
         steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
-        while r.ask and (now := perf_counter()) < deadline:
-            if run.at_its_end or (batches and batches.exhausted):
-                interpret(run, now)
-                seen = r.nit
-                continue
+        while r.ask and (now := perf_counter()) < deadline and run.ready():
+            if epochs is not None:
+                if epochs.exhausted:
+                    interpret(run, observers, now)
+                    seen = r.nit
+                    continue
+                rows = epochs.order, epochs.cursor, epochs.size
             if scheduled:
                 start = r.nit + 2
                 count = 1 if pause else min(steps, AHEAD, r.maxiter + 1 - start)
-                tables = tuple(each.table(start, count) for each in scheduled)
+                tables = [each.table(start, count) for each in scheduled]
                 shortest = min(map(len, tables))
-                tables = tuple(table[:shortest] for table in tables)
-            if batches:
-                rows = batches.order, batches.cursor, batches.size
-            budget = objective.maxfev - objective.reserve - objective.nfev
+                table = np.hstack([each[:shortest] for each in tables])
+            budget = evaluator.maxfev - evaluator.reserve - evaluator.nfev
             try:
-                spent = entry(
-                    *(V, s, tell, args, steps, budget, pause, reach, start, tables, noise), *rows
-                )
-                if spent:
+                what = columns, table, start, noise
+                if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
                     raise OutOfBudget
             except BaseException:
-                run.undo()
+                run.rollback()
                 raise
             finally:
                 made = r.njev or r.nfev or 1
-                objective.nfev += r.nfev
-                objective.njev += r.njev
-                objective.nhev += r.nhev
+                evaluator.nfev += r.nfev
+                evaluator.njev += r.njev
+                evaluator.nhev += r.nhev
                 r.nfev = r.njev = r.nhev = 0
-                objective.f = r.f_trial
-            if run.report is not None:
-                run.report()
-            if run.watch is not None:
+                evaluator.f = r.f_trial
+            observers.report(run)
+            if pause:
                 if r.nit != seen:
                     seen = r.nit
-                    run.watch()
+                    observers.iteration(run)
             else:
                 taken = max(perf_counter() - now, 1e-6)
                 steps = min(max(int(made * CHUNK / taken), 1), 8 * steps)
@@ -443,7 +256,7 @@ class Loop:
 _LOOPS: weakref.WeakKeyDictionary[Any, dict[Any, Loop]] = weakref.WeakKeyDictionary()
 
 
-def loop_for(run: Run) -> Loop:
+def loop_for(run: RunState) -> Loop:
     """The loop of an objective, made at its first use.
 
     Raises
@@ -451,55 +264,42 @@ def loop_for(run: Run) -> Loop:
     ValueError
         If there can be none; the message says why.
     """
-    objective, needs = run.objective, run.r.needs
-    fun, jac, hess, hessp = objective.fun, objective.jac, objective.hess, objective.hessp
-    batches, cut = run.sampling.batches if run.sampling else None, None
-    if objective.probe is not None:
+    evaluator, needs, epochs, cut = run.evaluator, run.r.needs, run.epochs, ()
+    source, hessian = evaluator.source, evaluator.hessian
+    slope = bool(needs & GRADIENT)
+    if run.perturbed is not None:
         raise ValueError("the method draws its perturbations in Python")
-    if batches is not None:
-        cut = tuple(k in batches.which for k in range(len(batches.args)))
-        if not all(type(batches.args[k]) is np.ndarray for k in batches.which):
+    if epochs is not None:
+        cut = tuple(k in epochs.which for k in range(len(epochs.args)))
+        if not all(type(epochs.args[k]) is np.ndarray for k in epochs.which):
             raise ValueError("the data are no plain arrays")
     if any(each.follows_value for each in run.scheduled):
         raise ValueError("a schedule follows the values of the function")
-    if jac is True and not needs & GRADIENT:
+    if source.parts == VALUE and not slope:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
-    if objective.map is not map and isinstance(jac, str) and needs & GRADIENT:
+    if evaluator.map is not map and slope and not source.given:
         raise ValueError("`workers` evaluate in Python")
-    places = tuple(each.place for each in run.scheduled)
-    key = (*map(_weakly, (jac, hess, hessp)), places, needs, cut)
-    try:
-        loop = _LOOPS[fun][key]
-    except (KeyError, TypeError):
-        functions, gradient, hessian = {"fun": fun}, "none", ""
-        if needs & GRADIENT:
-            gradient = jac if isinstance(jac, str) else "pair" if jac is True else "jac"
-            if gradient == "jac":
-                functions["jac"] = jac
-            elif fun is pair_of:
-                gradient = "low-level pair"
-        if needs & HESSIAN:
-            if hess is not None or hessp is not None:
-                hessian = "hessp" if hess is None else "hess"
-                functions[hessian] = hessp if hess is None else hess
-            elif gradient not in _NEAR:
-                raise ValueError("the Hessian is made of differences of differences") from None
-            else:
-                hessian = "differences"
-        for name, function in functions.items():
-            if not is_jitted(function):
-                raise ValueError(
-                    f"`{name}` is not a Numba function (decorate it with numba.njit)"
-                ) from None
-        loop = Loop(functions, Plan(gradient, hessian, places, bool(needs & NOISE), cut))
-        _LOOPS.setdefault(fun, {})[key] = loop
-    if loop.failures and (failure := loop.failures.get(kind(objective.args))):
+    functions = functions_of(run)
+    flags = Flags(slope, hessian is not None, bool(needs & NOISE), bool(run.scheduled), cut)
+    for name, function in functions.items():
+        if not is_jitted(function):
+            raise ValueError(f"`{name}` is not a Numba function (decorate it with numba.njit)")
+    others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
+    loops = _LOOPS.setdefault(evaluator.fun, {})
+    loop = loops.setdefault((source.name, hessian and hessian.name, *others, flags), Loop(flags))
+    if loop.failures and (failure := loop.failures.get(kind(run.args))):
         raise ValueError(failure)
     return loop
 
 
-def _weakly(given: Any) -> Any:
-    return weakref.ref(given) if callable(given) else given
+def functions_of(run: RunState) -> dict[str, Any]:
+    """The user's functions that the run calls, by their names in `minimize`."""
+    functions = {"fun": run.evaluator.fun}
+    if run.r.needs & GRADIENT:
+        functions |= run.evaluator.source.functions
+    if run.evaluator.hessian is not None:
+        functions |= run.evaluator.hessian.functions
+    return functions
 
 
 PLAIN = frozenset((int, float, complex, bool, np.float64, np.int64))

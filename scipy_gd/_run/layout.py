@@ -1,4 +1,4 @@
-"""From options to a state: the rows of `V`, the record `s`, and what schedules change in them."""
+"""From options to memory: the rows of `V`, the record `s`, and what schedules change in them."""
 
 from __future__ import annotations
 
@@ -9,100 +9,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _options
-from .._core import state as _state
+from .._core.addresses import compiled_at, nothing_of, rule_at
+from .._core.arrival import average, clip
+from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
 from .._core.kernel import lift
-from .._core.state import GRADIENT, HESSIAN, NOISE, POINTS, blank, named
+from .._core.state import blank, named
+from .._core.steps import RULES, StepRule
 from ..arguments import Vector, per_parameter
-from .scheduled import Scheduled
+from .scheduled import RATE, Scheduled
 
 if TYPE_CHECKING:
     from .._method import Method
 
-RULES = {
-    "fixed": _state.FIXED,
-    "fifth": _state.FIFTH,
-    "armijo": _state.ARMIJO,
-    "wolfe": _state.WOLFE,
-    "spectral": _state.SPECTRAL,
-    "bold": _state.BOLD,
-    "restart": _state.RESTART,
-}
+Box = tuple[Vector, Vector] | None
+NUMBERS = [*RULES]
 
 
 def lay_out(
-    method: Method,
-    x: Vector,
-    box: tuple[Vector, Vector] | None,
-    opts: dict[str, Any],
-    sampled: bool = False,
+    method: Method, x: Vector, box: Box, opts: dict[str, Any], sampled: bool = False
 ) -> tuple[Vector, Any, list[Scheduled]]:
-    """The state before the first evaluation, and what schedules change in it.
+    """The memory before the first evaluation, and what schedules change in it.
 
     On a sampled objective values cannot be compared: no line search, no best point.
     """
-    if sampled and not method.needs & GRADIENT:
-        raise ValueError(
-            f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
-        )
-    for name, what in (("ftol", "values"), ("xtol", "steps")):
-        if sampled and opts[name] >= 0.0:
-            raise ValueError(
-                f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
-            )
-    if opts["averaging"] is not None and "average" in method.states:
-        raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
-    s = blank()
-    r = named(s)
-    needs = method.needs
+    _refuse(method, opts, sampled)
     if opts["groups"] is not None:  # a rate of a group is a rate that is given
         own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
         values = {name: opts[name] for name in ("learning_rate", *own)}
         opts = opts | grouped(opts["groups"], values, method, x.size)
-    rule = _rule(method, opts, sampled)
-    searching = rule >= _state.ARMIJO
+    rule = rule_for(method, opts, sampled)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
-
-    rows = 2 * POINTS
-
-    def reserve(count: int) -> int:
-        nonlocal rows
-        first, rows = rows, rows + count
-        return first
-
-    if needs & NOISE:
-        r.z = reserve(1)
-    if searching:
-        r.d = reserve(2)
-        r.p = reserve(1) if method.preconditioned else -1
-    if needs & HESSIAN:
-        r.hess = reserve(x.size)
-    if box is not None:
-        r.bounds = reserve(2)
-    if "free" in method.supplied:
-        r.free = reserve(1)
-    if arrays:
-        r.arrays, r.array_rows = reserve(len(arrays)), len(arrays)
-    if method.states:
-        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
-    if opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes:
-        if "g_old" in method.supplied:
-            raise ValueError(
-                f"`clip_value` and `clip_norm` do not suit {method.__name__}: it compares gradients"
-            )
-        r.clipped = reserve(1)
-        r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
-        r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
-    if "average" in method.states:
-        r.average = r.states + method.states.index("average")
-    elif opts["averaging"] is not None:
-        r.average = reserve(1)
-        r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
-    if method.memory:
-        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
-    r.rows, r.n = rows, x.size
-
-    V = _rows(rows, x.size)
+    s = blank()
+    r = named(s)
+    r.n = x.size
+    _reserve(r, method, rule, box, opts, arrays, values)
+    V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     for row in (r.p, r.free):
         if row >= 0:
@@ -117,19 +59,94 @@ def lay_out(
     for k, name in enumerate(method.hyper):
         if name not in arrays:
             r.h[k] = values[name]
-    r.alpha = 1.0 if "learning_rate" in arrays else values["learning_rate"]
+    r.one_rate = "learning_rate" not in arrays
+    r.alpha = values["learning_rate"] if r.one_rate else 1.0
     for each in scheduled:
         _place(each, method, arrays, V, s)
-    r.rule, r.unit, r.c2 = rule, method.unit, method.c2
-    r.kernel = lift(method, searching, box is not None, arrays, r.clipped >= 0).address
-    r.needs = r.ask = needs
+    r.rule, r.searches, r.rounding = NUMBERS.index(rule.name), rule.searches, rule.rounding
+    r.first, r.judge = rule_at(rule.name)
+    r.unit, r.c2 = method.unit, method.c2
+    r.kernel = lift(method, rule.searches, box is not None, arrays, r.clipped >= 0).address
+    r.needs = r.ask = method.needs
     r.sampled = sampled
-    r.patience = 2**62 if scheduled or sampled or not needs & GRADIENT else 1000
-    if method.probes:  # an estimate of the gradient proves nothing
-        opts = opts | {"gtol": -1.0}
+    watched = not (scheduled or sampled) and method.needs & GRADIENT
+    r.stall_after = 1000 if watched else 2**62
     for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
+    r.alpha_max = opts["max_learning_rate"]
+    if method.probes:  # an estimate of the gradient proves nothing
+        r.gtol = -1.0
     return V, s, scheduled
+
+
+def _refuse(method: Method, opts: dict[str, Any], sampled: bool) -> None:
+    """What does not go together."""
+    if sampled and not method.needs & GRADIENT:
+        raise ValueError(
+            f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
+        )
+    for name, what in (("ftol", "values"), ("xtol", "steps")):
+        if sampled and opts[name] >= 0.0:
+            raise ValueError(
+                f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
+            )
+    if opts["averaging"] is not None and "average" in method.states:
+        raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
+    if _clipped(method, opts) and "g_old" in method.supplied:
+        raise ValueError(
+            f"`clip_value` and `clip_norm` do not suit {method.__name__}: it compares gradients"
+        )
+
+
+def _clipped(method: Method, opts: dict[str, Any]) -> bool:
+    return opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes
+
+
+def _reserve(
+    r: Any,
+    method: Method,
+    rule: StepRule,
+    box: Box,
+    opts: dict[str, Any],
+    arrays: tuple[str, ...],
+    values: dict[str, Any],
+) -> None:
+    """Give everything its rows, and say what is done with them."""
+    r.rows = 2 * POINTS
+
+    def reserve(count: int) -> int:
+        first = r.rows
+        r.rows += count
+        return int(first)
+
+    if method.needs & NOISE:
+        r.z = reserve(1)
+    if rule.searches:
+        r.d = reserve(2)
+        r.p = reserve(1) if method.preconditioned else -1
+    if method.needs & HESSIAN:
+        r.hess = reserve(r.n)
+    if box is not None:
+        r.bounds = reserve(2)
+    if "free" in method.supplied:
+        r.free = reserve(1)
+    if arrays:
+        r.arrays, r.array_rows = reserve(len(arrays)), len(arrays)
+    if method.states:
+        r.states, r.state_rows = reserve(len(method.states)), len(method.states)
+    if _clipped(method, opts):
+        r.clipped = reserve(1)
+        r.clip = compiled_at(nothing_of, clip).address
+        r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
+        r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
+    if "average" in method.states:
+        r.average = r.states + method.states.index("average")
+    elif opts["averaging"] is not None:
+        r.average = reserve(1)
+        r.follow = compiled_at(nothing_of, average).address
+        r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
+    if method.memory:
+        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
 
 
 def _rows(rows: int, n: int) -> Vector:
@@ -141,8 +158,40 @@ def _rows(rows: int, n: int) -> Vector:
     return memory[first : first + rows * n].reshape(rows, n)
 
 
+def rule_for(method: Method, opts: dict[str, Any], sampled: bool) -> StepRule:
+    """The step rule behind `learning_rate`."""
+    rate = opts["learning_rate"]
+    slope = method.needs & GRADIENT
+    if not isinstance(rate, str):
+        return RULES["fixed" if slope else "keep_best"]
+    if rate == "auto" and sampled and method.constant is not None:
+        return RULES["fixed"]
+    name = method.auto if rate == "auto" else rate
+    if name is None:
+        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
+    rule = RULES[name]
+    if sampled and not rule.on_samples:
+        raise ValueError(
+            f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
+            "sampled objective (mini-batches): its values cannot be compared"
+        )
+    if rule.searches and not slope:
+        raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
+    for option in rule.needs:
+        if opts[option] == _options.DEFAULTS[option]:
+            raise ValueError(f"`learning_rate={name!r}` needs the option `{option}`")
+    return rule
+
+
+def _first_rate(method: Method, rule: StepRule, x: Vector) -> float:
+    """The rate before the first step; 0 where the rule finds it from the direction."""
+    if initial_rate := getattr(rule.module, "initial_rate", None):
+        return float(initial_rate(x))
+    return 0.0 if rule.searches else method.constant  # type: ignore[return-value]
+
+
 def _hyper_parameters(
-    method: Method, rule: int, x: Vector, opts: dict[str, Any]
+    method: Method, rule: StepRule, x: Vector, opts: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Scheduled]]:
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
@@ -171,42 +220,13 @@ def _held(check: Any, name: str, n: int, value: Any) -> Any:
 def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
     """Where a scheduled value belongs."""
     if each.name in arrays:
-        k = arrays.index(each.name)
-        each.slot = V[s[0]["arrays"] + k]
-        each.place = f"for i in range(n): V[r.arrays + {k}, i] = {{table}}[k, i]"
+        row = int(s[0]["arrays"]) + arrays.index(each.name)
+        each.slot, each.columns = V[row], HYPER + row * V.shape[1] + np.arange(V.shape[1])
     elif each.name == "learning_rate":
-        each.slot, each.place = s["alpha"], "r.alpha = {table}[k]"
+        each.slot, each.columns = s["alpha"], np.array([RATE])
     else:
         k = [*method.hyper].index(each.name)
-        each.slot, each.place = s["h"][0, k : k + 1], f"r.h[{k}] = {{table}}[k]"
-
-
-def _rule(method: Method, opts: dict[str, Any], sampled: bool) -> int:
-    """The step rule behind `learning_rate`."""
-    rate = opts["learning_rate"]
-    if sampled and isinstance(rate, str):
-        if rate != "auto" or method.constant is None:
-            raise ValueError(
-                f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
-                "sampled objective (mini-batches): its values cannot be compared"
-            )
-        return _state.FIXED
-    if not isinstance(rate, str):
-        return _state.FIXED if method.needs & GRADIENT else _state.KEEP_BEST
-    name = method.auto if rate == "auto" else rate
-    if name is None:
-        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
-    rule = RULES[name]
-    if rule >= _state.ARMIJO and not method.needs & GRADIENT:
-        raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
-    return rule
-
-
-def _first_rate(method: Method, rule: int, x: Vector) -> float:
-    """The rate before the first step; 0 where the rule finds it from the direction."""
-    if rule == _state.FIFTH:
-        return float(0.1 * (1.0 + np.linalg.norm(x)) / np.sqrt(x.size))
-    return method.constant if rule == _state.FIXED else 0.0  # type: ignore[return-value]
+        each.slot, each.columns = s["h"][0, k : k + 1], np.array([k])
 
 
 def memory_for(n: int) -> int:

@@ -10,14 +10,17 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
 from .. import _options
+from .._core.bits import DONE, GRADIENT, VALUE
 from .._core.endings import ENDINGS, MAXFEV, MAXITER, PRECISION
 from .._core.machine import tell
-from .._core.state import DONE, GRADIENT, POINTS, VALUE
-from .._evaluate.evaluator import Objective, OutOfBudget
+from .._evaluate.evaluator import Evaluator, OutOfBudget
+from .._evaluate.gradients import source_of
 from .._method import vector
 from ..arguments import limits, number, one_of, starting_point
-from .drive import Run, interpret
+from .interpreted import interpret
 from .layout import lay_out
+from .observers import Observers
+from .run_state import RunState
 
 
 @vector(auto="wolfe", unit=True)
@@ -102,36 +105,36 @@ def line_search(
     given = {"learning_rate": rule, "maxiter": 1, "gtol": 0.0, "maxfev": maxfev}
     V, s, _ = lay_out(_along, start, box, _options.settings(_along, given, start.size))
     s["c2"], V[s["states"][0]] = c2, p
-    objective = Objective(
-        fun, jac, args if isinstance(args, tuple) else (args,), box=box, maxfev=maxfev
-    )
+    args = args if isinstance(args, tuple) else (args,)
+    evaluator = Evaluator(fun, args, source_of(fun, jac, start.size, box), maxfev=maxfev)
+    run = RunState(_along, V, s, evaluator)
+    r, g = run.r, run.gradients[0]
     ending = MAXFEV
     try:
-        f, g = objective(start, VALUE | GRADIENT)
+        f = evaluator(start, VALUE | GRADIENT, g, run.H)
         if not g @ p < 0:
-            V[POINTS] = g
-            return _result(V, s, objective, PRECISION, "`direction` does not lead downhill.")
-        s["ask"] = tell(V, s, f, g)
-        interpret(Run(V, s, objective), float("inf"))
+            return _result(run, PRECISION, "`direction` does not lead downhill.")
+        r.ask = tell(V, s, f)
+        interpret(run, Observers())
         ending = PRECISION
     except OutOfBudget:
-        s["ask"] = DONE
-    if s["nit"][0] == 1 and s["f"][0] <= s["f_start"][0]:
-        return _result(V, s, objective, MAXITER, "The step fulfils the conditions.")
-    return _result(V, s, objective, ending, ENDINGS[ending].message)
+        r.ask = DONE
+    if r.nit == 1 and r.f <= r.f_start:
+        return _result(run, MAXITER, "The step fulfils the conditions.")
+    return _result(run, ending, ENDINGS[ending].message)
 
 
-def _result(V: Any, s: Any, objective: Objective, ending: int, message: str) -> OptimizeResult:
-    r = s[0]
+def _result(run: RunState, ending: int, message: str) -> OptimizeResult:
+    r, evaluator = run.r, run.evaluator
     found = ending == MAXITER
-    row = r["x"] if found or r["nit"] < 1 else r["old"]
+    row = r.x if found or r.nit < 1 else r.old
     return OptimizeResult(
-        x=V[row].copy(),
-        fun=objective.f if r["nit"] < 0 else (r["f"] if found else r["f_start"]).item(),
-        jac=V[row + POINTS].copy(),
-        alpha=r["alpha"].item() if found else 0.0,
+        x=run.points[row].copy(),
+        fun=evaluator.f if r.nit < 0 else r.f if found else r.f_start,
+        jac=run.gradients[row].copy(),
+        alpha=r.alpha if found else 0.0,
         success=found,
         message=message,
-        nfev=objective.nfev,
-        njev=objective.njev,
+        nfev=evaluator.nfev,
+        njev=evaluator.njev,
     )

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from ..arguments import Vector
 
+RATE = -1
+"""The column of the learning rate."""
+
 
 class Scheduled:
     """A hyper-parameter that follows a schedule.
@@ -28,12 +31,13 @@ class Scheduled:
     ----------
     slot : ndarray
         Where the value belongs, one number or a row.
-    place : str
-        The same for a compiled loop, as a statement that takes it from the table of values.
+    columns : ndarray
+        The same for a compiled loop: `RATE`, the number of a hyper-parameter, or `HYPER` and more,
+        counting the elements of `V`.
     """
 
     slot: Vector
-    place: str
+    columns: NDArray[np.int64]
 
     def __init__(self, name: str, schedule: Any, check: Callable[[Any], Any]) -> None:
         self.name, self.schedule, self.check = name, schedule, check
@@ -65,12 +69,11 @@ class Scheduled:
         self.slot[:] = self.value(t, f)
 
     def table(self, first: int, count: int) -> NDArray[np.float64]:
-        """The values from step `first` on, shape (count,) or (count, n).
+        """The values from step `first` on, shape (count, 1) or (count, n).
 
         There are fewer where the schedule fails later on: it is asked again when that step comes.
         """
-        shape = (count, self.slot.size) if "[k, i]" in self.place else (count,)
-        values = np.empty(shape)
+        values = np.empty((count, self.columns.size))
         if hasattr(self.schedule, "table"):
             given = self.schedule.table(first, count)
             try:
@@ -79,7 +82,7 @@ class Scheduled:
             except (TypeError, ValueError):
                 pass  # which step it is will be found below
             else:
-                values[:] = given if given.ndim == values.ndim else given[:, np.newaxis]
+                values[:] = given if given.ndim == 2 else given[:, np.newaxis]
                 return values
         for k in range(count):
             try:

@@ -1,0 +1,16 @@
+"""What the parts of a run say to each other, in numbers: needs no Numba."""
+
+POINTS = 3
+"""The first rows of `V` are the current point, the trial and the best point, which take turns; as
+many rows after them hold the gradients there, in the same order."""
+HYPER = 16
+"""The most hyper-parameters, and the most states, that a formula may have."""
+RECENT = 32
+"""How many function values are remembered."""
+
+# What is wanted at the next point, as bits; nothing means that the run has ended.
+DONE, VALUE, GRADIENT, HESSIAN, NOISE = 0, 1, 2, 4, 8
+
+# What a step rule says of a trial. STAY: count the iteration, but keep the point. ANEW: keep the
+# point, and let the formula begin again without its states.
+ACCEPT, STAY, RETRY, ANEW = range(4)

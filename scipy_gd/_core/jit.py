@@ -1,0 +1,167 @@
+"""How everything is compiled: one policy for the machine, the step rules and the formulas."""
+
+from __future__ import annotations
+
+import functools
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+if config.DISABLE_JIT:
+    raise RuntimeError("scipy_gd needs Numba's compiler: unset NUMBA_DISABLE_JIT")
+
+# NaN must survive (no "nnan"): the endings are decided by it.
+FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "reassoc"}}
+# Without memory management: nothing of the machine allocates, and counting references to V is what
+# an iteration in few dimensions would mostly do.
+EXACT: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+# Neither Python nor C calls these, and a wrapper takes as long to compile as a short function.
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+local = njit(**INNER, **EXACT)
+"""For functions that are compiled into others."""
+inlined = njit(forceinline=True, **INNER, **EXACT)
+"""The same, for what every step at a fixed rate passes through."""
+
+# Numba's cache sees edits of the function's own file only: those of the rest change its name.
+STAMP = zlib.crc32(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py"))))
+
+
+def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
+    """Compile with the disk cache, or without where no cache directory can be written."""
+    try:
+        return build(cache=True, **options)(function)
+    except (RuntimeError, OSError):
+        return build(**options)(function)
+
+
+def stamped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under a name that changes with any file of the machine."""
+    function.__qualname__ += f"_{STAMP:08x}"
+    return function
+
+
+def compiled(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`njit`, cached on disk: for one signature at once, without one when it is first called."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        build = functools.partial(njit, [signature] if signature else None, nogil=True)
+        return cached(build, stamped(function), **(EXACT | options))
+
+    return decorate
+
+
+def caller(result: Any) -> Any:
+    """A function that calls C code: ``call(address, arguments)``, with a tuple of numbers.
+
+    What is reached by its address is compiled by itself: it is neither linked into the code that
+    calls it nor optimised again there.
+    """
+
+    @intrinsic
+    def call(typing: Any, address: Any, arguments: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            values = cgutils.unpack_tuple(builder, given[1])
+            returned = context.get_value_type(result) if result != types.void else ir.VoidType()
+            function = ir.FunctionType(returned, [value.type for value in values]).as_pointer()
+            value = builder.call(builder.inttoptr(given[0], function), values)
+            return context.get_dummy_value() if result == types.void else value
+
+        return result(types.int64, arguments), codegen
+
+    return call
+
+
+call = caller(types.void)
+call_for_number = caller(types.int64)
+
+
+@intrinsic
+def record_at(typing: Any, pointer: Any) -> Any:
+    """The record at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(signature.return_type))
+
+    return pointer.dtype(pointer), codegen
+
+
+@intrinsic
+def rows_at(typing: Any, pointer: Any, rows: Any, n: Any) -> Any:
+    """The matrix at an address; `carray` would count references."""
+    matrix = types.Array(types.float64, 2, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data, rows, n = args
+        array = context.make_array(matrix)(context, builder)
+        size = context.get_constant(types.intp, 8)
+        populate_array(array, data, (rows, n), (builder.mul(size, n), size), size, meminfo=None)
+        return array._getvalue()
+
+    return matrix(types.CPointer(types.float64), types.int64, types.int64), codegen
+
+
+@njit(inline="always", **EXACT)
+def opened(memory, record):
+    """The rows and the record of a run, from their addresses."""
+    r = record_at(record)
+    return rows_at(memory, r.rows, r.n), r
+
+
+# --- what is faster as a loop of our own
+
+
+def _nan_propagating(name: str) -> Any:
+    """`llvm.maximum` and `llvm.minimum`: unlike `max` and `np.maximum` they vectorise."""
+
+    @intrinsic
+    def extremum(typing: Any, a: Any, b: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            double = ir.DoubleType()
+            function = builder.module.declare_intrinsic(
+                f"llvm.{name}", [double], ir.FunctionType(double, [double, double])
+            )
+            return builder.call(function, args, fastmath=("nsz", "reassoc"))
+
+        return types.float64(types.float64, types.float64), codegen
+
+    return extremum
+
+
+maximum = _nan_propagating("maximum")
+minimum = _nan_propagating("minimum")
+
+
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def dot(a, b):
+    """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def norm(a):
+    return math.sqrt(dot(a, a))
+
+
+@local
+def largest(a):
+    """The inf-norm; NaN if any element is."""
+    top = 0.0
+    for i in range(a.size):
+        size = abs(a[i])
+        if not size <= top:
+            top = size
+            if size != size:
+                break
+    return top

@@ -1,0 +1,65 @@
+"""The step rules: how far to go along a direction.
+
+A rule is a file with two functions of a run's memory: `first` places the first trial along a new
+direction and returns what to ask there; `judge` says of an evaluated trial whether it is accepted,
+and if not, has placed the next one. A line search is therefore no loop, and never calls anything.
+Trials are projected on the bounds; a value that is not finite is only a bad one. `SCRATCH`, if a
+file has it, names the scalars that the rule remembers, and `initial_rate` the rate before anything
+is known.
+
+A new rule is a file here and a row of `RULES`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+
+class StepRule(NamedTuple):
+    """A row of the table of step rules.
+
+    Attributes
+    ----------
+    name : str
+        What `learning_rate` or a method's `auto` says; the rule's file is named after it.
+    searches : bool
+        Whether the rule chooses the rate, along a direction that the formula keeps; otherwise the
+        formula's kernel makes the step at once.
+    offered : bool
+        Whether a user may ask for it, with any method that has a gradient.
+    on_samples : bool
+        Whether it compares no values, and so suits mini-batches.
+    needs : tuple of str
+        Options that it cannot do without.
+    rounding : float
+        The relative change of f that does not count as a change.
+    """
+
+    name: str
+    searches: bool = True
+    offered: bool = False
+    on_samples: bool = False
+    needs: tuple[str, ...] = ()
+    rounding: float = 1e-14
+
+    @property
+    def module(self) -> ModuleType:
+        return import_module(f"{__name__}.{self.name}")
+
+
+RULES = {
+    rule.name: rule
+    for rule in (
+        StepRule("fixed", searches=False, on_samples=True),
+        StepRule("keep_best", searches=False),
+        StepRule("fifth", searches=False),
+        StepRule("armijo", offered=True),
+        StepRule("wolfe", offered=True, rounding=1e-10),
+        StepRule("spectral"),
+        StepRule("bold"),
+        StepRule("restart"),
+        StepRule("polyak", offered=True, on_samples=True, needs=("target",)),
+    )
+}

@@ -1,0 +1,60 @@
+"""Accelerated gradient: the trial is extrapolated, until f rises.
+
+Beck and Teboulle (2009) with the restart of O'Donoghue and Candes (2015). The current point is the
+extrapolated one; what the steps reach is kept in the row after d.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..bits import ACCEPT, GRADIENT, RETRY, VALUE
+from ..jit import opened
+from ..trials import TRIALS, arrived, copy, first_rate, give_up, place
+
+SCRATCH = [("extrapolated", "i8"), ("theta", "f8"), ("f_kept", "f8")]
+
+
+def first(memory, record):
+    V, r = opened(memory, record)
+    if r.nit == 0:
+        r.alpha = 0.9 * first_rate(V, r)
+        copy(V, r.d + 1, r.x)
+        r.theta, r.f_kept = 1.0, r.f
+    r.extrapolated = 0
+    place(V, r, r.alpha / 0.9)
+    return VALUE
+
+
+def judge(memory, record):
+    V, r = opened(memory, record)
+    if r.extrapolated == 1:
+        if np.isfinite(r.f_trial) and arrived(V, r) == ACCEPT:
+            return ACCEPT
+        r.theta = 1.0
+        copy(V, r.trial, r.d + 1)
+        r.ask = VALUE | GRADIENT
+        return RETRY
+    if not r.f_trial <= r.f - 0.5 * r.promised + 1e-14 * abs(r.f):
+        if r.trials > TRIALS or r.snorm == 0.0:
+            return give_up(r)
+        place(V, r, 0.5 * r.alpha)
+        r.ask = VALUE
+        return RETRY
+    r.extrapolated = 1
+    kept, trial = V[r.d + 1], V[r.trial]
+    if r.f_trial > r.f_kept:
+        r.theta = 1.0
+        copy(V, r.trial, r.d + 1)
+    else:
+        theta = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * r.theta**2))
+        beta = (r.theta - 1.0) / theta
+        r.theta, r.f_kept = theta, r.f_trial
+        for i in range(r.n):
+            y = trial[i] + beta * (trial[i] - kept[i])
+            kept[i] = trial[i]
+            if r.bounds >= 0:
+                y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
+            trial[i] = y
+    r.ask = VALUE | GRADIENT
+    return RETRY

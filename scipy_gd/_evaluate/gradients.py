@@ -1,0 +1,426 @@
+"""Where gradients come from: one class for each source.
+
+A source says where `fun` must be called for the value, or for the gradient, at a point, and
+combines what comes back:
+
+    points(x, part)                  part is VALUE or GRADIENT; there are calls(part) of them
+    value(values, g)                 the value, from those at its points; perhaps g as well
+    gradient(values, x, f, g, args)  the gradient into g, from those at its points
+
+Whoever evaluates goes this way: the evaluator, in this process or with `workers`, and ask/tell,
+which passes the points on. `in_loop` gives the same to the compiled loop, as two Numba functions
+that return whether the budget is spent. A new source is a class here; `source_of` chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core.bits import GRADIENT, POINTS, VALUE
+from ..arguments import Vector, complex_scalar, scalar, vector
+from . import differences
+from .loop_parts import part, read, store
+from .low_level import call_number, pair_of
+
+Box = tuple[Vector, Vector] | None
+FLOAT64 = np.dtype(np.float64)
+NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Source(Protocol):
+    """What a run knows of the place where its gradients come from.
+
+    Attributes
+    ----------
+    name : str
+        Tells the compiled loops apart.
+    parts : int
+        What must be asked for to have the gradient at a point where nothing is known.
+    counted : int
+        The part that counts as an evaluation of the gradient.
+    given : bool
+        Whether the user has given gradients.
+    functions : dict
+        What the compiled loop calls besides `fun`.
+    room : tuple of arrays
+        Relative steps, lower and upper bounds, where there are points around x.
+
+    A source that can be differentiated again has `near_in_loop`: the gradient at any x.
+    """
+
+    name: str
+    parts: int
+    counted: int
+    given: bool
+    functions: Mapping[str, Any]
+    room: tuple[Vector, ...]
+
+    def calls(self, part: int) -> int: ...
+
+    def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]: ...
+
+    def in_loop(self, fun: Any, **functions: Any) -> tuple[Any, Any]: ...
+
+    def value(self, values: Sequence[Any], g: Vector) -> float: ...
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None: ...
+
+
+def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None) -> Source:
+    """The source that `jac` stands for: a function, True, or the name of a scheme."""
+    if jac is True:
+        return LowLevelPair() if fun is pair_of else Pair()
+    if isinstance(jac, str):
+        return Differences(jac, n, box, rel_step)
+    return Given(jac)
+
+
+class Given:
+    """The user's function `jac`."""
+
+    name, parts, counted, given, room = "jac", GRADIENT, GRADIENT, True, ()
+
+    def __init__(self, jac: Callable[..., Any]) -> None:
+        self.jac = jac
+        self.functions = {"jac": jac}
+
+    def calls(self, part: int) -> int:
+        return int(part == VALUE)
+
+    def points(self, x: Vector, part: int) -> Sequence[Vector]:
+        return (x.copy(),) if part == VALUE else ()
+
+    def value(self, values: Sequence[Any], g: Vector) -> float:
+        f = values[0]
+        return float(f) if isinstance(f, float) else scalar(f)
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None:
+        found = self.jac(x.copy(), *args)
+        as_it_is = type(found) is np.ndarray and found.dtype is FLOAT64 and found.shape == g.shape
+        g[:] = found if as_it_is else vector(found, g.size)
+
+    def in_loop(self, fun: Any, jac: Any) -> tuple[Any, Any]:
+        @part
+        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            r.njev += 1
+            read(V, r.trial, x)
+            store(V, r.trial + POINTS, jac(x, *args))
+            return False
+
+        return value_in_loop(fun), gradient
+
+    def near_in_loop(self, fun: Any, jac: Any) -> Any:
+        @part
+        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+            r.njev += 1
+            store(V, row, jac(x, *args))
+            return False
+
+        return near
+
+
+class Pair:
+    """`fun` returns the value and the gradient."""
+
+    name, parts, counted, given, room = "pair", VALUE, VALUE, True, ()
+    functions = NO_FUNCTIONS
+
+    def __init__(self) -> None:
+        self.told = False  # of a run that goes on between a value and its gradient
+
+    def calls(self, part: int) -> int:
+        return int(part == VALUE)
+
+    def points(self, x: Vector, part: int) -> Sequence[Vector]:
+        return () if part == GRADIENT and self.told else (x.copy(),)
+
+    def value(self, values: Sequence[Any], g: Vector) -> float:
+        try:
+            f, found = values[0]
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"`fun` must return (value, gradient) when `jac` is True, got {values[0]!r}"
+            ) from None
+        f, g[:] = scalar(f), vector(found, g.size)
+        self.told = True
+        return f
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None:
+        if values:
+            self.value(values, g)
+
+    def in_loop(self, fun: Any) -> tuple[Any, Any]:
+        @part
+        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            if r.nfev >= budget:
+                return True
+            r.nfev += 1
+            r.njev += 1
+            read(V, r.trial, x)
+            r.f_trial, gradient = fun(x, *args)
+            store(V, r.trial + POINTS, gradient)
+            return False
+
+        return value, nothing_in_loop
+
+    def near_in_loop(self, fun: Any) -> Any:
+        @part
+        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+            if r.nfev >= budget:
+                return True
+            r.nfev += 1
+            r.njev += 1
+            _, gradient = fun(x, *args)
+            store(V, row, gradient)
+            return False
+
+        return near
+
+
+class LowLevelPair(Pair):
+    """The same of a C function, which writes where the gradient belongs."""
+
+    name = "low-level pair"
+
+    def in_loop(self, fun: Any) -> tuple[Any, Any]:
+        @part
+        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            if r.nfev >= budget:
+                return True
+            r.nfev += 1
+            r.njev += 1
+            read(V, r.trial, x)
+            g = V[r.trial + POINTS]
+            r.f_trial = call_number(args[0], (x.size, x.ctypes.data, g.ctypes.data, args[1]))
+            return False
+
+        return value, nothing_in_loop
+
+
+class Differences:
+    """Finite differences of `fun`; see `differences.py`.
+
+    Parameters
+    ----------
+    scheme : {"2-point", "3-point", "cs"}
+    n : int
+        The number of parameters.
+    box : (lower, upper) or None
+        No point is outside; complex steps need no room.
+    rel_step : float or array, optional
+        Relative steps.
+    """
+
+    parts, counted, given = VALUE | GRADIENT, GRADIENT, False
+    functions = NO_FUNCTIONS
+
+    def __init__(self, scheme: str, n: int, box: Box = None, rel_step: Any = None) -> None:
+        self.name, self.each = scheme, differences.POINTS_OF[scheme]
+        room = np.empty((3, n))
+        room[0] = np.nan if rel_step is None else rel_step
+        room[1:] = (-np.inf,), (np.inf,)
+        if box is not None and scheme != "cs":
+            room[1:] = box
+        self.room = tuple(room)
+
+    def calls(self, part: int) -> int:
+        _, lower, upper = self.room
+        return 1 if part == VALUE else self.each * int(np.count_nonzero(lower < upper))
+
+    def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
+        if part == VALUE:
+            return (x.copy(),)
+        h, one_sided = self.steps = np.empty(x.size), np.empty(x.size, bool)
+        near = np.empty((self.each * x.size, x.size))
+        count = differences.difference_points(x, *self.room, self.each, h, one_sided, near)
+        return x + 1j * np.diag(h) if self.name == "cs" else near[:count]
+
+    def value(self, values: Sequence[Any], g: Vector) -> float:
+        return scalar(values[0])
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None:
+        h, one_sided = self.steps
+        if self.name == "cs":
+            g[:] = np.imag([complex_scalar(each) for each in values]) / h
+        else:
+            told = np.array([scalar(each) for each in values])
+            differences.difference_quotients(f, told, h, one_sided, self.each, g)
+
+    def in_loop(self, fun: Any) -> tuple[Any, Any]:
+        each = self.each
+        of_scheme = complex_quotient_in_loop if self.name == "cs" else quotient_in_loop
+        quotient = of_scheme(fun, each)
+
+        @part
+        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            rel_step, lower, upper = room
+            row, calls = r.trial, 0
+            for i in range(r.n):
+                h, _ = differences.difference_step(V[row, i], rel_step[i], lower[i], upper[i], each)
+                calls += each * (h != 0.0)
+            if r.nfev + calls > budget:
+                return True
+            r.njev += 1
+            for i in range(r.n):
+                h, one_sided = differences.difference_step(
+                    V[row, i], rel_step[i], lower[i], upper[i], each
+                )
+                V[row + POINTS, i] = 0.0
+                if h != 0.0:
+                    V[row + POINTS, i] = quotient(
+                        V, r, x, i, h, one_sided, lower[i], upper[i], args
+                    )
+            return False
+
+        return value_in_loop(fun), gradient
+
+
+class Perturbed:
+    """Simultaneous perturbation: two noisy values on both sides of x tell an estimate.
+
+    Parameters
+    ----------
+    rng : Generator
+        Draws the signs of the perturbation.
+    c, gamma : float
+        In its t-th use the perturbation is ``c / t**gamma`` in each component.
+    exact : Source
+        Knows what `fun` returns.
+    box : (lower, upper) or None
+        No point is outside.
+    """
+
+    name, parts, given, room = "perturbed", VALUE, False, ()
+    functions = NO_FUNCTIONS
+
+    def __init__(
+        self, rng: np.random.Generator, c: float, gamma: float, exact: Source, box: Box = None
+    ) -> None:
+        self.rng, self.c, self.gamma, self.exact, self.box = rng, c, gamma, exact, box
+        self.counted = exact.counted & VALUE
+        self.t = 0
+        self.before: dict[str, Any] = {}  # the last draw, until its values are known
+
+    def calls(self, part: int) -> int:
+        return 2 * (part == VALUE)
+
+    def points(self, x: Vector, part: int) -> Sequence[Vector]:
+        if part == GRADIENT:
+            return ()
+        self.before = {"t": self.t, "rng": self.rng.bit_generator.state}
+        self.t += 1
+        delta = self.c / self.t**self.gamma * self.rng.choice([-1.0, 1.0], x.size)
+        ahead, behind = x + delta, x - delta
+        if self.box is not None:
+            ahead, behind = np.clip(ahead, *self.box), np.clip(behind, *self.box)
+        way = ahead - behind
+        self.quotient = np.divide(1.0, way, out=np.zeros(x.size), where=way != 0.0)
+        return ahead, behind
+
+    def value(self, values: Sequence[Any], g: Vector) -> float:
+        up, down = (self.exact.value((each,), g) for each in values)
+        g[:] = (up - down) * self.quotient
+        return 0.5 * (up + down)
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None:
+        """It came with the value."""
+
+    def commit(self) -> None:
+        self.before = {}
+
+    def rollback(self) -> None:
+        """The same points will be the next ones."""
+        if self.before:
+            self.t, self.rng.bit_generator.state = self.before["t"], self.before["rng"]
+            self.before = {}
+
+
+class Told:
+    """Values and gradients come from outside."""
+
+    name, parts, counted, given, room = "told", 0, GRADIENT, False, ()
+    functions = NO_FUNCTIONS
+
+    def calls(self, part: int) -> int:
+        return int(part == VALUE)
+
+    def points(self, x: Vector, part: int) -> Sequence[Vector]:
+        return (x.copy(),) if part == VALUE else ()
+
+    def value(self, values: Sequence[Any], g: Vector) -> float:
+        return scalar(values[0])
+
+    def gradient(
+        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
+    ) -> None:
+        """It has been told."""
+
+
+# --- in the compiled loop
+
+
+def value_in_loop(fun: Any) -> Any:
+    """The value of `fun` at the trial."""
+
+    @part
+    def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        if r.nfev >= budget:
+            return True
+        r.nfev += 1
+        read(V, r.trial, x)
+        r.f_trial = fun(x, *args)
+        return False
+
+    return value
+
+
+@part  # type: ignore[untyped-decorator]
+def nothing_in_loop(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+    return False
+
+
+def quotient_in_loop(fun: Any, each: int) -> Any:
+    """A component of the gradient at the trial, by real differences."""
+
+    @part
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+        first = second = 0.0
+        for k in range(each):
+            read(V, r.trial, x)
+            x[i] = differences.difference_point(x[i], h, one_sided, k, lower, upper, each)
+            r.nfev += 1
+            first, second = second, fun(x, *args)
+        if each == 1:
+            first = second
+        return differences.difference_quotient(r.f_trial, first, second, h, one_sided, each)
+
+    return quotient
+
+
+def complex_quotient_in_loop(fun: Any, each: int) -> Any:
+    """The same by a complex step."""
+
+    @part
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+        read(V, r.trial, x)
+        z = x + 0j
+        z[i] = complex(x[i], h)
+        r.nfev += 1
+        return fun(z, *args).imag / h
+
+    return quotient

@@ -1,0 +1,138 @@
+"""Where Hessians come from: one class for each source, as for gradients.
+
+``at(evaluator, x, g, H)`` puts the Hessian at x, where the gradient is g, into H; `in_loop` is the
+same for the compiled loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._core.bits import POINTS
+from ..arguments import Vector, real_numbers, vector
+from . import differences
+from .evaluator import Evaluator, Hessian, Matrix
+from .gradients import Box
+from .loop_parts import part, read, store, store_hessian, symmetrize
+
+
+def hessian_of(hess: Any, hessp: Any, n: int, box: Box = None) -> Hessian:
+    """The source that these two stand for."""
+    if hess is not None:
+        return GivenHessian(hess)
+    return Products(hessp) if hessp is not None else GradientDifferences(n, box)
+
+
+class GivenHessian:
+    """The user's function `hess`."""
+
+    name, room = "hess", ()
+
+    def __init__(self, hess: Callable[..., Any]) -> None:
+        self.hess = hess
+        self.functions = {"hess": hess}
+
+    def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
+        """Raises TypeError or ValueError if it is no symmetric matrix of real numbers."""
+        n = x.size
+        evaluator.nhev += 1
+        found = self.hess(x.copy(), *evaluator.args)
+        found = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
+        if found is None or found.shape != (n, n):
+            got = "no real numbers" if found is None else f"shape {found.shape}"
+            raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
+        scale = np.abs(found).max()
+        if scale < np.inf and not np.allclose(found, found.T, rtol=1e-6, atol=1e-8 * scale):
+            raise ValueError("`hess` must return a symmetric matrix")
+        H[:] = found
+
+    def in_loop(self, near: Any, hess: Any) -> Any:
+        @part
+        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            r.nhev += 1
+            read(V, r.trial, x)
+            store_hessian(V, r.hess, hess(x, *args))
+            return False
+
+        return hessian
+
+
+class Products:
+    """The user's function `hessp`, with every unit vector."""
+
+    name, room = "hessp", ()
+
+    def __init__(self, hessp: Callable[..., Any]) -> None:
+        self.hessp = hessp
+        self.functions = {"hessp": hessp}
+
+    def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
+        n = x.size
+        evaluator.nhev += n
+        rows = [self.hessp(x.copy(), e, *evaluator.args) for e in np.eye(n)]
+        H[:] = [vector(row, n, "hessp") for row in rows]
+        H[:] = 0.5 * (H + H.T)
+
+    def in_loop(self, near: Any, hessp: Any) -> Any:
+        @part
+        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            for i in range(r.n):
+                read(V, r.trial, x)
+                e = np.zeros(r.n)
+                e[i] = 1.0
+                r.nhev += 1
+                store(V, r.hess + i, hessp(x, e, *args))
+            symmetrize(V, r.hess)
+            return False
+
+        return hessian
+
+
+class GradientDifferences:
+    """Differences of gradients, which may be differences themselves."""
+
+    name = "differences"
+
+    def __init__(self, n: int, box: Box) -> None:
+        self.functions: dict[str, Any] = {}
+        self.room = (np.full(n, -np.inf), np.full(n, np.inf)) if box is None else box
+
+    def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
+        steps = np.empty(x.size)
+        # differences of differences: a step that suits their larger error
+        order = 1 if evaluator.exact.given else 2
+        differences.hessian_steps(x, *self.room, order, steps)
+        H[:] = 0.0
+        for i in np.flatnonzero(steps):
+            point = x.copy()
+            point[i] = point[i] + steps[i]
+            evaluator.elsewhere(point, evaluator.exact.parts, H[i])
+            with np.errstate(invalid="ignore"):
+                H[i] = (H[i] - g) / steps[i]
+        H[:] = 0.5 * (H + H.T)
+
+    def in_loop(self, near: Any) -> Any:
+        if near is None:
+            raise ValueError("the Hessian is made of differences of differences")
+
+        @part
+        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+            lower, upper = room
+            for i in range(r.n):
+                H = V[r.hess + i]
+                H[:] = 0.0
+                read(V, r.trial, x)
+                h = differences.hessian_step(x[i], lower[i], upper[i], 1)
+                if h != 0.0:
+                    x[i] = x[i] + h
+                    if near(V, r, r.hess + i, x, args, budget):
+                        return True
+                    for j in range(r.n):
+                        H[j] = (H[j] - V[r.trial + POINTS, j]) / h
+            symmetrize(V, r.hess)
+            return False
+
+        return hessian

@@ -1,0 +1,63 @@
+"""What the sources do with rows and gradients inside the compiled loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+from .._core.jit import INNER
+
+part = njit(inline="always", error_model="numpy")
+"""For the parts of a loop: they differ by what they close over, and are not worth a compilation of
+their own."""
+
+
+@njit(forceinline=True, **INNER)  # type: ignore[untyped-decorator]
+def read(V: Any, row: int, x: Any) -> None:
+    for i in range(x.size):
+        x[i] = V[row, i]
+
+
+def store(V: Any, row: int, gradient: Any) -> None:
+    """Keep a gradient; (n, 1) and (1, n) are taken as one."""
+
+
+@overload(store, jit_options={"forceinline": True, **INNER})  # type: ignore[untyped-decorator]
+def _store(V: Any, row: Any, gradient: Any) -> Any:
+    flat = isinstance(gradient, types.Array) and gradient.ndim == 1
+
+    def of_vector(V: Any, row: Any, gradient: Any) -> None:
+        if gradient.size != V.shape[1]:
+            raise ValueError("`jac` must return an array with as many elements as x")
+        for i in range(V.shape[1]):
+            V[row, i] = gradient[i]
+
+    def of_another(V: Any, row: Any, gradient: Any) -> None:
+        store(V, row, np.asarray(gradient).ravel())
+
+    return of_vector if flat else of_another
+
+
+@njit(**INNER)  # type: ignore[untyped-decorator]
+def store_hessian(V: Any, row: int, hessian: Any) -> None:
+    n = V.shape[1]
+    H = np.asarray(hessian)
+    if H.shape != (n, n):
+        raise ValueError("`hess` must return a real matrix of shape (n, n)")
+    scale = np.abs(H).max()
+    for i in range(n):
+        for j in range(n):
+            a, b = H[i, j], H[j, i]
+            if abs(a - b) > 1e-8 * scale + 1e-6 * abs(b):
+                raise ValueError("`hess` must return a symmetric matrix")
+            V[row + i, j] = a
+
+
+@njit(**INNER)  # type: ignore[untyped-decorator]
+def symmetrize(V: Any, row: int) -> None:
+    for i in range(V.shape[1]):
+        for j in range(i):
+            V[row + i, j] = V[row + j, i] = 0.5 * (V[row + i, j] + V[row + j, i])

@@ -1,0 +1,135 @@
+"""The data stream: every row once in an epoch, in batches, and what happens between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._core.bits import VALUE
+from .._evaluate.evaluator import Evaluator
+from ..arguments import Vector
+from .batches import length, sampled_arguments, take
+
+
+class Epochs:
+    """Rows of the data, in a new order in each epoch; the last batch may be short.
+
+    Parameters
+    ----------
+    args : tuple
+        What `fun` is given; it is never modified, and of its arrays only the rows of a batch are
+        copied.
+    size : int
+        Rows in a batch; more than there are means all of them.
+    rng : Generator
+        Shuffles.
+    shuffle : bool
+        Otherwise the rows come as they are stored.
+    which : sequence of int, optional
+        The positions of the arrays in `args` that are cut. Default: see `sampled_arguments`.
+
+    Attributes
+    ----------
+    order, cursor : ndarray
+        The rows of this epoch; how many of them have been given out, and how many evaluated.
+    held_out : tuple or None
+        The arguments for a value on other data after every epoch.
+    patience : int
+        The stream stops after so many epochs without a lower loss.
+    losses : list of float
+        Held-out losses by epoch.
+    x_best : ndarray or None
+        The point with the lowest of them.
+    stopped : bool
+        Whether patience has run out.
+    planned : int
+        The steps of the epochs that were asked for.
+    """
+
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        size: int,
+        rng: np.random.Generator,
+        shuffle: bool = True,
+        which: Sequence[int] | None = None,
+    ) -> None:
+        self.args, self.rng, self.shuffle = args, rng, shuffle
+        self.which = sampled_arguments(args, which)
+        self.rows = length(args[self.which[0]])
+        self.size = min(size, self.rows)
+        self.order = np.arange(self.rows)
+        self.cursor = np.array([self.rows, self.rows])
+        self.closed = True
+        self.held_out: tuple[Any, ...] | None = None
+        self.patience = 2**62
+        self.losses: list[float] = []
+        self.x_best: Vector | None = None
+        self.stopped, self.planned = False, 2**62
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.rows // self.size)
+
+    @property
+    def exhausted(self) -> bool:
+        return bool(self.cursor[0] >= self.rows)
+
+    def next(self) -> tuple[Any, ...]:
+        """`args` with the rows of the next batch."""
+        if self.exhausted:
+            if self.shuffle:
+                self.order = self.rng.permutation(self.rows)
+            self.closed = False
+            self.cursor[:] = 0
+        begin = int(self.cursor[0])
+        end = min(begin + self.size, self.rows)
+        self.cursor[0] = end
+        rows: Any = self.order[begin:end] if self.shuffle else slice(begin, end)
+        return tuple(
+            take(each, rows) if k in self.which else each for k, each in enumerate(self.args)
+        )
+
+    def commit(self) -> None:
+        """The last batch has been evaluated."""
+        self.cursor[1] = self.cursor[0]
+
+    def rollback(self) -> None:
+        """The last batch will be the next one as well."""
+        self.cursor[0] = self.cursor[1]
+
+    def close(self, x: Vector, evaluator: Evaluator) -> None:
+        """What follows an epoch that ends at `x`: the held-out loss."""
+        if self.held_out is not None:
+            kept, evaluator.args = evaluator.args, self.held_out
+            try:
+                loss = evaluator.elsewhere(x, VALUE, np.empty(x.size))
+            finally:
+                evaluator.args = kept
+            self.losses.append(loss)
+            lowest = int(np.argmin(np.where(np.isnan(self.losses), np.inf, self.losses)))
+            since = len(self.losses) - 1 - lowest
+            if since == 0 and loss < np.inf:
+                self.x_best = x
+            self.stopped = since >= self.patience
+        self.closed = True
+
+    def save(self) -> dict[str, Any]:
+        return {
+            "losses": list(self.losses),
+            "x_best": self.x_best,
+            "order": self.order.copy(),
+            "cursor": self.cursor.copy(),
+            "closed": self.closed,
+        }
+
+    def load(self, state: Any) -> None:
+        order = np.asarray(state["order"])
+        if not np.array_equal(np.sort(order), np.arange(self.rows)):
+            raise ValueError("`resume` is the state of a run with another number of rows")
+        self.losses, self.x_best = list(state["losses"]), state["x_best"]
+        self.order, self.closed = order.copy(), state["closed"]
+        self.cursor[:] = state["cursor"]

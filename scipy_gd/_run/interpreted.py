@@ -1,0 +1,44 @@
+"""The driver for Python functions: it fetches the evaluations that the machine asks for."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from .._core.bits import NOISE, VALUE
+from .._core.machine import tell
+from .observers import Observers
+from .run_state import RunState
+
+FOREVER = float("inf")
+
+
+def interpret(
+    run: RunState, observers: Observers, until: float = FOREVER, *, to_the_end: bool = False
+) -> None:
+    """Go on to the end, or `until` a time of `perf_counter`; at least one evaluation is made.
+
+    A run that could not go on after its last evaluation stops before it, unless it is `to_the_end`.
+    """
+    V, s, r, evaluate = run.V, run.s, run.r, run.evaluator
+    points, gradients, H, scheduled = run.points, run.gradients, run.H, run.scheduled
+    prepared = bool(scheduled) or r.sampled or r.needs & NOISE
+    ask, seen, timed, watched = r.ask, r.nit, until < FOREVER, bool(observers.each)
+    while ask and (not prepared or to_the_end or run.ready()):
+        try:
+            if prepared:
+                run.begin()
+            row = r.trial
+            f = evaluate(points[row], ask, gradients[row], H)
+            if scheduled:
+                run.follow(f)
+        except BaseException:
+            run.rollback()
+            raise
+        ask = tell(V, s, f)
+        if prepared:
+            run.commit()
+        if watched and r.nit != seen:
+            seen = r.nit
+            observers.iteration(run)
+        if timed and ask & VALUE and perf_counter() >= until:  # not between value and gradient
+            break

@@ -1,0 +1,118 @@
+"""Who is told of a run while it goes on: a new observer is one function of the run.
+
+Those in `each` are called at the start and after every iteration, those in `now_and_then` several
+times a second, between two evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from .._core.bits import GRADIENT
+from ..arguments import Vector, listener
+from .run_state import RunState
+
+Observer = Callable[[RunState], None]
+
+
+class Halt(Exception):
+    """An observer ends the run: the user's callback has raised `StopIteration`."""
+
+
+class Observers:
+    """All who are told of one run."""
+
+    def __init__(self) -> None:
+        self.each: list[Observer] = []
+        self.now_and_then: list[Observer] = []
+
+    def iteration(self, run: RunState) -> None:
+        for observer in self.each:
+            observer(run)
+
+    def report(self, run: RunState) -> None:
+        for observer in self.now_and_then:
+            observer(run)
+
+
+def intermediate_result(run: RunState) -> OptimizeResult:
+    """What a callback is told; a rate for each parameter is no number."""
+    r, evaluator = run.r, run.evaluator
+    return OptimizeResult(
+        x=run.x,
+        fun=r.f,
+        nit=r.nit,
+        gnorm=r.gnorm if r.needs & GRADIENT else np.nan,
+        learning_rate=r.rate_old if r.one_rate else np.nan,
+        nfev=evaluator.nfev,
+        njev=evaluator.njev,
+    )
+
+
+def keeps_points(points: list[Vector]) -> Observer:
+    """Every iterate goes into a list."""
+    return lambda run: points.append(run.x)
+
+
+def keeps_history(history: Any) -> Observer:
+    """Every iteration goes into a `History`, with the start."""
+    return lambda run: history(intermediate_result(run))
+
+
+def tells(callback: Any, label: str) -> Observer | None:
+    """The user's callback, of either of SciPy's styles, after every iteration.
+
+    One that has `on_start` is called with the name of the method first, and told of the start too.
+    """
+    told = listener(callback)
+    if told is None:
+        return None
+    first = 1
+    if on_start := getattr(callback, "on_start", None):
+        on_start(label)
+        first = 0
+
+    def observer(run: RunState) -> None:
+        if run.r.nit >= first:
+            try:
+                told(intermediate_result(run))
+            except StopIteration as stop:
+                raise Halt from stop
+
+    return observer
+
+
+@contextmanager
+def bar(run: RunState, label: str) -> Iterator[Observer]:
+    """A bar in a terminal or a notebook: iterations, f, the gradient norm and the rate.
+
+    Raises
+    ------
+    ImportError
+        If tqdm is missing.
+    """
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError(
+            "`progress` needs tqdm: pip install scipy_gd[plot]", name="tqdm"
+        ) from error
+
+    most = run.r.maxiter
+    with tqdm(total=most if most < 2**62 else None, desc=label, unit="it") as shown:
+
+        def observer(run: RunState) -> None:
+            r = run.r
+            slope = f", |g| {r.gnorm:.2e}" if r.needs & GRADIENT else ""
+            shown.set_postfix_str(f"f {r.f:.6g}{slope}, rate {r.rate_old:.2e}", refresh=False)
+            shown.update(max(r.nit, 0) - shown.n)
+
+        try:
+            yield observer
+        finally:
+            observer(run)

@@ -1,0 +1,166 @@
+"""What a run comes to: its last iteration, which point is returned, with which ending."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from .._core.bits import GRADIENT, VALUE
+from .._core.endings import (
+    CALLBACK,
+    CONVERGED,
+    EARLY,
+    ENDINGS,
+    EPOCHS,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+)
+from .._core.machine import tell
+from .._evaluate.evaluator import OutOfBudget
+from ..arguments import Vector
+from .interpreted import interpret
+from .observers import Observers
+from .run_state import RunState
+
+Found = tuple[Vector, float, Vector | None]
+
+
+def last_iteration(run: RunState, observers: Observers) -> None:
+    """The iteration after which the run could not go on: of samples, on all data."""
+    if not run.r.sampled:
+        interpret(run, observers, to_the_end=True)
+        return
+    r = run.r
+    run.keep()  # before a point is put in the place of the last iterate
+    row, ask = r.trial, r.ask
+    run.points[row][:] = _chosen(run, row)
+    r.maxiter = r.nit + 1
+    _see_all_data(run)
+    if run.perturbed is not None:  # it has no gradient to judge the point by
+        ask, run.gradients[row][:] = VALUE, 0.0
+    tell(run.V, run.s, run.evaluator(run.points[row], ask, run.gradients[row], run.H))
+    observers.iteration(run)
+
+
+def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
+    """The result of a run that has ended."""
+    r, epochs, exact = run.r, run.epochs, run.evaluator.exact
+    ending = r.ending
+    x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
+    if r.nit >= 0 and epochs is None and ending != CONVERGED:
+        # an average, or a gradient that the user has and the method has no use for
+        averaged = opts["averaging"] is not None and r.nit > 0 and not r.sampled
+        unused = r.sampled or not r.needs & GRADIENT
+        if averaged or (unused and exact.given and np.isfinite(f)):
+            x, f, g = _better(run, run.V[r.average].copy() if averaged else x, (x, f, g))
+            if g is not None and _gnorm(run, x, g) <= opts["gtol"]:
+                ending = CONVERGED
+    if ending == MAXITER and epochs is not None:
+        complete = opts["maxiter"] == epochs.planned
+        ending = EARLY if epochs.stopped else EPOCHS if complete else MAXITER
+    status, success, message = ENDINGS[ending]
+    return OptimizeResult(
+        x=x,
+        fun=f,
+        **({} if g is None else {"jac": g}),
+        **_counts(run),
+        status=status,
+        success=success or (ending == MAXITER and opts["maxiter_is_success"]),
+        message=message,
+        **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
+    )
+
+
+def so_far(run: RunState, message: str) -> OptimizeResult:
+    """The best point of a run that has not ended."""
+    r = run.r
+    started = r.nit >= 0
+    return OptimizeResult(
+        x=run.points[r.best if started else r.trial].copy(),
+        fun=r.f_best if started else np.nan,
+        **_counts(run),
+        success=False,
+        status=-1,
+        message=message,
+    )
+
+
+def _counts(run: RunState) -> dict[str, int]:
+    evaluator = run.evaluator
+    return {
+        "nit": max(run.r.nit, 0),
+        "nfev": evaluator.nfev,
+        "njev": evaluator.njev,
+        "nhev": evaluator.nhev,
+    }
+
+
+def _told(run: RunState) -> Found:
+    """Point, value and gradient of the result, as the run has been told them."""
+    r = run.r
+    if r.nit < 0:
+        return run.points[r.trial].copy(), run.evaluator.f, None
+    here = r.ending == CONVERGED or r.sampled
+    row = r.x if here else r.best
+    slope = r.needs & GRADIENT and run.perturbed is None
+    return (
+        run.points[row].copy(),
+        r.f if here else r.f_best,
+        run.gradients[row].copy() if slope else None,
+    )
+
+
+def _on_the_way(run: RunState) -> Found:
+    """The same of a sampled run that was stopped before its end, with the calls kept for this."""
+    r, evaluator = run.r, run.evaluator
+    started, g = r.nit >= 0, None
+    x = run.points[r.best if started else r.trial].copy()
+    found = run.epochs is not None and run.epochs.x_best is not None
+    if started and (found or r.ending in (MAXFEV, MAXTIME, CALLBACK)):
+        x = _chosen(run, r.x)
+    _see_all_data(run)
+    slope = np.empty(x.size)
+    f = evaluator(x, VALUE, slope, run.H)
+    if started and r.needs & GRADIENT and run.perturbed is None:
+        with contextlib.suppress(OutOfBudget):
+            evaluator(x, GRADIENT, slope, run.H)
+            g = slope
+    return x, f, g
+
+
+def _see_all_data(run: RunState) -> None:
+    """From now on evaluate the sampled function itself, and no estimates."""
+    evaluator = run.evaluator
+    evaluator.args, evaluator.reserve, evaluator.source = run.args, 0, evaluator.exact
+    run.whole = True
+
+
+def _chosen(run: RunState, row: int) -> Vector:
+    """The point to return: the best on held-out data, an average, or the iterate in `row`."""
+    best = None if run.epochs is None else run.epochs.x_best
+    return run.current(row) if best is None else best.copy()
+
+
+def _better(run: RunState, y: Vector, found: Found) -> Found:
+    """What is found at `y`, if that is x or better than x, as far as `maxfev` allows."""
+    x, f, _ = found
+    evaluator, g = run.evaluator, np.empty(y.size)
+    with contextlib.suppress(OutOfBudget):
+        if np.array_equal(x, y):
+            evaluator.elsewhere(x, evaluator.exact.parts, g)
+            return x, f, g
+        f_y = evaluator.elsewhere(y, VALUE | GRADIENT, g)
+        if f_y < f:
+            return y, f_y, g
+    return found
+
+
+def _gnorm(run: RunState, x: Vector, g: Vector) -> float:
+    V, r = run.V, run.r
+    if r.bounds >= 0:
+        g = np.clip(g, x - V[r.bounds + 1], x - V[r.bounds])
+    return float(abs(g).max())

@@ -1,0 +1,270 @@
+"""All that a run is: its memory, who evaluates, what is scheduled, the data stream, the generator.
+
+An evaluation lies between `begin` and `commit`; after `rollback` it can begin again, with the same
+batch and the same random numbers. `save` and `load` go through plain arrays: what `result.state`
+holds and the option `resume` takes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import UserDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core.arrival import share
+from .._core.bits import DONE, NOISE, POINTS
+from .._core.machine import go_on
+from .._core.state import ADDRESSES, RECORD, named, record
+from .._evaluate.evaluator import Evaluator
+from .._evaluate.gradients import Perturbed
+from ..arguments import Vector
+from .epochs import Epochs
+from .scheduled import Scheduled
+
+if TYPE_CHECKING:
+    from .._method import Method
+
+# What belongs to the process or the call, not to the run.
+OF_THE_CALL = (
+    *ADDRESSES,
+    *("alpha_max", "gtol", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
+)
+# What must be the same in a run that goes on.
+SHAPE = (
+    *("rows", "n", "rule", "states", "arrays", "array_rows"),
+    *("bounds", "average", "clipped", "sampled"),
+)
+MOST = 2**62
+
+
+class State(UserDict[str, Any]):
+    """A dict that is not printed with its result."""
+
+    def __repr__(self) -> str:
+        return f"<state of {self['method']} after {self['nit']} iterations>"
+
+
+class RunState:
+    """A run between two evaluations, or in the middle of one.
+
+    Parameters
+    ----------
+    method : Method
+    V, s : arrays
+        The memory; it is changed in place, and holds the reason for the end in ``s["ending"]``.
+    evaluator : Evaluator
+    scheduled : sequence of Scheduled
+        What is set before each step.
+    rng : Generator, optional
+        Draws the noise, where the method needs some.
+    epochs : Epochs, optional
+        The data stream.
+
+    Attributes
+    ----------
+    r : object
+        The record's fields as attributes.
+    points, gradients : list of ndarray
+        The rows of `V` that hold points, and the gradients there.
+    H : ndarray
+        The rows that hold the Hessian, if there is one.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        V: Vector,
+        s: Any,
+        evaluator: Evaluator,
+        scheduled: Sequence[Scheduled] = (),
+        rng: np.random.Generator | None = None,
+        epochs: Epochs | None = None,
+    ) -> None:
+        self.method, self.V, self.s, self.r = method, V, s, named(s)
+        self.evaluator, self.scheduled = evaluator, scheduled
+        self.rng, self.epochs = rng, epochs
+        self.points, self.gradients = list(V[:POINTS]), list(V[POINTS : 2 * POINTS])
+        self.H = V[self.r.hess : self.r.hess + self.r.n]
+        source = evaluator.source
+        self.perturbed = source if isinstance(source, Perturbed) else None
+        self.whole = False  # whether a sampled run has come to see all data
+        self._pending = DONE  # what a run that was stopped from outside would have asked for
+        self._kept: dict[str, Any] | None = None
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The user's arguments, with all data."""
+        return self.evaluator.args if self.epochs is None else self.epochs.args
+
+    @property
+    def last_is_next(self) -> bool:
+        """Whether the next evaluation is one after which the run could not go on.
+
+        The step that follows it would follow from all data, or from a schedule's value that is not
+        known.
+        """
+        r = self.r
+        ends = r.nit + 2 > r.maxiter
+        return bool(r.ask) and (
+            (ends and (r.sampled or bool(self.scheduled)))
+            or (self.epochs is not None and self.epochs.stopped)
+        )
+
+    @property
+    def x(self) -> Vector:
+        """A copy of the current point."""
+        return self.points[self.r.x].copy()
+
+    def ready(self) -> bool:
+        """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
+        epochs = self.epochs
+        if epochs is not None and epochs.exhausted and not epochs.closed:
+            epochs.close(self.current(self.r.trial), self.evaluator)
+        return not self.last_is_next
+
+    def begin(self) -> None:
+        """Draw what the evaluation needs: its batch, its noise."""
+        r = self.r
+        if self.last_is_next:
+            self.keep()
+        elif self.epochs is not None:
+            self.evaluator.args = self.epochs.next()
+        if r.ask & NOISE:
+            assert self.rng is not None
+            self.rng.standard_normal(out=self.V[r.z])
+            r.ask &= ~NOISE  # drawn, should the evaluation fail
+
+    def commit(self) -> None:
+        """The evaluation has been told."""
+        for each in (self.epochs, self.perturbed):
+            if each is not None:
+                each.commit()
+
+    def rollback(self) -> None:
+        """The evaluation has failed: be ready to begin it again."""
+        for each in (self.epochs, self.perturbed):
+            if each is not None:
+                each.rollback()
+
+    def follow(self, f: float) -> None:
+        """Set what is scheduled for the step that follows an evaluation with the value `f`."""
+        t = self.r.nit + 2
+        if t <= self.r.maxiter:
+            for each in self.scheduled:
+                each.set(t, f)
+
+    def keep(self) -> None:
+        """Remember the run as it is: this is where it will go on."""
+        self._kept = {"V": self.V.copy(), "s": record(self.s.base)}
+        if self.rng is not None:
+            self._kept["rng"] = copy.deepcopy(self.rng.bit_generator.state)
+
+    def end(self, ending: int) -> None:
+        self._pending = self.r.ask
+        self.r.ending, self.r.ask = ending, DONE
+
+    def current(self, row: int) -> Vector:
+        """A copy of the iterate in `row`, or of the average of the iterates up to it."""
+        V, r = self.V, self.r
+        averaged = r.average >= 0 and r.nit > 0
+        point: Vector = V[r.average if averaged else row].copy()
+        if averaged and r.averaging > 0.0 and row == r.trial:  # it has not arrived yet
+            point += share.py_func(r) * (V[row] - point)
+        return point
+
+    def save(self) -> State:
+        """The run as arrays and numbers, ready to be pickled.
+
+        `V` is the run's own: it must not go on, or the state must be copied.
+        """
+        evaluator = self.evaluator
+        s = record(self.s.base)
+        if self._pending:
+            s["ask"] = self._pending
+        state = State(self._kept or {"V": self.V, "s": s})
+        state |= {
+            "method": self.method.__name__,
+            "nit": max(self.r.nit, 0),
+            "counts": np.array([evaluator.nfev, evaluator.njev, evaluator.nhev]),
+        }
+        if self.rng is not None:
+            state.setdefault("rng", copy.deepcopy(self.rng.bit_generator.state))
+        if self.perturbed is not None:
+            state["perturbations"] = self.perturbed.t
+            if self.perturbed.before:  # what was drawn is drawn again
+                state["perturbations"] = self.perturbed.before["t"]
+                state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
+        if self.epochs is not None:
+            state |= self.epochs.save()
+        return state
+
+    def load(self, state: Any, rate_is_given: bool) -> None:
+        """Put a run that has not begun where another one has stopped.
+
+        A learning rate that the method has found goes on; one that is given is the one of this
+        call, as are limits and hyper-parameters.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `state` is none, or one of another method, size or set of options.
+        """
+        V, r, evaluator = self.V, self.r, self.evaluator
+        saved, kept, counts, nit = self._checked(state)
+        steps = r.maxiter
+        arrays = slice(r.arrays, r.arrays + r.array_rows)
+        fresh, h, alpha = V[arrays].copy(), list(r.h), r.alpha
+        now = {field: getattr(r, field) for field in OF_THE_CALL}
+        self.s[0] = saved
+        V[:] = kept
+        V[arrays] = fresh
+        for field, value in now.items():
+            setattr(r, field, value)
+        r.h[:] = h
+        if rate_is_given:
+            r.alpha = alpha
+        elif self.perturbed is not None:  # the limit that was found together with the rate
+            r.clip_norm = min(r.clip_norm, saved["clip_norm"])
+        r.maxiter = min(nit + steps, MOST)
+        for each in self.scheduled:
+            each.set(max(r.nit, 0) + 1, r.f)
+        evaluator.nfev, evaluator.njev, evaluator.nhev = counts
+        evaluator.maxfev = min(evaluator.maxfev + evaluator.nfev, MOST)
+        evaluator.f = r.f_trial
+        if "rng" in state and self.rng is not None:
+            kind = getattr(np.random, state["rng"]["bit_generator"], None)
+            if kind is not None and type(self.rng.bit_generator) is not kind:
+                raise ValueError("`rng` must be of the kind that the run began with")
+            self.rng.bit_generator.state = state["rng"]
+        if self.perturbed is not None:
+            self.perturbed.t = state["perturbations"]
+        if self.epochs is not None:
+            self.epochs.load(state)
+        if not r.ask:
+            go_on(V, self.s, r)
+
+    def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
+        """Record, rows, counts and iterations of a saved run that suits this one."""
+        V, r = self.V, self.r
+        try:
+            saved = record(np.asarray(state["s"], RECORD).tobytes())[0]
+            kept = np.asarray(state["V"], float)
+            nfev, njev, nhev = map(int, state["counts"])
+            name, nit = state["method"], int(state["nit"])
+        except (TypeError, KeyError, ValueError, IndexError):
+            raise TypeError("`resume` must be the `state` of a result of this version") from None
+        if name != self.method.__name__:
+            raise ValueError(f"`resume` is the state of {name}, not of {self.method.__name__}")
+        if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in SHAPE):
+            raise ValueError(
+                "`resume` is the state of a run with other options or another number of parameters"
+            )
+        box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
+        if not np.array_equal(kept[box], V[box]):
+            raise ValueError("`resume` is the state of a run with other bounds")
+        if any(each.follows_value for each in self.scheduled):
+            raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
+        return saved, kept, (nfev, njev, nhev), nit
