@@ -29,6 +29,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+STORE = Path(__file__).with_name("grid.json.gz")
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # this tree, whatever is installed
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 import llvmlite
@@ -37,13 +40,13 @@ import numpy as np
 import scipy
 from grid_cases import BLOCKS, Case, Log, bits
 
-STORE = Path(__file__).with_name("grid.json.gz")
 EXPECTED: dict[str, str] = {}
 """Differences that are meant: a pattern of runs, as of `--only`, and the reason."""
 
 NUMBERS = ("x", "fun", "jac", "alpha", "validation_losses")
 COUNTS = ("nit", "nfev", "njev", "nhev", "status", "success")
 HASHES = ("trace", "told", "calls")
+HISTORY = ("nit", "x", "fun", "gnorm", "learning_rate", "nfev", "njev")
 FIELDS = ("raised", *COUNTS, *NUMBERS, *HASHES)
 
 Outcome = dict[str, Any]
@@ -57,8 +60,9 @@ def outcome(case: Case) -> Outcome:
     except Exception as error:
         kept["raised"] = type(error).__name__
         found = getattr(error, "optimize_result", {})
-    for point in found.get("allvecs", ()):
-        log.note("trace", point)
+    log.note("trace", *found.get("allvecs", ()))
+    if history := found.get("history"):
+        log.note("told", *(getattr(history, name) for name in HISTORY))
     kept |= {name: int(found[name]) for name in COUNTS if name in found}
     kept |= {name: bits(found[name]).hex() for name in NUMBERS if name in found}
     return kept | {name: hashed.hexdigest() for name, hashed in log.hashes.items()}
@@ -88,8 +92,13 @@ def made_with() -> dict[str, str]:
 
 
 def commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(command, cwd=STORE.parent, capture_output=True, text=True).stdout.strip()
+    """The last one that has changed the package, and whether there are changes since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments, "--", "scipy_gd"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    return git("log", "-1", "--format=%h") + " and changes" * bool(git("status", "--porcelain"))
 
 
 def load() -> dict[str, Any]:
@@ -143,8 +152,8 @@ def difference(before: Outcome, now: Outcome, tolerance: float | None) -> str:
 
 def check(pattern: str, tolerance: float | None) -> int:
     """Compare with what is stored; 1 if anything differs that is not expected."""
-    stored = load()
-    here = made_with()
+    stored, here = load(), made_with()
+    print(f"Stored by {stored['commit']}; this is {commit()}.")
     for name, value in stored["made with"].items():
         if here[name] != value:
             print(f"Bits may differ: stored with {name} {value}, this is {here[name]}.")
@@ -175,7 +184,8 @@ def check(pattern: str, tolerance: float | None) -> int:
         print(f"{block:24}" + "".join(f"{counts[column]:10}" for column in columns))
         total += counts
     print(f"{'':24}" + "".join(f"{total[column]:10}" for column in columns))
-    print(*lines, sep="\n")
+    for line in lines:
+        print(line)
     return int(total["different"] + total["gone"] > 0)
 
 
@@ -191,6 +201,8 @@ def main() -> int:
         "--tolerance", type=float, metavar="RTOL", help="compare numbers to this, and no hashes"
     )
     given = parser.parse_args()
+    if next(runs(given.only), None) is None:
+        parser.error(f"no run is called {given.only}")
     warnings.simplefilter("ignore")
     with np.errstate(all="ignore"):
         if given.action == "store":
