@@ -29,9 +29,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-STORE = Path(__file__).with_name("grid.json.gz")
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # this tree, whatever is installed
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this tree, whatever is installed
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 import llvmlite
@@ -40,6 +38,8 @@ import numpy as np
 import scipy
 from grid_cases import BLOCKS, Case, Log, bits
 
+ROOT = Path(__file__).parents[2]
+STORE = Path(__file__).with_name("grid.json.gz")
 EXPECTED: dict[str, str] = {}
 """Differences that are meant: a pattern of runs, as of `--only`, and the reason."""
 
