@@ -90,7 +90,9 @@ def run(
         evaluator = Evaluator(
             fun,
             args,
-            Perturbed(rng, opts["c"], opts["gamma"], exact, box) if method.probes and rng else exact,
+            Perturbed(rng, opts["c"], opts["gamma"], exact, box)
+            if method.probes and rng
+            else exact,
             exact=exact,
             hessian=hessian_of(hess, hessp, x.size, box) if method.needs & HESSIAN else None,
             map=map_,
@@ -134,12 +136,14 @@ def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
     assert perturbed is not None
     x, g = run.points[r.trial], run.gradients[r.trial]
     sizes = []
-    with contextlib.suppress(OutOfBudget):
+    try:
         for _ in range(4):
             run.evaluator(x, VALUE, g, run.H)
             sizes.append(np.linalg.norm(g))
             perturbed.commit()
             perturbed.t = 0
+    except OutOfBudget:
+        perturbed.rollback()
     size = np.mean(sizes) if sizes else np.nan
     if size > 0 and np.isfinite(size):
         slowed = (opts["A"] + 1.0) ** opts["alpha"]

@@ -36,25 +36,27 @@ def last_iteration(run: RunState, observers: Observers) -> None:
         return
     r = run.r
     run.keep()  # before a point is put in the place of the last iterate
-    row, ask = r.trial, r.ask
-    run.points[row][:] = _chosen(run, row)
+    x, g = run.points[r.trial], run.gradients[r.trial]
+    x[:] = _chosen(run, r.trial)
     r.maxiter = r.nit + 1
     _see_all_data(run)
-    if run.perturbed is not None:  # it has no gradient to judge the point by
-        ask, run.gradients[row][:] = VALUE, 0.0
-    tell(run.V, run.s, run.evaluator(run.points[row], ask, run.gradients[row], run.H))
+    estimated = run.perturbed is not None
+    f = run.evaluator(x, VALUE if estimated else r.ask, g, run.H)
+    if estimated:  # there is no gradient to judge the point by
+        g[:] = 0.0
+    tell(run.V, run.s, f)
     observers.iteration(run)
 
 
 def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     """The result of a run that has ended."""
     r, epochs, exact = run.r, run.epochs, run.evaluator.exact
-    ending = r.ending
+    ending, probed = r.ending, run.perturbed is not None
     x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
-    if r.nit >= 0 and epochs is None and ending != CONVERGED:
+    if r.nit >= 0 and (probed or not r.sampled) and ending != CONVERGED:
         # an average, or a gradient that the user has and the method has no use for
-        averaged = opts["averaging"] is not None and r.nit > 0 and not r.sampled
-        unused = r.sampled or not r.needs & GRADIENT
+        averaged = opts["averaging"] is not None and r.nit > 0 and not probed
+        unused = probed or not r.needs & GRADIENT
         if averaged or (unused and exact.given and np.isfinite(f)):
             x, f, g = _better(run, run.V[r.average].copy() if averaged else x, (x, f, g))
             if g is not None and _gnorm(run, x, g) <= opts["gtol"]:
