@@ -28,7 +28,7 @@ from .minimize import result_of, so_far
 from .saved import State, restore, save
 
 if TYPE_CHECKING:
-    from .._method import Method
+    from .._formula import Formula
 
 # They need `fun` in the course of a run, or time that does not pass between evaluations only.
 NOT_HERE = (
@@ -65,7 +65,7 @@ class AskTell:
 
     def __init__(
         self,
-        method: Method,
+        method: Formula,
         x0: ArrayLike,
         bounds: Any,
         jac: Any,
@@ -322,7 +322,7 @@ def _never(x: Any) -> float:
 
 
 def start(
-    method: Method,
+    method: Formula,
     x0: ArrayLike,
     *,
     bounds: Any = None,

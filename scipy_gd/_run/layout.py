@@ -16,7 +16,7 @@ from ..arguments import Vector, per_parameter
 from .scheduled import Scheduled
 
 if TYPE_CHECKING:
-    from .._method import Method
+    from .._formula import Formula
 
 RULES = {
     "fixed": _state.FIXED,
@@ -30,7 +30,7 @@ RULES = {
 
 
 def lay_out(
-    method: Method,
+    method: Formula,
     x: Vector,
     box: tuple[Vector, Vector] | None,
     opts: dict[str, Any],
@@ -49,7 +49,7 @@ def lay_out(
             raise ValueError(
                 f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
             )
-    if opts["averaging"] is not None and "average" in method.states:
+    if opts["averaging"] is not None and method.average:
         raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
     s = blank()
     r = named(s)
@@ -74,7 +74,7 @@ def lay_out(
         r.z = reserve(1)
     if searching:
         r.d = reserve(2)
-        r.p = reserve(1) if method.preconditioned else -1
+        r.p = reserve(1) if method.preconditioner else -1
     if needs & HESSIAN:
         r.hess = reserve(x.size)
     if box is not None:
@@ -93,8 +93,8 @@ def lay_out(
         r.clipped = reserve(1)
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
         r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
-    if "average" in method.states:
-        r.average = r.states + method.states.index("average")
+    if method.average:
+        r.average = r.states + method.states.index(method.average)
     elif opts["averaging"] is not None:
         r.average = reserve(1)
         r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
@@ -142,7 +142,7 @@ def _rows(rows: int, n: int) -> Vector:
 
 
 def _hyper_parameters(
-    method: Method, rule: int, x: Vector, opts: dict[str, Any]
+    method: Formula, rule: int, x: Vector, opts: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Scheduled]]:
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
@@ -168,7 +168,7 @@ def _held(check: Any, name: str, n: int, value: Any) -> Any:
     return check(name, value, n)
 
 
-def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
+def _place(each: Scheduled, method: Formula, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
     """Where a scheduled value belongs."""
     if each.name in arrays:
         k = arrays.index(each.name)
@@ -181,7 +181,7 @@ def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, 
         each.slot, each.place = s["h"][0, k : k + 1], f"r.h[{k}] = {{table}}[k]"
 
 
-def _rule(method: Method, opts: dict[str, Any], sampled: bool) -> int:
+def _rule(method: Formula, opts: dict[str, Any], sampled: bool) -> int:
     """The step rule behind `learning_rate`."""
     rate = opts["learning_rate"]
     if sampled and isinstance(rate, str):
@@ -202,7 +202,7 @@ def _rule(method: Method, opts: dict[str, Any], sampled: bool) -> int:
     return rule
 
 
-def _first_rate(method: Method, rule: int, x: Vector) -> float:
+def _first_rate(method: Formula, rule: int, x: Vector) -> float:
     """The rate before the first step; 0 where the rule finds it from the direction."""
     if rule == _state.FIFTH:
         return float(0.1 * (1.0 + np.linalg.norm(x)) / np.sqrt(x.size))
@@ -214,7 +214,7 @@ def memory_for(n: int) -> int:
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
 
 
-def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict[str, Any]:
+def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dict[str, Any]:
     """The hyper-parameters that `groups` sets, as arrays or as schedules of arrays.
 
     Raises

@@ -14,16 +14,17 @@ from .._core.endings import ENDINGS, MAXFEV, MAXITER, PRECISION
 from .._core.machine import tell
 from .._core.state import DONE, GRADIENT, POINTS, VALUE
 from .._evaluate.evaluator import Objective, OutOfBudget
-from .._method import vector
+from .._formula import Formula
 from ..arguments import limits, number, one_of, starting_point
 from .drive import Run, interpret
 from .layout import lay_out
 
 
-@vector(auto="wolfe", unit=True)
-def _along(g, p):  # type: ignore[no-untyped-def]
-    """The direction that was given."""
+def along(g, p):  # type: ignore[no-untyped-def]
     return -p, p
+
+
+ALONG = Formula(along, auto="wolfe", unit=True)  # the direction that was given
 
 
 def line_search(
@@ -100,7 +101,7 @@ def line_search(
     one_of("wolfe", "armijo")("rule", rule, 1)
     number(1e-4, 1, above=True, below=True)("c2", c2, 1)
     given = {"learning_rate": rule, "maxiter": 1, "gtol": 0.0, "maxfev": maxfev}
-    V, s, _ = lay_out(_along, start, box, _options.settings(_along, given, start.size))
+    V, s, _ = lay_out(ALONG, start, box, _options.settings(ALONG, given, start.size))
     s["c2"], V[s["states"][0]] = c2, p
     objective = Objective(
         fun, jac, args if isinstance(args, tuple) else (args,), box=box, maxfev=maxfev

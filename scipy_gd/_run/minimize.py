@@ -40,14 +40,14 @@ from .progress import shown
 from .saved import restore, save
 
 if TYPE_CHECKING:
-    from .._method import Method
+    from .._formula import Formula
 
 LOW_LEVEL = (CFunc, LowLevelCallable)
 EPOCHS_BY_DEFAULT = 100
 
 
 def run(
-    method: Method,
+    method: Formula,
     fun: Callable[..., Any],
     x0: Any,
     args: Any,
@@ -158,7 +158,7 @@ def _calibrate(run: Run, opts: dict[str, Any]) -> None:
 
 def _watch(
     run: Run,
-    method: Method,
+    method: Formula,
     callback: Any,
     told: Callable[[OptimizeResult], Any] | None,
     opts: dict[str, Any],
@@ -195,7 +195,7 @@ def _watch(
 
 
 def _sampling(
-    method: Method,
+    method: Formula,
     args: tuple[Any, ...],
     given: dict[str, Any],
     opts: dict[str, Any],

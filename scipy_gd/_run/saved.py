@@ -13,7 +13,7 @@ from .._core.state import RECORD, record
 from .drive import Run
 
 if TYPE_CHECKING:
-    from .._method import Method
+    from .._formula import Formula
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = ("kernel", "gtol", "ftol", "xtol", "target", "patience", "clip_value", "clip_norm")
@@ -26,7 +26,7 @@ class State(UserDict[str, Any]):
         return f"<state of {self['method']} after {self['nit']} iterations>"
 
 
-def save(run: Run, method: Method) -> State:
+def save(run: Run, method: Formula) -> State:
     """The state of a run, ready to be pickled: arrays, numbers and the state of its generator.
 
     `V` is the run's own: it must not go on, or the state must be copied.
@@ -55,7 +55,7 @@ def save(run: Run, method: Method) -> State:
     return state
 
 
-def restore(run: Run, method: Method, state: Any, rate_is_given: bool) -> None:
+def restore(run: Run, method: Formula, state: Any, rate_is_given: bool) -> None:
     """Put a run that has not begun where another one has stopped.
 
     A learning rate that the method has found goes on; one that is given is the one of this call.
