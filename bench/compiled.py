@@ -27,8 +27,8 @@ from scipy.optimize import OptimizeResult, curve_fit, minimize
 
 from bench._report import Table, seconds_each
 from scipy_gd import METHODS, adam, gd, lbfgs
+from scipy_gd._core.bits import POINTS
 from scipy_gd._core.kernel import lift
-from scipy_gd._core.state import POINTS
 from scipy_gd._options import settings
 from scipy_gd._run.layout import lay_out
 from scipy_gd.problems import rosenbrock

@@ -15,9 +15,9 @@ import numpy as np
 
 from bench._report import Table, seconds_each
 from scipy_gd import adam
+from scipy_gd._core.bits import POINTS
 from scipy_gd._core.kernel import lift
 from scipy_gd._core.machine import tell
-from scipy_gd._core.state import POINTS
 from scipy_gd._options import settings
 from scipy_gd._run.layout import lay_out
 

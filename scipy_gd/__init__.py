@@ -13,52 +13,11 @@ Examples
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._method import Method, elementwise, vector
-from .methods import (
-    METHODS,
-    adabelief,
-    adabound,
-    adadelta,
-    adagrad,
-    adam,
-    adamax,
-    adamw,
-    adgd,
-    amsgrad,
-    cg_descent,
-    dowg,
-    gd,
-    lbfgs,
-    lion,
-    momentum,
-    nadam,
-    nesterov,
-    nesterov_restart,
-    newton,
-    prodigy,
-    radam,
-    random_search,
-    rmsprop,
-    rmsprop_nesterov,
-    rprop,
-    schedule_free_adamw,
-    schedule_free_sgd,
-    sgd,
-    spg,
-    spsa,
-    swats,
-    yogi,
-)
-
-if TYPE_CHECKING:
-    from . import plot, problems, schedules
-    from ._compare import Comparison, compare
-    from ._run.ask_tell import AskTell, start
-    from ._run.line_search import line_search
-    from ._smooth import smooth
-    from ._sweep import Sweep, sweep
-    from .check import GradientCheck, GradientError, check_grad
-    from .history import History
+from ._method import Method as Method
+from ._method import elementwise as elementwise
+from ._method import vector as vector
+from .arguments import Option as Option
+from .methods import METHODS as METHODS
 
 __version__ = "0.1.0"
 
@@ -80,60 +39,28 @@ _LAZY = {
     "schedules": "",
     "smooth": "_smooth",
 }
+_NAMES = sorted(["METHODS", "Method", "Option", "elementwise", "vector", *METHODS, *_LAZY])
 
-__all__ = [
-    "METHODS",
-    "AskTell",
-    "Comparison",
-    "GradientCheck",
-    "GradientError",
-    "History",
-    "Method",
-    "Sweep",
-    "adabelief",
-    "adabound",
-    "adadelta",
-    "adagrad",
-    "adam",
-    "adamax",
-    "adamw",
-    "adgd",
-    "amsgrad",
-    "cg_descent",
-    "check_grad",
-    "compare",
-    "dowg",
-    "elementwise",
-    "gd",
-    "lbfgs",
-    "line_search",
-    "lion",
-    "momentum",
-    "nadam",
-    "nesterov",
-    "nesterov_restart",
-    "newton",
-    "plot",
-    "problems",
-    "prodigy",
-    "radam",
-    "random_search",
-    "rmsprop",
-    "rmsprop_nesterov",
-    "rprop",
-    "schedule_free_adamw",
-    "schedule_free_sgd",
-    "schedules",
-    "sgd",
-    "smooth",
-    "spg",
-    "spsa",
-    "start",
-    "swats",
-    "sweep",
-    "vector",
-    "yogi",
-]
+if TYPE_CHECKING:  # what is exported, for type checkers
+    from . import plot as plot
+    from . import problems as problems
+    from . import schedules as schedules
+    from ._compare import Comparison as Comparison
+    from ._compare import compare as compare
+    from ._run.ask_tell import AskTell as AskTell
+    from ._run.ask_tell import start as start
+    from ._run.line_search import line_search as line_search
+    from ._smooth import smooth as smooth
+    from ._sweep import Sweep as Sweep
+    from ._sweep import sweep as sweep
+    from .check import GradientCheck as GradientCheck
+    from .check import GradientError as GradientError
+    from .check import check_grad as check_grad
+    from .history import History as History
+    from .methods import *
+else:  # and at run time
+    globals().update(METHODS)
+    __all__ = _NAMES
 
 
 def __getattr__(name: str) -> Any:
@@ -144,4 +71,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return _NAMES

@@ -1,7 +1,7 @@
-"""The glossary: every option's meaning, limits and default, once.
+"""The options of every method: meaning, limits and default, once.
 
-Documentation, validation and the warning about unknown names are all made from it. A formula's
-hyper-parameters have their defaults in its signature; their meaning and limits are here too.
+Documentation, validation and the warning about unknown names are all made from it. Hyper-parameters
+are declared with their formulas.
 """
 
 from __future__ import annotations
@@ -9,23 +9,26 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from ._core.steps import RULES
-from .arguments import Check, count, flag, generator, map_like, number, one_of, per_parameter, shown
-
-if TYPE_CHECKING:
-    from ._method import Method
+from ._formula import Formula
+from .arguments import (
+    Check,
+    Option,
+    count,
+    flag,
+    generator,
+    map_like,
+    number,
+    one_of,
+    per_parameter,
+    positive,
+    shown,
+)
 
 STEP_RULES = ("auto", *(rule.name for rule in RULES.values() if rule.offered))
-
-
-class Option(NamedTuple):
-    """What an option means, how its value is checked, and its default."""
-
-    doc: str
-    check: Check
-    default: Any = None
+UNLIMITED = 2**62
 
 
 def rate(name: str, value: Any, n: int) -> Any:
@@ -34,8 +37,7 @@ def rate(name: str, value: Any, n: int) -> Any:
     return per_parameter(number(0, above=True), scheduled_rate)(name, value, n)
 
 
-# a schedule may come to rest, an array may hold a parameter fast
-scheduled_rate = number(0)
+scheduled_rate = number(0)  # a schedule may end at 0, and an array may fix a parameter with a 0
 
 
 def averages(name: str, value: Any, n: int) -> Any:
@@ -65,115 +67,30 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
         ) from None
 
 
-def _positive(name: str, value: Any, n: int) -> Any:
-    return per_parameter(number(0, above=True))(name, value, n)
-
-
-_decay = per_parameter(number(0, 1, below=True))
-_fraction = per_parameter(number(0, 1, above=True, below=True))
-_finite = number(0, math.inf, below=True)
-_nonnegative = per_parameter(_finite)
-
-HYPER = {
-    "c": Option(
-        "Size of the first perturbation, in units of the parameters.", number(0, above=True)
-    ),
-    "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", _finite),
-    "A": Option("Steps before which the rate hardly falls, at least 0.", _finite),
-    "momentum": Option("Share of the velocity that is kept in a step, in [0, 1).", _decay),
-    "dampening": Option(
-        "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 gives the "
-        "classical velocity; `dampening` = `momentum` the running average, whose effective rate "
-        "is smaller by the factor ``1 - momentum``.",
-        _decay,
-    ),
-    "beta1": Option(
-        "Decay of the running average of the gradients, in [0, 1). (Of `schedule_free_adamw`: what "
-        "`beta` is of `schedule_free_sgd`.)",
-        _decay,
-    ),
-    "beta2": Option(
-        "Decay of the running average of the squared gradients, in [0, 1). (Of `adamax`: of the "
-        "largest gradient; of `lion`: of the average gradient that is kept for the next step.)",
-        _decay,
-    ),
-    "beta3": Option("Decay of the sums that the distance is estimated from, in [0, 1).", _decay),
-    "beta": Option(
-        "Share of the average, not of the base point, in the point where the gradient is taken, in "
-        "[0, 1).",
-        _decay,
-    ),
-    "rho": Option("Decay of the running average of the squared gradients, in [0, 1).", _decay),
-    "eps": Option(
-        "Guard against division by zero, at least 0. (The step of finite differences, which SciPy "
-        "calls `eps`, is `finite_diff_rel_step`.)",
-        _nonnegative,
-    ),
-    "eta_minus": Option("Factor of a step whose gradient has changed its sign.", _decay),
-    "eta_plus": Option("Factor of a step whose gradient has kept its sign.", _positive),
-    "step_min": Option("Shortest step of a parameter, times the learning rate.", _nonnegative),
-    "step_max": Option("Longest step of a parameter, times the learning rate.", _nonnegative),
-    "maxcor": Option(
-        "The number of steps that are remembered. 0 chooses by the number of parameters.",
-        count(0, 10_000),
-    ),
-    "mincor": Option(
-        "How many of them count before the 500th step. 0: all, if `maxcor` is given; else 12.",
-        count(0),
-    ),
-    "momentum_decay": Option(
-        "The momentum of step t is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``; at least 0.",
-        _nonnegative,
-    ),
-    "initial": Option("Where both running averages start, at least 0.", _nonnegative),
-    "final_rate": Option(
-        "The rate of gradient descent at the end, as a multiple of the learning rate, above 0.",
-        _positive,
-    ),
-    "gamma": Option(
-        "How fast the bounds of the rates close (adabound), or the perturbation shrinks, like "
-        "``t**-gamma`` (spsa); above 0 and below 1.",
-        _fraction,
-    ),
-    "switch": Option(
-        "The method changes over when two rates differ by less than this, as a multiple of the "
-        "learning rate; 0: never.",
-        _nonnegative,
-    ),
-    "d0": Option(
-        "First estimate of the distance to the minimum, above 0; rather too small.", _positive
-    ),
-    "d0_squared": Option(
-        "First estimate of the squared distance to the minimum, above 0; rather too small.",
-        _positive,
-    ),
-    "d_coef": Option("Factor of the estimates of the distance, above 0.", _positive),
-    "weight_decay": Option("Strength of the pull towards zero, at least 0.", _nonnegative),
-}
-
 COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
-        'rate`` called with the number of the step (1, 2, ...), ``"armijo"`` or ``"wolfe"`` for a '
-        'line search, or ``"auto"`` for the rule that suits the method.',
+        'rate`` that is called with the number of the step (1, 2, ...), ``"armijo"`` or '
+        '``"wolfe"`` for a line search, or ``"auto"`` for the rule that suits the method.',
         rate,
     ),
     "max_learning_rate": Option(
-        'The longest step of ``learning_rate="polyak"``. Default: no limit.',
+        'Longest step of ``learning_rate="polyak"``. Default: no limit.',
         number(0, above=True),
-        math.inf,
+        off=math.inf,
     ),
     "maxiter": Option(
-        "Most iterations; a float is accepted. A run that ends here is no success.",
+        "Maximum number of iterations; a float is accepted. A run that ends here is not a success.",
         count(0),
         20_000,
     ),
     "maxfev": Option(
-        "Most calls of `fun`, those for finite differences included. Default: no limit.",
+        "Maximum number of calls of `fun`, including those for finite differences. Default: no "
+        "limit.",
         count(1),
-        2**62,
+        off=UNLIMITED,
     ),
-    "maxtime": Option("Most seconds. Default: no limit.", number(0), math.inf),
+    "maxtime": Option("Maximum time in seconds. Default: no limit.", number(0), off=math.inf),
     "gtol": Option(
         "Converged when no component of the gradient (with bounds: of the projected gradient) is "
         "larger than this.",
@@ -184,95 +101,106 @@ COMMON = {
         "Stop, as a success, when an iteration changes f by at most ``ftol * max(|f|, 1)``. "
         "Default: off.",
         number(0),
-        -1.0,
+        off=-1.0,
     ),
     "xtol": Option(
         "Stop, as a success, when a step is at most ``xtol * (xtol + |x|)`` long (2-norms). "
         "Default: off.",
         number(0),
-        -1.0,
+        off=-1.0,
     ),
     "target": Option(
-        "Stop, as a success, when f is at most this. Default: off.", number(), -math.inf
+        "Stop, as a success, when f is at most this. Default: off.", number(), off=-math.inf
     ),
-    "tol": Option("SciPy's general tolerance: `gtol`, where that is not given.", number(0), None),
+    "tol": Option("SciPy's general tolerance: sets `gtol` if that is not given.", number(0)),
     "disp": Option("Print SciPy's summary at the end.", flag, False),
     "progress": Option(
-        "Show a bar (needs tqdm) with the iterations, f, the gradient norm and the rate.",
+        "Show a progress bar (needs tqdm) with the iterations, f, the gradient norm and the rate.",
         flag,
         False,
     ),
-    "return_all": Option("Keep all iterates, x0 included, in ``result.allvecs``.", flag, False),
+    "return_all": Option("Return all iterates, including x0, in ``result.allvecs``.", flag, False),
     "history": Option(
-        "Keep the iterates, values, gradient norms, rates and counts in ``result.history``, a "
+        "Record iterates, values, gradient norms, rates and counts in ``result.history``, a "
         "`scipy_gd.History`.",
         flag,
         False,
     ),
     "rng": Option(
-        "Seed or `numpy.random.Generator` for all randomness; the global state is never touched.",
+        "Seed or `numpy.random.Generator` for everything random. NumPy's global state is never "
+        "touched.",
         generator,
     ),
     "batch_size": Option(
-        "Rows of the data in a step: the arrays in `args` that have as many rows are cut into "
-        "mini-batches, without being copied, and `fun` and `jac` see the rows of one batch; every "
-        "row once an epoch, the last batch may be short; more than there are means all. "
-        '``learning_rate="auto"`` is then the published constant; `nit` counts steps, and the '
-        "result is evaluated on all data. Default: all data in every evaluation.",
+        "Rows of data per step. The arrays in `args` that have the same number of rows are cut "
+        "into mini-batches, without copying, and `fun` and `jac` see the rows of one batch. Every "
+        "row is used once per epoch; the last batch may be shorter, and a size above the number of "
+        'rows means all of them. ``learning_rate="auto"`` is then the published constant, `nit` '
+        "counts steps, and the result is evaluated on all data. Default: all data in every "
+        "evaluation.",
         count(1),
     ),
     "epochs": Option(
-        "How often every row is seen. The end of the last one is a success of its own kind; the "
-        "gradient test is made there, on all data. Default: 100, or no limit where `maxiter` is "
-        "given.",
+        "How often every row is used. Finishing the last epoch is a success with a status of its "
+        "own; the gradient test is made there, on all data. Default: 100, or no limit if `maxiter` "
+        "is given.",
         count(1),
+        needs=("batch_size",),
     ),
-    "shuffle": Option("Whether every epoch has an order of its own, from `rng`.", flag, True),
+    "shuffle": Option(
+        "Whether to draw a new order of the rows from `rng` for every epoch.",
+        flag,
+        True,
+        needs=("batch_size",),
+    ),
     "batch_args": Option(
-        "Positions in `args` of the arrays that are cut into batches. Default: those whose first "
-        "axis has the length that more than one of them has.",
+        "Positions in `args` of the arrays to cut into batches. Default: those whose first axis "
+        "has a length that more than one of them has.",
         positions,
+        needs=("batch_size",),
     ),
     "validation": Option(
-        "Held-out data, a tuple in the place of the arrays that are cut into batches: `fun` is "
-        "evaluated on them after every epoch (``result.validation_losses``), and the point with "
-        "the lowest loss is returned.",
+        "Held-out data, a tuple that takes the place of the arrays that are cut into batches. "
+        "`fun` is evaluated on it after every epoch (``result.validation_losses``), and the point "
+        "with the lowest loss is returned.",
         anything,
+        needs=("batch_size",),
     ),
     "patience": Option(
-        "Stop after so many epochs without a lower loss on `validation`. Default: never.",
+        "Stop after this many epochs without a lower loss on `validation`. Default: never.",
         count(1),
-        2**62,
+        off=UNLIMITED,
+        needs=("batch_size", "validation"),
     ),
     "averaging": Option(
-        'Return an average of the iterates: ``"polyak"`` for the mean, or the decay, in (0, 1), of '
-        "an exponentially weighted one (bias-corrected). On a deterministic objective only if it "
-        "is the better point.",
+        'Return an average of the iterates: ``"polyak"`` for the mean, or a decay rate in (0, 1) '
+        "for an exponentially weighted one (bias-corrected). On a deterministic objective only if "
+        "it is the better point.",
         averages,
     ),
     "clip_value": Option(
-        "The formula sees no component of the gradient above this; the gradient test sees all. "
-        "Default: off.",
+        "Clip every component of the gradient to this size. The formula sees the clipped gradient, "
+        "the gradient test the full one. Default: off.",
         number(0, above=True),
     ),
     "clip_norm": Option(
-        "The formula sees the gradient scaled down to this 2-norm where it is longer. Default: "
+        "Scale the gradient down to this 2-norm where it is longer, for the formula only. Default: "
         "off.",
         number(0, above=True),
     ),
     "groups": Option(
-        "Hyper-parameters of groups of parameters: a sequence of ``(slice, {name: value})``, with "
+        "Hyper-parameters for groups of parameters: a sequence of ``(slice, {name: value})``, with "
         "numbers or schedules as values.",
         pairs,
     ),
     "resume": Option(
-        "The `state` of an earlier result: go on from there, exactly as if that run had not "
-        "stopped. Give the same options; `x0` is not used, and budgets count from here.",
+        "The `state` of an earlier result: continue that run exactly as if it had not stopped. "
+        "Give the same options; `x0` is ignored, and budgets count from here.",
         anything,
     ),
     "check_grad": Option(
-        "Check `jac` against finite differences before the first step; raise `GradientError` with "
-        "the table if it is wrong.",
+        "Check `jac` against finite differences before the first step, and raise `GradientError` "
+        "with the table if it is wrong.",
         flag,
         False,
     ),
@@ -282,9 +210,9 @@ COMMON = {
         "2-point",
     ),
     "finite_diff_rel_step": Option(
-        "Relative step of the differences, a number or one for each parameter. Default: the root "
-        "(2-point, cs) or cube root (3-point) of the machine precision.",
-        _positive,
+        "Relative step of the differences, a number or one for each parameter. Default: the square "
+        "root (2-point, cs) or cube root (3-point) of the machine precision.",
+        positive,
     ),
     "workers": Option(
         "Evaluate the differences in parallel: a number of processes (-1: all cores) or a map-like "
@@ -292,42 +220,45 @@ COMMON = {
         map_like,
     ),
     "maxiter_is_success": Option(
-        "Report success when `maxiter` ends the run: for callers that discard anything else, such "
-        "as `basinhopping`, with a method that is meant to run a fixed number of steps.",
+        "Report success when `maxiter` ends the run. For callers that discard anything else, such "
+        "as `basinhopping`, and methods that are meant to run a fixed number of steps.",
         flag,
         False,
     ),
     "compiled": Option(
-        "Whether the loop runs compiled, when `fun`, `jac` and the like are Numba functions or C "
-        "functions. Default: as soon as all runs of these functions have spent 0.1 s in Python, "
-        "about what the compilation takes; it is kept as long as the functions live. False: never; "
-        "True: from the first step, or an error says why not.",
+        "Whether to compile the loop, for `fun`, `jac` and the like that are Numba or C functions. "
+        "Default: as soon as all runs of these functions have spent 0.1 s in Python, about what "
+        "compiling takes; the compiled loop is kept as long as the functions live. False: never. "
+        "True: from the first step, with an error that says why if that is not possible.",
         one_of(None, True, False),
     ),
 }
 
+DEFAULTS = {name: o.off if o.default is None else o.default for name, o in COMMON.items()}
 
-DEFAULTS = {name: option.default for name, option in COMMON.items()}
+
+def of(formula: Formula) -> dict[str, Option]:
+    """Every option of a method: its rate, its own ones, and those of all."""
+    rate = COMMON["learning_rate"]._replace(default=formula.learning_rate)
+    return {"learning_rate": rate, **formula.own} | {k: COMMON[k] for k in [*COMMON][1:]}
 
 
-def settings(method: Method, options: Mapping[str, Any], n: int) -> dict[str, Any]:
+def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
-    known = DEFAULTS | {"learning_rate": method.learning_rate, **method.hyper}
+    known = DEFAULTS | {"learning_rate": formula.learning_rate, **formula.hyper}
     for name, value in options.items():
         if value is not None and name in known:
-            known[name] = check(method, name)(name, value, n)
+            known[name] = check(formula, name)(name, value, n)
     if options.get("gtol") is None and known["tol"] is not None:
         known["gtol"] = known["tol"]
     return known
 
 
-def check(method: Method, name: str) -> Check:
-    """How a value of this option is checked; hyper-parameters of a user's own are numbers."""
-    if name in method.hyper:
-        return HYPER[name].check if name in HYPER else per_parameter(number())
-    return COMMON[name].check
+def check(formula: Formula, name: str) -> Check:
+    """How a value of this option is checked."""
+    return (formula.own if name in formula.own else COMMON)[name].check
 
 
-def unknown(method: Method, options: Mapping[str, Any]) -> list[str]:
+def unknown(formula: Formula, options: Mapping[str, Any]) -> list[str]:
     """The names that mean nothing to this method."""
-    return [name for name in options if name not in COMMON and name not in method.hyper]
+    return [name for name in options if name not in COMMON and name not in formula.hyper]

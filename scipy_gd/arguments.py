@@ -11,7 +11,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,7 @@ def vector(g: Any, n: int, name: str = "jac") -> Vector:
     return np.array(given, dtype=np.float64).reshape(n)
 
 
-# --- the values of options
+# --- options and their values
 
 
 def number(
@@ -244,6 +244,51 @@ def count(low: int, most: int = 2**62) -> Check:
         return min(whole, 2**62)
 
     return check
+
+
+decay = per_parameter(number(0, 1, below=True))
+fraction = per_parameter(number(0, 1, above=True, below=True))
+positive = per_parameter(number(0, above=True))
+nonnegative = per_parameter(number(0, math.inf, below=True))
+
+
+class Option(NamedTuple):
+    """An option: what it means, how its value is checked, and its default.
+
+    Attributes
+    ----------
+    doc : str
+        What it means, a sentence or more.
+    check : callable
+        ``check(name, value, n)`` returns the value for n parameters as it is used, or raises. By
+        default any number, an array with one for each parameter, or a schedule.
+    default
+        The default. None: it is off, or the run finds a value.
+    off
+        What the run works with where the value is None.
+    needs : tuple of str
+        The options without which this one is an error.
+    own : bool
+        Whether it is a hyper-parameter of the formula.
+
+    Examples
+    --------
+    The meaning of a hyper-parameter, declared beside the formula:
+
+    >>> from scipy_gd import Option, elementwise
+    >>> @elementwise(learning_rate=0.1, hyper={"p": Option("The exponent of the gradient.")})
+    ... def power(g, *, p=3.0):
+    ...     return g**p
+    >>> power.options["p"].doc, power.options["p"].default
+    ('The exponent of the gradient.', 3.0)
+    """
+
+    doc: str
+    check: Check = per_parameter(number())
+    default: Any = None
+    off: Any = None
+    needs: tuple[str, ...] = ()
+    own: bool = False
 
 
 def one_of(*choices: Any) -> Check:

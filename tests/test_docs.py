@@ -5,15 +5,18 @@ import importlib
 import inspect
 import pkgutil
 import pydoc
+import re
 import runpy
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import scipy_gd
-from scipy_gd import METHODS, _options, elementwise
-from scipy_gd._method import update
+from scipy_gd import METHODS, Method, adam, adamax, elementwise, gd
+from scipy_gd._glossary import GLOSSARY
+from scipy_gd._options import settings
 
 ROOT = Path(scipy_gd.__file__).parent.parent
 MODULES = [
@@ -54,35 +57,93 @@ def test_examples_of_a_module(name):
 
 def test_documentation_of_a_method_has_every_option_once(method):
     doc = method.__doc__
-    for name in [*_options.COMMON, *method.hyper]:
+    for name in method.options:
         assert doc.count(f"\n{name} :") == 1, name
     for section in ("Parameters", "Returns", "Raises", "Notes", "References", "Examples"):
         assert doc.count(f"\n{section}\n---") == 1, section
-    assert update(method) in doc.replace("\n    ", "\n")
-    assert '"""' not in update(method)
-    assert "return" in update(method)
     assert max(map(len, doc.splitlines())) <= 100
 
 
-def test_the_glossary_knows_every_hyper_parameter(method):
-    for name, default in method.hyper.items():
-        option = _options.HYPER[name]
+def test_the_documentation_is_made_of_data(method):
+    """All of it is in the docstring; none of it has the markup of another part."""
+    doc = method.__doc__
+    assert doc.startswith(f"{method.summary}\n\n{method.notes}".rstrip())
+    assert "\n" not in method.summary and method.summary.endswith(".")
+    assert f"References\n----------\n{method.references}\n\n" in doc
+    assert "---" not in method.notes + method.references
+    assert textwrap.indent(method.source, "    ") in doc
+    assert method.source.startswith(f"def {method.__name__}(")
+    assert method.source.splitlines()[-1].startswith("    return ")
+    assert '"""' not in method.source and "@" not in method.source.splitlines()[0]
+
+
+def test_every_hyper_parameter_has_a_meaning_of_its_own_or_a_shared_one(method):
+    own = {name: option for name, option in method.options.items() if option.own}
+    assert [*own] == [*method.hyper]
+    for name, option in own.items():
+        assert name in method.meanings or name in GLOSSARY
         assert len(option.doc) > 20
-        assert option.check(name, default, 3) == default
+        assert option.default == method.hyper[name] == option.check(name, option.default, 3)
 
 
-def test_the_glossary_has_nothing_that_no_method_uses():
-    used = {name for method in METHODS.values() for name in method.hyper}
-    assert used == set(_options.HYPER)
+def test_the_glossary_has_only_what_several_formulas_share():
+    for name in GLOSSARY:
+        users = [m for m in METHODS.values() if name in m.hyper and name not in m.meanings]
+        assert len(users) > 1, name
+
+
+def test_a_meaning_beside_the_formula_comes_before_the_shared_one():
+    assert "largest gradient" in adamax.options["beta2"].doc
+    assert "squared" in adam.options["beta2"].doc
+    with pytest.raises(ValueError, match=r"`beta2` must be at least 0 and below 1, got 1"):
+        adamax(lambda x: x @ x, [1.0], beta2=1.0)
 
 
 def test_signature_shows_every_option_with_its_default(method):
     parameters = inspect.signature(method).parameters
     assert list(parameters)[:4] == ["fun", "x0", "args", "jac"]
     assert parameters["learning_rate"].default == method.learning_rate
-    for name, default in method.hyper.items():
-        assert parameters[name].default == default
-    assert set(_options.COMMON) < set(parameters)
+    assert [*parameters][9:] == [*method.options]
+    for name, option in method.options.items():
+        assert parameters[name].default == option.default
+
+
+def test_a_limit_that_is_off_is_none_for_readers_and_a_number_for_the_machine():
+    values = settings(gd, {}, 3)
+    off = {"maxfev": 2**62, "maxtime": np.inf, "ftol": -1, "xtol": -1, "target": -np.inf}
+    for name, value in (off | {"patience": 2**62}).items():
+        assert gd.options[name].default is None
+        assert f"\n{name} : optional\n" in gd.__doc__
+        assert values[name] == value
+
+
+def test_options_say_which_others_they_need():
+    for name, needed in {"epochs": "batch_size", "patience": "validation"}.items():
+        assert needed in gd.options[name].needs
+        others = {other: 3 for other in gd.options[name].needs if other != needed}
+        with pytest.raises(ValueError, match=f"`{name}` needs a `{needed}`"):
+            gd(lambda x, A: x @ x, [1.0], args=(np.ones((9, 1)),), **{name: 3}, **others)
+
+
+def arguments(method):
+    """The texts of the arguments in the docstring."""
+    texts = re.split(r"\n(?=\S)", method.__doc__)
+    return {name: text for text in texts for name in re.split(r" :|\n", text)[0].split(", ")}
+
+
+def test_help_says_which_derivatives_a_method_uses(method):
+    told = arguments(method)
+    if "hess" in method.supplied:
+        assert "``hess(x, *args) -> array, shape (n, n)``" in told["hess"]
+        assert "sparse" in told["hess"]
+        assert "``hessp(x, p, *args) -> array, shape (n,)``" in told["hessp"]
+        assert "differences" in told["hessp"]
+    else:
+        assert told["hess"] == told["hessp"]
+        assert "Not used" in told["hess"]
+    steps = "g" in method.supplied and not method.probes
+    assert ("Not used for the steps" in told["jac"]) == (not steps)
+    assert ("finite_diff_scheme" in told["jac"]) == steps
 
 
 def test_a_method_of_the_users_own_is_documented_too():
@@ -108,14 +169,29 @@ def test_docstrings_in_any_quotes():
         'One "line".'
         return g
 
-    assert 'One "line".' in single.__doc__
-    assert update(single) == "def single(g):\n    return g"
+    assert single.summary == 'One "line".'
+    assert single.source == "def single(g):\n    return g"
 
 
-def test_every_method_is_exported():
+def test_exports_are_the_registry_and_there_is_no_second_list():
+    from scipy_gd import methods
+
+    defined = {
+        name
+        for _, family, _ in pkgutil.iter_modules(methods.__path__)
+        for name, value in vars(importlib.import_module(f"scipy_gd.methods.{family}")).items()
+        if isinstance(value, Method)
+    }
+    assert defined == {*METHODS}
     for name, method in METHODS.items():
-        assert getattr(scipy_gd, name) is method
+        assert getattr(scipy_gd, name) is getattr(methods, name) is method
         assert name in scipy_gd.__all__
+    assert scipy_gd.__all__ == dir(scipy_gd)
+    for module in (Path(scipy_gd.__file__), Path(methods.__file__)):
+        code = module.read_text().split('"""', 2)[2]
+        words = re.findall(r"\w+", re.sub(r"as \w+", "", code))
+        limit = 0 if module.parent.name == "scipy_gd" else 1
+        assert max(map(words.count, METHODS)) <= limit
 
 
 def test_lazy_names_exist_and_others_do_not():

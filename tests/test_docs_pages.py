@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import scipy_gd
-from scipy_gd import METHODS, _options, schedules
+from scipy_gd import METHODS, schedules
 from scipy_gd.__main__ import main
 from tests.test_docs import check_examples
 
@@ -88,7 +88,8 @@ def test_every_method_has_advice(monkeypatch):
 
 
 def test_pages_name_only_options_methods_and_files_that_exist():
-    known = {*dir(scipy_gd), *_options.COMMON, *_options.HYPER, *schedules.__all__}
+    own = {name for method in METHODS.values() for name in method.options}
+    known = {*dir(scipy_gd), *own, *schedules.__all__}
     for name, text in PAGES.items():
         for word in re.findall(r"options=\{[^}]*\}", text):
             for option in re.findall(r'"(\w+)":', word):

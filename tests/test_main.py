@@ -11,7 +11,6 @@ import pytest
 
 from scipy_gd import METHODS, problems
 from scipy_gd.__main__ import main
-from scipy_gd._method import update
 from scipy_gd._task import DEFAULT
 
 QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "90"]
@@ -299,10 +298,10 @@ def test_methods_lists_every_one(capsys):
 def test_show_has_formula_options_and_source(method, capsys):
     assert main(["show", method.__name__]) == 0
     out = capsys.readouterr().out
-    assert textwrap.indent(update(method), "    ") in out
+    assert textwrap.indent(method.source, "    ") in out
     assert main(["show", method.__name__, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["formula"] == update(method)
+    assert data["formula"] == method.source
     assert [*data["meaning"]] == ["learning_rate", *method.hyper]
     for name in data["meaning"]:
         assert f"    {name}, default " in out

@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import carray, cfunc, njit
 
-from .._method import definition
 from .addresses import nothing_of
 from .bits import POINTS
 from .endings import BROKEN
 from .jit import FAST, STAMP, cached, dot, maximum, minimum, norm
 
 if TYPE_CHECKING:
-    from .._method import Method
+    from .._formula import Formula
 
 # What a formula means by NumPy's names.
 LOOPS = {np.dot: dot, np.linalg.norm: norm}
@@ -84,26 +83,6 @@ _PROJECTED = "_maximum(_minimum({g}[_i], _at[_i] - _lower[_i]), _at[_i] - _upper
 _GNORM = "_gnorm = _maximum(_gnorm, abs({gradient}))"
 
 
-def body_of(method: Method) -> tuple[list[ast.stmt], list[ast.expr]]:
-    """The formula's statements and what it returns, on the line numbers of its file."""
-    function = definition(method)
-    *body, last = function.body
-    if ast.get_docstring(function):
-        body = body[1:]
-    if not isinstance(last, ast.Return) or any(
-        isinstance(node, ast.Return) for statement in body for node in ast.walk(statement)
-    ):
-        raise ValueError(f"the formula {method.__name__!r} must have one return, as its last line")
-    value = last.value
-    returned = value.elts if isinstance(value, ast.Tuple) else [value]
-    if len(returned) != 1 + len(method.states) or None in returned:
-        raise ValueError(
-            f"the formula {method.__name__!r} must return the direction and then its states: "
-            + ", ".join(("d", *method.states))
-        )
-    return body, returned  # type: ignore[return-value]
-
-
 def _assigned(body: list[ast.stmt]) -> set[str]:
     """The names that are bound in a formula."""
     nodes = (node for line in body for node in ast.walk(line))
@@ -126,10 +105,10 @@ def _written(body: list[ast.stmt]) -> set[str]:
 
 
 def _source(
-    method: Method, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+    method: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
 ) -> ast.Module:
     """The kernel's syntax tree: plumbing from the templates, arithmetic from the formula."""
-    body, returned = body_of(method)
+    body, returned = method.body
     rows = {name: row for name, row in ROWS.items() if name in method.supplied}
     true_g = "_row_g"
     if clipped and "g" in rows:
@@ -155,7 +134,7 @@ def _source(
         head += _FREE.format(held=_HELD.format(f"{true_g}[_i]")).splitlines()
     if searching:
         head += ["_kept = _V[_r.d]"]
-    if searching and method.preconditioned:
+    if searching and method.preconditioner:
         head += ["_metric = _V[_r.p]"]
 
     # what the formula changes in place, or hands on as it is, must be its own
@@ -185,9 +164,8 @@ def _source(
 
     rate = "_alpha * _row_learning_rate[_i]" if "learning_rate" in arrays else "_alpha"
     if searching:
-        loop += ["_metric[_i] = P" if method.elementwise else "_metric[_i] = P[_i]"] * (
-            method.preconditioned
-        )
+        if method.preconditioner:
+            loop += [f"_metric[_i] = {method.preconditioner}{'[_i]' * (not method.elementwise)}"]
         loop += [f"if {_HELD.format('_d')}: _d = 0.0"] * bounded
         loop += _DIRECTION.format(g=true_g).splitlines()
         tail = ["_r.slope = _slope", "_r.dnorm = _sqrt(_dnorm)"]
@@ -219,7 +197,7 @@ def _source(
 
 @functools.cache
 def lift(
-    method: Method,
+    method: Formula,
     searching: bool,
     bounded: bool,
     arrays: tuple[str, ...],
@@ -229,7 +207,7 @@ def lift(
 
     Parameters
     ----------
-    method : Method
+    method : Formula
         The formula and what its signature declares.
     searching : bool
         Keep the direction for a step rule, instead of stepping along it at the rate `s.alpha`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +17,11 @@ from .._core.state import ADDRESSES
 from .._evaluate.differences import POINTS_OF
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Differences, Perturbed, Source, Told
+from .._formula import Formula
 from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
 from .layout import lay_out
 from .outcome import outcome, so_far
 from .run_state import RunState, State
-
-if TYPE_CHECKING:
-    from .._method import Method
 
 # They need `fun` in the course of a run, or time that does not pass between evaluations only.
 NOT_HERE = (
@@ -60,7 +58,7 @@ class AskTell:
 
     def __init__(
         self,
-        method: Method,
+        method: Formula,
         x0: ArrayLike,
         bounds: Any,
         jac: Any,
@@ -276,7 +274,7 @@ def _never(x: Any) -> float:
 
 
 def start(
-    method: Method,
+    method: Formula,
     x0: ArrayLike,
     *,
     bounds: Any = None,
@@ -289,7 +287,7 @@ def start(
 
     Parameters
     ----------
-    method : Method
+    method : Formula
         One of `scipy_gd.METHODS`, but for newton.
     x0 : array_like, shape (n,)
         Start.

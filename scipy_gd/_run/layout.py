@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +15,16 @@ from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
 from .._core.kernel import lift
 from .._core.state import blank, named
 from .._core.steps import RULES, StepRule
+from .._formula import Formula
 from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
-
-if TYPE_CHECKING:
-    from .._method import Method
 
 Box = tuple[Vector, Vector] | None
 NUMBERS = [*RULES]
 
 
 def lay_out(
-    method: Method, x: Vector, box: Box, opts: dict[str, Any], sampled: bool = False
+    method: Formula, x: Vector, box: Box, opts: dict[str, Any], sampled: bool = False
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
@@ -79,7 +77,7 @@ def lay_out(
     return V, s, scheduled
 
 
-def _refuse(method: Method, opts: dict[str, Any], sampled: bool) -> None:
+def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
     """What does not go together."""
     if sampled and not method.needs & GRADIENT:
         raise ValueError(
@@ -90,7 +88,7 @@ def _refuse(method: Method, opts: dict[str, Any], sampled: bool) -> None:
             raise ValueError(
                 f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
             )
-    if opts["averaging"] is not None and "average" in method.states:
+    if opts["averaging"] is not None and method.average:
         raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
     if _clipped(method, opts) and "g_old" in method.supplied:
         raise ValueError(
@@ -98,13 +96,13 @@ def _refuse(method: Method, opts: dict[str, Any], sampled: bool) -> None:
         )
 
 
-def _clipped(method: Method, opts: dict[str, Any]) -> bool:
+def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
     return opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes
 
 
 def _reserve(
     r: Any,
-    method: Method,
+    method: Formula,
     rule: StepRule,
     box: Box,
     opts: dict[str, Any],
@@ -123,7 +121,7 @@ def _reserve(
         r.z = reserve(1)
     if rule.searches:
         r.d = reserve(2)
-        r.p = reserve(1) if method.preconditioned else -1
+        r.p = reserve(1) if method.preconditioner else -1
     if method.needs & HESSIAN:
         r.hess = reserve(r.n)
     if box is not None:
@@ -139,8 +137,8 @@ def _reserve(
         r.clip = compiled_at(nothing_of, clip).address
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
         r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
-    if "average" in method.states:
-        r.average = r.states + method.states.index("average")
+    if method.average:
+        r.average = r.states + method.states.index(method.average)
     elif opts["averaging"] is not None:
         r.average = reserve(1)
         r.follow = compiled_at(nothing_of, average).address
@@ -158,7 +156,7 @@ def _rows(rows: int, n: int) -> Vector:
     return memory[first : first + rows * n].reshape(rows, n)
 
 
-def rule_for(method: Method, opts: dict[str, Any], sampled: bool) -> StepRule:
+def rule_for(method: Formula, opts: dict[str, Any], sampled: bool) -> StepRule:
     """The step rule behind `learning_rate`."""
     rate = opts["learning_rate"]
     slope = method.needs & GRADIENT
@@ -183,7 +181,7 @@ def rule_for(method: Method, opts: dict[str, Any], sampled: bool) -> StepRule:
     return rule
 
 
-def _first_rate(method: Method, rule: StepRule, x: Vector) -> float:
+def _first_rate(method: Formula, rule: StepRule, x: Vector) -> float:
     """The rate before the first step; 0 where the rule finds it from the direction."""
     if initial_rate := getattr(rule.module, "initial_rate", None):
         return float(initial_rate(x))
@@ -191,7 +189,7 @@ def _first_rate(method: Method, rule: StepRule, x: Vector) -> float:
 
 
 def _hyper_parameters(
-    method: Method, rule: StepRule, x: Vector, opts: dict[str, Any]
+    method: Formula, rule: StepRule, x: Vector, opts: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Scheduled]]:
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
@@ -217,7 +215,7 @@ def _held(check: Any, name: str, n: int, value: Any) -> Any:
     return check(name, value, n)
 
 
-def _place(each: Scheduled, method: Method, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
+def _place(each: Scheduled, method: Formula, arrays: tuple[str, ...], V: Vector, s: Any) -> None:
     """Where a scheduled value belongs."""
     if each.name in arrays:
         row = int(s[0]["arrays"]) + arrays.index(each.name)
@@ -234,7 +232,7 @@ def memory_for(n: int) -> int:
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
 
 
-def grouped(groups: Any, values: dict[str, Any], method: Method, n: int) -> dict[str, Any]:
+def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dict[str, Any]:
     """The hyper-parameters that `groups` sets, as arrays or as schedules of arrays.
 
     Raises

@@ -15,7 +15,7 @@ from .._core.endings import ENDINGS, MAXFEV, MAXITER, PRECISION
 from .._core.machine import tell
 from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import source_of
-from .._method import vector
+from .._formula import Formula
 from ..arguments import limits, number, one_of, starting_point
 from .interpreted import interpret
 from .layout import lay_out
@@ -23,10 +23,11 @@ from .observers import Observers
 from .run_state import RunState
 
 
-@vector(auto="wolfe", unit=True)
-def _along(g, p):  # type: ignore[no-untyped-def]
-    """The direction that was given."""
+def along(g, p):  # type: ignore[no-untyped-def]
     return -p, p
+
+
+ALONG = Formula(along, auto="wolfe", unit=True)  # the direction that was given
 
 
 def line_search(
@@ -103,11 +104,11 @@ def line_search(
     one_of("wolfe", "armijo")("rule", rule, 1)
     number(1e-4, 1, above=True, below=True)("c2", c2, 1)
     given = {"learning_rate": rule, "maxiter": 1, "gtol": 0.0, "maxfev": maxfev}
-    V, s, _ = lay_out(_along, start, box, _options.settings(_along, given, start.size))
+    V, s, _ = lay_out(ALONG, start, box, _options.settings(ALONG, given, start.size))
     s["c2"], V[s["states"][0]] = c2, p
     args = args if isinstance(args, tuple) else (args,)
     evaluator = Evaluator(fun, args, source_of(fun, jac, start.size, box), maxfev=maxfev)
-    run = RunState(_along, V, s, evaluator)
+    run = RunState(ALONG, V, s, evaluator)
     r, g = run.r, run.gradients[0]
     ending = MAXFEV
     try:

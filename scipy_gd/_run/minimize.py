@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy
@@ -24,6 +24,7 @@ from .._evaluate.evaluator import Evaluator, OutOfBudget, mapping
 from .._evaluate.gradients import Perturbed, source_of
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._formula import Formula
 from ..arguments import limits, listener, starting_point
 from ..history import History
 from .batches import held_out_arguments
@@ -34,14 +35,11 @@ from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
 from .run_state import RunState
 
-if TYPE_CHECKING:
-    from .._method import Method
-
 EPOCHS_BY_DEFAULT = 100
 
 
 def run(
-    method: Method,
+    method: Formula,
     fun: Callable[..., Any],
     x0: Any,
     args: Any,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections import UserDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
+from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
 from .scheduled import Scheduled
-
-if TYPE_CHECKING:
-    from .._method import Method
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
@@ -52,7 +50,7 @@ class RunState:
 
     Parameters
     ----------
-    method : Method
+    method : Formula
     V, s : arrays
         The memory; it is changed in place, and holds the reason for the end in ``s["ending"]``.
     evaluator : Evaluator
@@ -75,7 +73,7 @@ class RunState:
 
     def __init__(
         self,
-        method: Method,
+        method: Formula,
         V: Vector,
         s: Any,
         evaluator: Evaluator,

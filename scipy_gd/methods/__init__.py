@@ -1,64 +1,45 @@
-"""The formulas, by family, and the registry of all methods."""
+"""The formulas, by family, and the registry of all methods.
 
+A method is its formula and its line here, in the order of documentation and tables: exports,
+tests, comparison and benchmarks follow. ("as" marks a name as exported, for type checkers.)
+"""
+
+# ruff: isort: off
 from .._method import Method
-from .adaptive import (
-    adabelief,
-    adabound,
-    adadelta,
-    adagrad,
-    adam,
-    adamax,
-    adamw,
-    amsgrad,
-    lion,
-    nadam,
-    radam,
-    rmsprop,
-    rmsprop_nesterov,
-    rprop,
-    swats,
-    yogi,
-)
-from .classic import adgd, gd, momentum, nesterov, nesterov_restart, sgd, spg
-from .curvature import cg_descent, lbfgs, newton
-from .derivative_free import random_search, spsa
-from .tuning_free import dowg, prodigy, schedule_free_adamw, schedule_free_sgd
+from .classic import gd as gd
+from .classic import sgd as sgd
+from .classic import momentum as momentum
+from .classic import nesterov as nesterov
+from .adaptive import adagrad as adagrad
+from .adaptive import rmsprop as rmsprop
+from .adaptive import rmsprop_nesterov as rmsprop_nesterov
+from .adaptive import adadelta as adadelta
+from .adaptive import adam as adam
+from .adaptive import adamw as adamw
+from .adaptive import amsgrad as amsgrad
+from .adaptive import nadam as nadam
+from .adaptive import radam as radam
+from .adaptive import adamax as adamax
+from .adaptive import adabelief as adabelief
+from .adaptive import yogi as yogi
+from .adaptive import adabound as adabound
+from .adaptive import swats as swats
+from .adaptive import lion as lion
+from .adaptive import rprop as rprop
+from .classic import spg as spg
+from .classic import adgd as adgd
+from .tuning_free import dowg as dowg
+from .tuning_free import prodigy as prodigy
+from .tuning_free import schedule_free_sgd as schedule_free_sgd
+from .tuning_free import schedule_free_adamw as schedule_free_adamw
+from .classic import nesterov_restart as nesterov_restart
+from .curvature import cg_descent as cg_descent
+from .curvature import lbfgs as lbfgs
+from .curvature import newton as newton
+from .derivative_free import random_search as random_search
+from .derivative_free import spsa as spsa
 
 METHODS: dict[str, Method] = {
-    method.__name__: method
-    for method in (
-        gd,
-        sgd,
-        momentum,
-        nesterov,
-        adagrad,
-        rmsprop,
-        rmsprop_nesterov,
-        adadelta,
-        adam,
-        adamw,
-        amsgrad,
-        nadam,
-        radam,
-        adamax,
-        adabelief,
-        yogi,
-        adabound,
-        swats,
-        lion,
-        rprop,
-        spg,
-        adgd,
-        dowg,
-        prodigy,
-        schedule_free_sgd,
-        schedule_free_adamw,
-        nesterov_restart,
-        cg_descent,
-        lbfgs,
-        newton,
-        random_search,
-        spsa,
-    )
+    method.__name__: method for method in [*vars().values()] if isinstance(method, Method)
 }
-"""Every method by its name; documentation, tests, comparison and benchmarks follow it."""
+"""Every method by its name."""

@@ -3,9 +3,10 @@
 from numpy import abs, all, dot, sign, sqrt
 
 from .._method import elementwise, vector
+from ..arguments import Option, decay, fraction, nonnegative, positive
 
 
-@elementwise(learning_rate=1e-2)
+@elementwise(learning_rate=1e-2, preconditioner="P")
 def adagrad(g, r, *, eps=1e-10):
     """AdaGrad: each parameter's rate falls with the gradients it has seen.
 
@@ -23,7 +24,7 @@ def adagrad(g, r, *, eps=1e-10):
     return g / P, r
 
 
-@elementwise(learning_rate=1e-3)
+@elementwise(learning_rate=1e-3, preconditioner="P")
 def rmsprop(g, r, *, rho=0.9, eps=1e-8):
     """RMSProp: the gradient over the root of its recent mean square.
 
@@ -41,7 +42,7 @@ def rmsprop(g, r, *, rho=0.9, eps=1e-8):
     return g / P, r
 
 
-@elementwise(learning_rate=1e-3)
+@elementwise(learning_rate=1e-3, preconditioner="P")
 def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     """RMSProp with Nesterov momentum on the scaled gradient.
 
@@ -58,7 +59,7 @@ def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     return g / P + momentum * v, r, v
 
 
-@elementwise(learning_rate=1.0)
+@elementwise(learning_rate=1.0, preconditioner="P")
 def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     """Adadelta: steps in the units of the parameters, from the size of the last steps.
 
@@ -76,7 +77,7 @@ def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     return d, s, u
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """Adam: bias-corrected averages of the gradient and of its square.
 
@@ -96,7 +97,7 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     return m / (1 - beta1**t) / P, m, v
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay apart from the moments.
 
@@ -116,7 +117,7 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     return m / (1 - beta1**t) / P + weight_decay * x, m, v
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """AMSGrad: Adam, with the largest mean square so far, such that the rates never grow.
 
@@ -135,7 +136,18 @@ def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     return m / (1 - beta1**t) / P, m, v, w
 
 
-@elementwise(learning_rate=2e-3, init={"p": 1.0})
+@elementwise(
+    learning_rate=2e-3,
+    preconditioner="P",
+    init={"p": 1.0},
+    hyper={
+        "momentum_decay": Option(
+            "The momentum of step t is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``; at least "
+            "0.",
+            nonnegative,
+        )
+    },
+)
 def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
     """NAdam: Adam with Nesterov's momentum, which looks one step ahead.
 
@@ -157,7 +169,7 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
     return (mu_next * m / (1 - p * mu_next) + (1 - mu) * g / (1 - p)) / P, m, v, p
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """RAdam: Adam whose first steps are rectified, since their mean squares are uncertain.
 
@@ -182,7 +194,12 @@ def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     return m / (1 - beta1**t) / P, m, v
 
 
-@elementwise(learning_rate=2e-3, auto="bold")
+@elementwise(
+    learning_rate=2e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={"beta2": Option("Decay rate of the largest gradient so far, in [0, 1).", decay)},
+)
 def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """Adamax: Adam with the largest gradient, which decays, in place of the mean square.
 
@@ -200,7 +217,7 @@ def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     return m / (1 - beta1**t) / P, m, u
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
     """AdaBelief: Adam with the mean square of what the average gradient did not predict.
 
@@ -218,7 +235,12 @@ def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
     return m / (1 - beta1**t) / P, m, s
 
 
-@elementwise(learning_rate=1e-2, auto="bold")
+@elementwise(
+    learning_rate=1e-2,
+    auto="bold",
+    preconditioner="P",
+    hyper={"initial": Option("Where both running averages start, at least 0.", nonnegative)},
+)
 def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
     """Yogi: Adam whose mean square changes by additions, so that it cannot fall fast.
 
@@ -238,7 +260,18 @@ def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
     return m / (1 - beta1**t) / P, m, v
 
 
-@elementwise(learning_rate=1e-3, auto="bold")
+@elementwise(
+    learning_rate=1e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={
+        "final_rate": Option(
+            "The rate of gradient descent at the end, as a multiple of the learning rate, above 0.",
+            positive,
+        ),
+        "gamma": Option("How fast the bounds of the rates close, above 0 and below 1.", fraction),
+    },
+)
 def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, gamma=1e-3):
     """AdaBound: Adam, whose rates are held between bounds that close on one rate for all.
 
@@ -263,7 +296,17 @@ def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, 
     return m / P, m, v
 
 
-@vector(learning_rate=1e-3, auto="bold")
+@vector(
+    learning_rate=1e-3,
+    auto="bold",
+    hyper={
+        "switch": Option(
+            "Change over when two rates differ by less than this, as a multiple of the learning "
+            "rate; 0: never.",
+            nonnegative,
+        )
+    },
+)
 def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e-6):
     """SWATS: Adam first, then gradient descent with momentum at a rate that Adam's steps tell.
 
@@ -292,7 +335,17 @@ def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e
     return d, m, v, mean, rate
 
 
-@elementwise(learning_rate=1e-4, auto="bold")
+@elementwise(
+    learning_rate=1e-4,
+    auto="bold",
+    hyper={
+        "beta1": Option(
+            "Weight of the average in the direction of a step, against the gradient's; in [0, 1).",
+            decay,
+        ),
+        "beta2": Option("Decay rate of the running average of the gradients, in [0, 1).", decay),
+    },
+)
 def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
     """Lion: steps of one size in all parameters, along the sign of an average gradient.
 
@@ -310,7 +363,21 @@ def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
     return d, m
 
 
-@elementwise(learning_rate=1.0, auto="fixed", init={"size": 0.01})
+@elementwise(
+    learning_rate=1.0,
+    auto="fixed",
+    init={"size": 0.01},
+    hyper={
+        "eta_minus": Option("Factor of a step whose gradient has changed its sign.", decay),
+        "eta_plus": Option("Factor of a step whose gradient has kept its sign.", positive),
+        "step_min": Option(
+            "Shortest step of a parameter, as a multiple of the learning rate.", nonnegative
+        ),
+        "step_max": Option(
+            "Longest step of a parameter, as a multiple of the learning rate.", nonnegative
+        ),
+    },
+)
 def rprop(g, g_last, size, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-12, step_max=50.0):
     """Rprop: a step for each parameter, longer while its gradient keeps the sign, else shorter.
 

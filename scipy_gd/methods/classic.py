@@ -4,6 +4,7 @@ from numpy import sqrt
 from numpy.linalg import norm
 
 from .._method import elementwise, vector
+from ..arguments import Option, decay
 
 
 @elementwise(learning_rate=1e-3)
@@ -35,7 +36,17 @@ def sgd(g):
     return g
 
 
-@elementwise(learning_rate=1e-3)
+@elementwise(
+    learning_rate=1e-3,
+    hyper={
+        "dampening": Option(
+            "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 is the "
+            "classical velocity; ``dampening = momentum`` the running average, whose effective "
+            "rate is smaller by the factor ``1 - momentum``.",
+            decay,
+        )
+    },
+)
 def momentum(g, v, *, momentum=0.9, dampening=0.0):
     """Gradient descent with momentum (the heavy ball): steps along a velocity.
 

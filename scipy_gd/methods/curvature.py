@@ -4,9 +4,24 @@ from numpy import abs, dot, empty, inf, isfinite, maximum, ones, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
+from ..arguments import Option, count
 
 
-@vector(auto="wolfe", unit=True, memory=("S", "Y"))
+@vector(
+    auto="wolfe",
+    unit=True,
+    memory=("S", "Y"),
+    hyper={
+        "maxcor": Option(
+            "The number of steps that are remembered. 0: chosen by the number of parameters.",
+            count(0, 10_000),
+        ),
+        "mincor": Option(
+            "How many of them count before the 500th step. 0: all, if `maxcor` is given; else 12.",
+            count(0),
+        ),
+    },
+)
 def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 

@@ -1,6 +1,11 @@
 """Methods that only compare values."""
 
+from math import inf
+
 from .._method import elementwise
+from ..arguments import Option, fraction, number
+
+finite = number(0, inf, below=True)
 
 
 @elementwise(learning_rate=1.0, auto="fifth", example={"rng": 0, "target": 1e-9})
@@ -27,6 +32,16 @@ def random_search(z):
     learning_rate=0.16,
     auto="fixed",
     probes=True,
+    hyper={
+        "c": Option(
+            "Size of the first perturbation, in units of the parameters.", number(0, above=True)
+        ),
+        "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", finite),
+        "gamma": Option(
+            "The perturbation shrinks like ``t**-gamma``; above 0 and below 1.", fraction
+        ),
+        "A": Option("Number of steps in which the rate hardly falls, at least 0.", finite),
+    },
     example={"rng": 0, "maxiter": 10_000, "target": 1e-2},
 )
 def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):

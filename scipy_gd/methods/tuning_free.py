@@ -3,9 +3,19 @@
 from numpy import abs, dot, maximum, sqrt, sum
 
 from .._method import elementwise, vector
+from ..arguments import Option, decay, positive
 
 
-@vector(learning_rate=1.0, auto="fixed")
+@vector(
+    learning_rate=1.0,
+    auto="fixed",
+    hyper={
+        "d0_squared": Option(
+            "First estimate of the squared distance to the minimum, above 0; rather too small.",
+            positive,
+        )
+    },
+)
 def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
     """DoWG: gradient descent at the rate distance over weighted gradients.
 
@@ -24,7 +34,19 @@ def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
 
 
 # fmt: off
-@vector(learning_rate=1.0, auto="fixed")
+@vector(
+    learning_rate=1.0,
+    auto="fixed",
+    hyper={
+        "beta3": Option(
+            "Decay rate of the sums that the distance is estimated from, in [0, 1).", decay
+        ),
+        "d0": Option(
+            "First estimate of the distance to the minimum, above 0; rather too small.", positive
+        ),
+        "d_coef": Option("Factor of the estimates of the distance, above 0.", positive),
+    },
+)
 def prodigy(
     x, g, x0, m, v, r, s, D, t,
     *, beta1=0.9, beta2=0.999, beta3=0.999**0.5, eps=1e-8, d0=1e-6, d_coef=1.0, weight_decay=0.0
@@ -51,7 +73,17 @@ def prodigy(
 # fmt: on
 
 
-@elementwise(learning_rate=1.0)
+@elementwise(
+    learning_rate=1.0,
+    average="average",
+    hyper={
+        "beta": Option(
+            "Share of the average, not of the base point, in the point where the gradient is "
+            "taken, in [0, 1).",
+            decay,
+        )
+    },
+)
 def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
     """Schedule-free gradient descent: what a falling rate is for, by an average of the points.
 
@@ -71,7 +103,12 @@ def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
     return d, w - w / t, average
 
 
-@elementwise(learning_rate=2.5e-3)
+@elementwise(
+    learning_rate=2.5e-3,
+    preconditioner="P",
+    average="average",
+    hyper={"beta1": Option("What `beta` is of `schedule_free_sgd`, in [0, 1).", decay)},
+)
 def schedule_free_adamw(
     g, x, v, w, average, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0
 ):

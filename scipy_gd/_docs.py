@@ -1,0 +1,106 @@
+"""The docstring of a method: its formula's own, its source, and what its options mean."""
+
+from __future__ import annotations
+
+import textwrap
+
+from . import _options
+from ._formula import Formula
+
+_CALL = """\
+fun : callable, scipy.LowLevelCallable or numba.cfunc
+    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``. In C it is
+    ``double fun(int n, double *x)``, with ``jac=True`` ``double fun(int n, double *x, double *g)``;
+    ``void *user_data`` may follow.
+x0 : array_like, shape (n,)
+    Starting point.
+args : tuple, optional
+    Extra arguments of `fun`, `jac`{hessians}.
+{jac}
+{hess}
+bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+    Every iterate is projected onto the box.
+constraints
+    Not supported; an error if there are any.
+callback : callable, optional
+    ``callback(intermediate_result=OptimizeResult)`` or ``callback(x)``, called after every
+    iteration. Raise `StopIteration` to stop."""
+_JAC = """\
+jac : callable, numba.cfunc, True, None or "2-point", "3-point", "cs"
+    ``jac(x, *args) -> array, shape (n,)``; in C ``void jac(int n, double *x, double *g)``. None:
+    finite differences, see `finite_diff_scheme`."""
+_JAC_AT_THE_END = """\
+jac : callable, numba.cfunc, True or None
+    Not used for the steps. If given, ``jac(x, *args) -> array, shape (n,)`` is called once, at the
+    end, and the run is a success if the gradient test holds there."""
+_HESS = """\
+hess : callable or None
+    ``hess(x, *args) -> array, shape (n, n)``, symmetric; a SciPy sparse matrix is accepted too.
+    None, or the name of a difference scheme: see `hessp`.
+hessp : callable or None
+    ``hessp(x, p, *args) -> array, shape (n,)``, the Hessian times p; called n times per iteration,
+    and only if there is no `hess`. Without either, the Hessian is made of differences of the
+    gradient."""
+_NO_HESS = """\
+hess, hessp
+    Not used; a `RuntimeWarning` if one is given."""
+_RETURNS = """\
+scipy.optimize.OptimizeResult
+    With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
+    point is the one where the gradient test holds, or else the best one seen. `success` is True if
+    the gradient test holds there, or if a stopping rule you set was met (`target`, `ftol`, `xtol`,
+    `epochs`, `patience`). Pass `state` as the option `resume` to continue the run."""
+_RAISES = """\
+TypeError, ValueError
+    If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
+    `callback` are passed on unchanged, with the best point and, once the run has begun, its `state`
+    in their attribute ``optimize_result``."""
+_EXAMPLE = """\
+>>> from scipy.optimize import minimize
+>>> from scipy_gd import {name}
+>>> res = minimize(lambda x: x @ x, [3.0, -4.0], jac=lambda x: 2 * x, method={name},
+...                options={options})
+>>> res.success, bool(abs(res.x).max() < 0.1)
+(True, True)"""
+
+
+def documentation(formula: Formula) -> str:
+    """The docstring, in the order of numpydoc."""
+    sections = {
+        "Parameters": f"{_call(formula)}\n{_listed(formula)}",
+        "Returns": _RETURNS,
+        "Raises": _RAISES,
+        "Notes": f"Update, with ``x <- x - learning_rate * d``::\n\n{_update(formula)}",
+        "References": formula.references,
+        "Examples": _EXAMPLE.format(name=formula.__name__, options=dict(formula.example)),
+    }
+    titled = [f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items() if text]
+    return "\n\n".join([*filter(None, [formula.summary, formula.notes]), *titled]) + "\n"
+
+
+def _call(formula: Formula) -> str:
+    """SciPy's arguments, as this method uses them."""
+    steep = "g" in formula.supplied and not formula.probes
+    curved = "hess" in formula.supplied
+    return _CALL.format(
+        jac=_JAC if steep else _JAC_AT_THE_END,
+        hess=_HESS if curved else _NO_HESS,
+        hessians=", `hess` and `hessp`" * curved,
+    ).replace("`fun`, `jac`.", "`fun` and `jac`.")
+
+
+def _listed(formula: Formula) -> str:
+    """Every option, with its default unless that is None."""
+    lines = []
+    for name, option in _options.of(formula).items():
+        default = "optional" if option.default is None else f"default {option.default!r}"
+        lines += [f"{name} : {default}", textwrap.indent(textwrap.fill(option.doc, 92), "    ")]
+    return "\n".join(lines)
+
+
+def _update(formula: Formula) -> str:
+    try:
+        text = formula.source
+    except ValueError:
+        text = "(source not available)"
+    return textwrap.indent(text, "    ")
