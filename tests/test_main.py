@@ -369,3 +369,9 @@ def test_as_a_module():
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "BFGS" in done.stdout
+
+
+def test_the_package_leaves_scipy_to_its_user():
+    """`main` sets the number of BLAS threads, which SciPy reads when it is loaded."""
+    program = "import scipy_gd, sys; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
