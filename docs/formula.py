@@ -4,7 +4,7 @@ import ast
 import re
 from html import escape
 
-from scipy_gd._core.kernel import body_of
+from scipy_gd._declared import declared
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "eps": "ε", "eta": "η", "theta": "θ", "mu": "μ",
@@ -21,7 +21,7 @@ SUM, PRODUCT, POWER, ATOM = range(4)
 
 def mathml(method):
     """The formula of a method, a line for each statement, and the step."""
-    body, results = body_of(method)
+    body, results = declared(method).body
     rows = [row for statement in body for row in lines(statement, 0)]
     for name, value in zip(("d", *method.states), results, strict=True):
         if not (isinstance(value, ast.Name) and value.id == name):

@@ -52,33 +52,33 @@ from .methods import (
 
 if TYPE_CHECKING:
     from . import plot, problems, schedules
-    from ._compare import Comparison, compare
     from ._run.ask_tell import AskTell, start
     from ._run.line_search import line_search
-    from ._smooth import smooth
-    from ._sweep import Sweep, sweep
-    from .check import GradientCheck, GradientError, check_grad
+    from .gradient_check import GradientCheck, GradientError, check_grad
     from .history import History
+    from .smoothing import smooth
+    from .study.comparison import Comparison, compare
+    from .study.sweep import Sweep, sweep
 
 __version__ = "0.1.0"
 
 # Loaded when they are first used: they import Numba or matplotlib, and most runs need neither.
 _LAZY = {
-    "check_grad": "check",
-    "GradientCheck": "check",
-    "GradientError": "check",
+    "check_grad": "gradient_check",
+    "GradientCheck": "gradient_check",
+    "GradientError": "gradient_check",
     "History": "history",
     "line_search": "_run.line_search",
     "start": "_run.ask_tell",
     "AskTell": "_run.ask_tell",
-    "compare": "_compare",
-    "Comparison": "_compare",
-    "sweep": "_sweep",
-    "Sweep": "_sweep",
+    "compare": "study.comparison",
+    "Comparison": "study.comparison",
+    "sweep": "study.sweep",
+    "Sweep": "study.sweep",
     "plot": "",
     "problems": "",
     "schedules": "",
-    "smooth": "_smooth",
+    "smooth": "smoothing",
 }
 
 __all__ = [

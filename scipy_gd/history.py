@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import count
+from .tables import aligned
 
 __all__ = ["History"]
 
@@ -51,10 +52,11 @@ class Thinned(list[Any]):
     def stride(self, count: int) -> int:
         return 1 << (count // self.full).bit_length()
 
-    def offer(self, item: Any) -> None:
+    def offer(self, item: Any) -> bool:
+        """Take the next item, and say whether it is kept."""
         count, self.offered = self.offered, self.offered + 1
         if count % self.stride(count):
-            return
+            return False
         self.counts.append(count)
         self.append(item)
         while len(self) > self.size:  # the strides are powers of two: the new ones fit the old
@@ -62,6 +64,7 @@ class Thinned(list[Any]):
             kept = [k for k, c in enumerate(self.counts) if c % self.stride(c) == 0]
             self[:] = [self[k] for k in kept]
             self.counts = [self.counts[k] for k in kept]
+        return True
 
 
 class _Point(NamedTuple):
@@ -172,16 +175,9 @@ class History:
         now = perf_counter()
         if nit == 0 or self._last is None:
             self._points, self._began, self._calls = Thinned(self.size, x.size), now, 0
-        self._last = _Point(
-            int(nit),
-            x,
-            float(told.get("fun", math.nan)),
-            told.get("gnorm", math.nan),
-            told.get("learning_rate", math.nan),
-            told.get("nfev", math.nan),
-            told.get("njev", math.nan),
-            now - self._began,
-        )
+        figures = {name: told.get(name, math.nan) for name in _Point._fields[3:-1]}
+        value = float(told.get("fun", math.nan))
+        self._last = _Point(int(nit), x, value, **figures, seconds=now - self._began)
         if self._calls % self.every == 0:
             self._points.offer(self._last)
         self._calls += 1
@@ -212,8 +208,7 @@ class History:
         table = [names] + [
             [f"{getattr(p, name):.6g}" if p else "..." for name in names] for p in shown
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join([title, *("  ".join(map(str.rjust, row, widths)) for row in table)])
+        return "\n".join([title, *aligned(table)])
 
     def to_dict(self) -> dict[str, Array]:
         """Return the arrays by name.

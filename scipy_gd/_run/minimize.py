@@ -88,7 +88,7 @@ def run(
     sampling = _sampling(method, args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, sampling is not None)
     if opts["check_grad"] and not isinstance(jac, str):
-        from ..check import check_grad
+        from ..gradient_check import check_grad
 
         given = None if box is None else np.transpose(box)
         # the run must not depend on the check
