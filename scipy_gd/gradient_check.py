@@ -22,6 +22,7 @@ Interval = tuple[Array, Array]
 
 EPS, TINY = (float(v) for v in (np.finfo(float).eps, np.finfo(float).tiny))
 RUNGS = 25  # steps from 1 + |x| down to 4**-24 of it, sixteen times the spacing of x
+ARRAYS = ("x", "analytic", "numeric", "uncertainty", "rel_error", "verdict", "scipy")
 SHOWN = 20  # rows of the table
 AMPLE = 1000  # the first step lets noise err by about rtol / AMPLE
 MINOR = 1e-3  # a slope below this part of the usual one need not be right to rtol of itself
@@ -111,22 +112,18 @@ class _Slope(NamedTuple):
     raw: float = np.inf  # the part of the error that is not noise
 
 
+@dataclass
 class _Line:
     """The derivative of ``line`` at x, where it is f; ``guess`` is what it should be."""
 
-    def __init__(
-        self,
-        line: Callable[[float], float],
-        x: float,
-        f: float,
-        guess: float,
-        scale: float,
-        noise: float,
-        rtol: float,
-    ) -> None:
-        self.line, self.x, self.f = cache(line), x, f
-        self.guess, self.scale, self.noise, self.rtol = guess, scale, noise, rtol
-        self.quantum: float | None = None  # least change of f, once f was seen not to change
+    line: Callable[[float], float]
+    x: float
+    f: float
+    guess: float
+    scale: float
+    noise: float
+    rtol: float
+    quantum: float | None = None  # least change of f, once f was seen not to change
 
     def tolerance(self, slope: _Slope) -> float:
         return self.rtol * max(abs(slope.value), self.scale, MINOR * slope.spread)
@@ -229,7 +226,7 @@ def _numeric(user: _User, x: Array, f: float, a: Array, scale: Array, rtol: floa
     lower, upper = user.limits
     columns = []
     for i in range(x.size):
-        along = _Line(partial(line, i), x[i], f, a[i], scale[i], noise, rtol)
+        along = _Line(cache(partial(line, i)), x[i], f, a[i], scale[i], noise, rtol)
         columns.append(along.search(x[i] - lower[i], upper[i] - x[i])[:3])
     return np.array(columns).T
 
@@ -258,11 +255,6 @@ class GradientCheck:
     scipy : ndarray, shape (points,)
         The figure of `scipy.optimize.check_grad`: the norm of the difference between ``jac`` and
         one-sided differences. NaN where it would have to leave the bounds.
-    ok : bool
-        No component is wrong, and at least one is ok: all unsure is not ok.
-    worst : tuple of int
-        (point, component) of the largest ``rel_error``, among the wrong ones if there are any,
-        else among the unsure, else among all.
     nfev, njev : int
         Calls of ``fun`` (SciPy's included), and of ``jac`` (with ``jac=True``: gradients used).
     rtol : float
@@ -270,11 +262,12 @@ class GradientCheck:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy_gd import check_grad
     >>> check = check_grad(lambda x: x @ x, lambda x: x, [1.0, -2.0], rng=0)
     >>> check.ok, check.pattern
     (False, 'analytic = 0.5 * numeric on every component: a missing or extra constant factor')
+    >>> [(row["component"], row["analytic"], row["verdict"]) for row in check.to_dicts()[:2]]
+    [(0, 1.0, 'wrong'), (1, -2.0, 'wrong')]
     """
 
     x: Array
@@ -284,8 +277,6 @@ class GradientCheck:
     rel_error: Array
     verdict: NDArray[np.str_]
     scipy: Array
-    ok: bool
-    worst: tuple[int, int]
     nfev: int
     njev: int
     rtol: float
@@ -314,8 +305,28 @@ class GradientCheck:
 
     @property
     def conclusion(self) -> str:
-        """str : ``'ok'``, ``'wrong'`` if a component is, else ``'unsure'``."""
-        return "ok" if self.ok else "wrong" if np.any(self.verdict == "wrong") else "unsure"
+        """str : ``'wrong'`` if a component is, else ``'ok'`` if one is, else ``'unsure'``."""
+        return next((v for v in ("wrong", "ok") if np.any(self.verdict == v)), "unsure")
+
+    @property
+    def ok(self) -> bool:
+        """bool : no component is wrong, and at least one is ok: all unsure is not ok."""
+        return self.conclusion == "ok"
+
+    @property
+    def _badness(self) -> Array:
+        """Orders wrong before unsure before ok, and each by its error."""
+        rank = 4.0 * (self.verdict == "wrong") + 2.0 * (self.verdict == "unsure")
+        return np.asarray(rank + np.arctan(self.rel_error))
+
+    @property
+    def worst(self) -> tuple[int, int]:
+        """tuple of int : (point, component) of the largest ``rel_error``.
+
+        Among the wrong ones if there are any, else among the unsure, else among all.
+        """
+        p, i = np.unravel_index(np.argmax(self._badness), self.x.shape)
+        return int(p), int(i)
 
     @property
     def pattern(self) -> str:
@@ -323,16 +334,9 @@ class GradientCheck:
 
         Recognised: the sign, a common factor, a term proportional to x, components permuted, one
         component only, several components alike, and errors that do not show at ``x0``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from scipy_gd import check_grad
-        >>> check_grad(lambda x: np.sum(x**4), lambda x: -4 * x**3, [1.0, 2.0], rng=0).pattern
-        'analytic = -numeric: the sign is wrong'
         """
         with np.errstate(all="ignore"):
-            return "; ".join(self._said()) if np.any(self.verdict == "wrong") else ""
+            return "; ".join(self._said()) if self.conclusion == "wrong" else ""
 
     def _said(self) -> list[str]:
         wrong = self.verdict == "wrong"
@@ -369,22 +373,8 @@ class GradientCheck:
             said.append("nothing is wrong at x0: a term that vanishes there?")
         return said
 
-    def _table(self) -> tuple[list[list[str]], int]:
-        """The table of the worst point as text, and how many components it leaves out."""
-        p = self.worst[0]
-        badness = _badness(self.verdict[p], self.rel_error[p])
-        chosen = np.sort(np.argsort(-badness, kind="stable")[:SHOWN])
-        head = ["index", "x", "analytic", "numeric", "rel. error", "verdict"]
-        formats = ("{:.6g}", "{:.8g}", "{:.8g}", "{:.1e}", "{}")
-        columns = self.x, self.analytic, self.numeric, self.rel_error, self.verdict
-        rows = [
-            [str(i), *(f.format(c[p, i]) for f, c in zip(formats, columns, strict=True))]
-            for i in chosen
-        ]
-        return [head, *rows], self.x.shape[1] - len(rows)
-
-    def _lines(self) -> tuple[str, list[str]]:
-        """The heading above the table and the lines below it."""
+    def _report(self) -> tuple[str, list[list[str]], list[str]]:
+        """The heading, the table of the worst point as text, and the lines below it."""
         points, n = self.x.shape
         p, i = self.worst
         times = {v: np.sum(self.verdict == v) for v in ("wrong", "unsure", "ok")}
@@ -393,7 +383,15 @@ class GradientCheck:
             f"gradient check: {self.conclusion} ({numbers}; points x components: {points} x {n})\n"
             f"point {p}{' (x0)' * (p == 0)}:"
         )
+        table = [["index", "x", "analytic", "numeric", "rel. error", "verdict"]]
+        formats = ("{:.6g}", "{:.8g}", "{:.8g}", "{:.1e}", "{}")
+        columns = self.x, self.analytic, self.numeric, self.rel_error, self.verdict
+        for k in np.sort(np.argsort(-self._badness[p], kind="stable")[:SHOWN]):
+            cells = (f.format(c[p, k]) for f, c in zip(formats, columns, strict=True))
+            table.append([str(k), *cells])
         below = []
+        if n > SHOWN:
+            below.append(f"({n - SHOWN} components with smaller errors not shown)")
         if points > 1:
             verdict, error = np.delete(self.verdict, p, 0), np.delete(self.rel_error, p, 0)
             below.append(
@@ -405,69 +403,36 @@ class GradientCheck:
             f"numeric {self.numeric[p, i]:.8g} +- {self.uncertainty[p, i]:.1e}; "
             f"scipy.optimize.check_grad there: {self.scipy[p]:.2e}"
         )
-        if self.pattern:
-            below.append(f"pattern: {self.pattern}")
-        return head, below
+        return head, table, below + [f"pattern: {self.pattern}"] * bool(self.pattern)
 
     def __str__(self) -> str:
-        table, hidden = self._table()
-        head, below = self._lines()
-        more = [f"({hidden} components with smaller errors not shown)"] if hidden else []
-        return "\n".join([head, *aligned(table), *more, *below])
+        head, table, below = self._report()
+        return "\n".join([head, *aligned(table), *below])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table, hidden = self._table()
-        head, below = self._lines()
-        more = [f"{hidden} components with smaller errors not shown"] if hidden else []
-        foot = "<br>".join(map(escape, [*more, *below]))
+        head, table, below = self._report()
+        foot = "<br>".join(map(escape, below))
         return f"<p>{escape(head)}</p>\n{as_html(table)}\n<p>{foot}</p>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One dict of plain Python values per point and component, for a data frame or a log.
 
-        Returns
-        -------
-        list of dict
-            Keys: point, component, x, analytic, numeric, uncertainty, rel_error, verdict.
-
-        Examples
-        --------
-        >>> from scipy_gd import check_grad
-        >>> check = check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0], points=1)
-        >>> [(row["component"], row["analytic"], row["verdict"]) for row in check.to_dicts()]
-        [(0, 2.0, 'ok'), (1, -4.0, 'ok')]
+        The keys are point, component, x, analytic, numeric, uncertainty, rel_error, verdict.
         """
-        names = ("x", "analytic", "numeric", "uncertainty", "rel_error", "verdict")
         return [
             {"point": p, "component": i}
-            | {name: getattr(self, name)[p, i].item() for name in names}
+            | {name: getattr(self, name)[p, i].item() for name in ARRAYS[:-1]}
             for p, i in np.ndindex(self.x.shape)
         ]
 
     def raise_if_wrong(self) -> GradientCheck:
-        """Return self, unless a component is wrong.
+        """Return the check itself, or raise `GradientError` if a component is wrong.
 
         Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure.
-
-        Returns
-        -------
-        GradientCheck
-            The check itself.
-
-        Raises
-        ------
-        GradientError
-            If a verdict is ``'wrong'``.
-
-        Examples
-        --------
-        >>> from scipy_gd import check_grad
-        >>> check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0]).raise_if_wrong().ok
-        True
         """
-        if np.any(self.verdict == "wrong"):
+        if self.conclusion == "wrong":
             raise GradientError(self)
         return self
 
@@ -493,11 +458,6 @@ class GradientError(ValueError):
     def __init__(self, check: GradientCheck) -> None:
         super().__init__(check)
         self.check = check
-
-
-def _badness(verdict: NDArray[np.str_], error: Array) -> Any:
-    """Orders wrong before unsure before ok, and each by its error."""
-    return 4.0 * (verdict == "wrong") + 2.0 * (verdict == "unsure") + np.arctan(error)
 
 
 def check_grad(
@@ -550,16 +510,6 @@ def check_grad(
     GradientCheck
         Verdicts, both gradients, errors; prints as a table.
 
-    Raises
-    ------
-    ValueError
-        If ``x0`` is not a finite non-empty vector, if the bounds are infeasible or exclude it, if
-        ``fun`` returns no real scalar or ``jac`` no real array of shape (n,), or if ``points``,
-        ``radius``, ``rtol`` or ``atol`` is out of range.
-    TypeError
-        If ``fun`` or ``jac`` is not callable, ``points`` not an int, ``x0`` not real, or
-        ``radius``, ``rtol`` or ``atol`` not a number.
-
     See Also
     --------
     scipy.optimize.check_grad : One number for one point; reported as ``GradientCheck.scipy``.
@@ -604,7 +554,6 @@ def check_grad(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.optimize import rosen, rosen_der
     >>> from scipy_gd import check_grad
     >>> check_grad(rosen, rosen_der, [-1.2, 1.0], rng=0).ok
@@ -643,19 +592,11 @@ def check_grad(
         raise ValueError(f"`x0` is outside the bounds at component(s) {bad[:10]}")
     user = _User(fun, jac, args if isinstance(args, tuple) else (args,), box)
     x, f, a = _sample(user, start, points, radius, np.random.default_rng(rng))
-    found = {"x": x, "analytic": a} | _judge(user, x, f, a, rtol, atol)
-    for array in found.values():
+    found = (x, a, *_judge(user, x, f, a, rtol, atol))
+    for array in found:
         array.flags.writeable = False
-    verdict = found["verdict"]
-    worst = np.unravel_index(np.argmax(_badness(verdict, found["rel_error"])), x.shape)
-    return GradientCheck(
-        **found,
-        ok=not np.any(verdict == "wrong") and bool(np.any(verdict == "ok")),
-        worst=(int(worst[0]), int(worst[1])),
-        nfev=user.nfev,
-        njev=user.njev,
-        rtol=rtol,
-    )
+    arrays: dict[str, Any] = dict(zip(ARRAYS, found, strict=True))
+    return GradientCheck(**arrays, nfev=user.nfev, njev=user.njev, rtol=rtol)
 
 
 def _sample(
@@ -682,8 +623,8 @@ def _sample(
 @np.errstate(all="ignore")
 def _judge(
     user: _User, x: Array, f: Array, a: Array, rtol: float, atol: float
-) -> dict[str, NDArray[Any]]:
-    """The arrays of a `GradientCheck`, from the values and the gradients at the points."""
+) -> tuple[NDArray[Any], ...]:
+    """The other arrays of a `GradientCheck`, from the values and the gradients at the points."""
     found, figure = np.full((3, *x.shape), np.nan), np.full(len(x), np.nan)
     height, steep = (np.where(np.isfinite(v), np.abs(v), 0.0) for v in (f, a))
     height = np.maximum(height, np.median(height))[:, None]
@@ -701,10 +642,4 @@ def _judge(
     certain = np.isfinite(numeric) & (uncertainty <= rtol * size)
     wrong = np.where(np.isfinite(a), error > rtol * size + 3 * uncertainty, certain)
     verdict = np.where(wrong, "wrong", np.where(certain & (relative <= rtol), "ok", "unsure"))
-    return {
-        "numeric": numeric,
-        "uncertainty": uncertainty,
-        "rel_error": relative,
-        "verdict": verdict,
-        "scipy": figure,
-    }
+    return numeric, uncertainty, relative, verdict, figure

@@ -128,11 +128,6 @@ class History:
     thinned : bool
         Whether points were left out because there were more than `size`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `every` or `size` is not a whole number, or too small.
-
     Notes
     -----
     Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
@@ -155,6 +150,8 @@ class History:
     >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method="BFGS", callback=history)
     >>> history.nit[[0, -1]], result.nit
     (array([ 0, 32]), 32)
+    >>> [*history.to_pandas()]
+    ['nit', 'fun', 'gnorm', 'learning_rate', 'nfev', 'njev', 'seconds', 'x[0]', 'x[1]']
     """
 
     nit, x, fun, gnorm = _Column(), _Column(), _Column(), _Column()
@@ -211,76 +208,26 @@ class History:
         return "\n".join([title, *aligned(table)])
 
     def to_dict(self) -> dict[str, Array]:
-        """Return the arrays by name.
-
-        Returns
-        -------
-        dict
-            nit, x, fun, gnorm, learning_rate, nfev, njev, seconds.
-
-        Examples
-        --------
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> history.to_dict()["x"]
-        array([[1., 2.]])
-        """
+        """Return the arrays by name: nit, x, fun, gnorm, learning_rate, nfev, njev, seconds."""
         return {name: getattr(self, name) for name in _Point._fields}
 
     def _columns(self) -> dict[str, Array]:
         """One column for each parameter."""
         columns = self.to_dict()
-        x = {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
-        return columns | x
+        return columns | {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the points as comma-separated values, with all digits and one line of names.
+        """Write the points to a file of comma-separated values.
 
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     history.to_csv(Path(folder, "run.csv"))
-        ...     print(Path(folder, "run.csv").read_text())  # doctest: +ELLIPSIS
-        nit,fun,gnorm,learning_rate,nfev,njev,seconds,x[0],x[1]
-        1,nan,nan,nan,nan,nan,0,1,2
-        <BLANKLINE>
+        The first line has the names: nit, fun, gnorm, learning_rate, nfev, njev, seconds, x[0],
+        x[1], ... The numbers have all their digits.
         """
         columns = self._columns()
         rows = np.column_stack(list(columns.values()))
         np.savetxt(path, rows, "%.17g", ",", header=",".join(columns), comments="")
 
     def to_pandas(self) -> Any:
-        """Return a data frame, one row for each point.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-
-        Examples
-        --------
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> history.to_pandas()[["nit", "x[1]"]]
-           nit  x[1]
-        0    1   2.0
-        """
+        """Return a `pandas.DataFrame`, one row for each point; the columns are those of a file."""
         try:
             import pandas
         except ImportError as error:

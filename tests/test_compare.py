@@ -346,10 +346,18 @@ def test_wrong_gradient_is_reported_before_any_run():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"methods": ["adamm"]}, ValueError, "`methods` must be among ours .gd, .*BFGS.*, got 'adamm'"),
+        (
+            {"methods": ["adamm"]},
+            ValueError,
+            "`methods` must be among ours .gd, .*BFGS.*, got 'adamm'",
+        ),
         ({"methods": [3]}, TypeError, "a method must be a callable or a name, got 3"),
         ({"methods": []}, ValueError, "`methods` must be at least one, got none"),
-        ({"methods": [gd, "gd"]}, ValueError, "`methods` must differ in their labels, got 'gd' twice"),
+        (
+            {"methods": [gd, "gd"]},
+            ValueError,
+            "`methods` must differ in their labels, got 'gd' twice",
+        ),
         ({"methods": [("a", gd, {}, 1)]}, TypeError, "in `methods` must be .label, method. or"),
         ({"x0": None}, TypeError, "`x0` must be given with a function"),
         ({"methods": 3}, TypeError, "`methods` must be a method or several, got 3"),

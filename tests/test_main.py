@@ -327,7 +327,10 @@ def test_show_has_formula_options_and_source(method, capsys):
         (["compare", "--output", "/dev/null/a.png"], "--output: .*/dev/null"),
         (["sweep"], "required: PROBLEM"),
         (["sweep", "rosenbrock", "-n", "2", "3"], "-n: one size at a time"),
-        (["sweep", "rosenbrock", "--learning-rate", "-1"], "--learning-rate: `RATE` must be above 0"),
+        (
+            ["sweep", "rosenbrock", "--learning-rate", "-1"],
+            "--learning-rate: `RATE` must be above 0",
+        ),
         (["sweep", "rosenbrock", "--set", "beta3", "1"], "beta3 is not an option of adam"),
         (["sweep", "rosenbrock", "--set", "beta1"], "`beta1` must have at least one value"),
         (["sweep", "rosenbrock", "--set", "workers", "2"], "workers is not an option of adam"),

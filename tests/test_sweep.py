@@ -252,7 +252,9 @@ def test_threads():
 
 
 def test_what_cannot_travel_is_named():
-    with pytest.raises(TypeError, match="`workers` the objective and the options must be picklable"):
+    with pytest.raises(
+        TypeError, match="`workers` the objective and the options must be picklable"
+    ):
         sweep(lambda x: x @ x, [1.0], learning_rate=[0.1], workers=2)
 
 
