@@ -1,9 +1,9 @@
 """Writes what the site shows of the registry: a page and a picture of each method, and tables."""
 
-import inspect
-import re
+import math
 import shutil
 from pathlib import Path
+from textwrap import indent
 
 import matplotlib
 
@@ -14,8 +14,7 @@ from formula import mathml
 from scipy.optimize import minimize
 
 from scipy_gd import METHODS, compare, plot
-from scipy_gd._cli.show import entries, sections
-from scipy_gd._core.endings import ENDINGS
+from scipy_gd.endings import ENDINGS
 from scipy_gd.problems import beale, himmelblau, logistic_regression, quadratic, rosenbrock
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +28,7 @@ PROBLEMS = (
     logistic_regression(),
 )
 BUDGET = 10_000
+HIDDEN = (2**62, math.inf, -math.inf, -1.0)  # defaults that stand for "no limit" and "off"
 
 
 def everything(folder):
@@ -54,56 +54,46 @@ def table(head, rows, style=""):
     return "\n".join(lines) + "\n"
 
 
-def definitions(texts):
-    """A list of options: their names and defaults, and what they mean."""
-    return "\n".join(f"{head}\n    {text}\n" for head, text in texts.items())
+def definitions(options):
+    """A list of options: their names, their defaults if they say something, and what they mean."""
+    lines = []
+    for name, option in options.items():
+        says = option.default is not None and option.default not in HIDDEN
+        head = f"``{name}``" + f", default ``{option.default!r}``" * says
+        lines.append(f"{head}\n    {option.doc}\n")
+    return "\n".join(lines)
 
 
-def summary(method):
-    return sections(method.__doc__)[""].split("\n", 1)[0]
-
-
-def options(method):
-    """The options of a method that are its own, with their defaults."""
-    texts = entries(sections(method.__doc__)["Parameters"])
-    own = {"learning_rate": method.learning_rate} | dict(method.hyper)
-    return {f"``{name}``, default ``{own[name]!r}``": texts[name] for name in own}
+def own(method):
+    """The options that are a method's own."""
+    options = method.options
+    return {name: o for name, o in options.items() if o.own or name == "learning_rate"}
 
 
 def common():
     """The options of every method."""
-    method = METHODS["gd"]
-    texts = entries(sections(method.__doc__)["Parameters"])
-    found = {}
-    for name, parameter in inspect.signature(method).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name != "learning_rate":
-            default = re.search(rf"^{name} : default (.*)$", method.__doc__, re.MULTILINE)
-            shown = f"``{name}``" + (f", default ``{default[1]}``" if default else "")
-            found[shown] = texts[name]
-    return found
+    options = METHODS["gd"].options
+    return {name: o for name, o in options.items() if name not in own(METHODS["gd"])}
 
 
 def page(method, counts):
     """The page of a method."""
-    name, doc = method.__name__, sections(method.__doc__)
-    formula = doc["Notes"].split("::\n", 1)[1].strip("\n")
+    name, says = method.__name__, method
     works, fails = ADVICE.get(name, ("", ""))
-    signature = ", ".join(
-        f"{key}={value!r}"
-        for key, value in ({"learning_rate": method.learning_rate} | method.hyper).items()
-    )
+    signature = ", ".join(f"{key}={option.default!r}" for key, option in own(method).items())
     parts = [
         f"{name}\n{'=' * len(name)}",
         f".. py:currentmodule:: scipy_gd\n\n"
         f".. py:function:: {name}(fun, x0, args=(), jac=None, ..., {signature}, **options)\n\n"
         f"   For ``scipy.optimize.minimize(fun, x0, jac=jac, method={name}, options={{...}})``.",
-        doc[""],
+        says.summary,
+        says.notes,
         "Update\n------",
         symbols(method),
         f".. raw:: html\n\n   {mathml(method)}",
         "As it is in the source, which is what runs; the direction is returned first, then the "
         "states:",
-        f".. code-block:: python\n\n{formula}",
+        f".. code-block:: python\n\n{indent(says.source, '   ')}",
         *(["When it works\n-------------", works] if works else []),
         *(["When it fails\n-------------", fails] if fails else []),
         "What it does\n------------",
@@ -111,10 +101,10 @@ def page(method, counts):
         f".. image:: {name}.png\n   :alt: Paths and convergence of {name} on two functions",
         results(method, counts),
         "Options\n-------",
-        definitions(options(method)),
+        definitions(own(method)),
         "And :ref:`those of every method <options>`.",
         "Source\n------",
-        doc["References"],
+        says.references,
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -221,7 +211,7 @@ def benchmarks():
 
 def index():
     """The list of all methods."""
-    rows = [(f":doc:`{name} <{name}>`", summary(m)) for name, m in METHODS.items()]
+    rows = [(f":doc:`{name} <{name}>`", m.summary) for name, m in METHODS.items()]
     toc = "\n".join(f"   {name}" for name in METHODS)
     parts = [
         "Methods\n=======",

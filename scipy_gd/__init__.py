@@ -23,21 +23,21 @@ __version__ = "0.1.0"
 
 # Loaded when they are first used: they import Numba or matplotlib, and most runs need neither.
 _LAZY = {
-    "check_grad": "check",
-    "GradientCheck": "check",
-    "GradientError": "check",
+    "check_grad": "gradient_check",
+    "GradientCheck": "gradient_check",
+    "GradientError": "gradient_check",
     "History": "history",
     "line_search": "_run.line_search",
     "start": "_run.ask_tell",
     "AskTell": "_run.ask_tell",
-    "compare": "_compare",
-    "Comparison": "_compare",
-    "sweep": "_sweep",
-    "Sweep": "_sweep",
+    "compare": "study.comparison",
+    "Comparison": "study.comparison",
+    "sweep": "study.sweep",
+    "Sweep": "study.sweep",
     "plot": "",
     "problems": "",
     "schedules": "",
-    "smooth": "_smooth",
+    "smooth": "smoothing",
 }
 _NAMES = sorted(["METHODS", "Method", "Option", "elementwise", "vector", *METHODS, *_LAZY])
 
@@ -45,19 +45,19 @@ if TYPE_CHECKING:  # what is exported, for type checkers
     from . import plot as plot
     from . import problems as problems
     from . import schedules as schedules
-    from ._compare import Comparison as Comparison
-    from ._compare import compare as compare
     from ._run.ask_tell import AskTell as AskTell
     from ._run.ask_tell import start as start
     from ._run.line_search import line_search as line_search
-    from ._smooth import smooth as smooth
-    from ._sweep import Sweep as Sweep
-    from ._sweep import sweep as sweep
-    from .check import GradientCheck as GradientCheck
-    from .check import GradientError as GradientError
-    from .check import check_grad as check_grad
+    from .gradient_check import GradientCheck as GradientCheck
+    from .gradient_check import GradientError as GradientError
+    from .gradient_check import check_grad as check_grad
     from .history import History as History
     from .methods import *
+    from .smoothing import smooth as smooth
+    from .study.comparison import Comparison as Comparison
+    from .study.comparison import compare as compare
+    from .study.sweep import Sweep as Sweep
+    from .study.sweep import sweep as sweep
 else:  # and at run time
     globals().update(METHODS)
     __all__ = _NAMES

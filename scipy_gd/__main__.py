@@ -34,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read when SciPy is loaded. On small problems BLAS threads wait more than they work, and at
     # times half a second at once: that would be L-BFGS-B's time, not the method's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from ._cli import run
+    from ._cli import execute
 
-    return run(argv)
+    return execute(argv)
 
 
 if __name__ == "__main__":

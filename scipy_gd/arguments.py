@@ -11,11 +11,13 @@ import inspect
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, OptimizeResult
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 Vector = NDArray[np.float64]
 Check = Callable[[str, Any, int], Any]
@@ -73,6 +75,8 @@ def limits(bounds: Any, n: int) -> tuple[Vector, Vector] | None:
     """
     if bounds is None:
         return None
+    from scipy.optimize import Bounds  # at first use: `import scipy_gd` loads no SciPy
+
     mismatch = "The number of bounds is not compatible with the length of `x0`."
     try:
         if isinstance(bounds, Bounds):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import count
+from .tables import aligned
 
 __all__ = ["History"]
 
@@ -51,10 +52,11 @@ class Thinned(list[Any]):
     def stride(self, count: int) -> int:
         return 1 << (count // self.full).bit_length()
 
-    def offer(self, item: Any) -> None:
+    def offer(self, item: Any) -> bool:
+        """Take the next item, and say whether it is kept."""
         count, self.offered = self.offered, self.offered + 1
         if count % self.stride(count):
-            return
+            return False
         self.counts.append(count)
         self.append(item)
         while len(self) > self.size:  # the strides are powers of two: the new ones fit the old
@@ -62,6 +64,7 @@ class Thinned(list[Any]):
             kept = [k for k, c in enumerate(self.counts) if c % self.stride(c) == 0]
             self[:] = [self[k] for k in kept]
             self.counts = [self.counts[k] for k in kept]
+        return True
 
 
 class _Point(NamedTuple):
@@ -125,11 +128,6 @@ class History:
     thinned : bool
         Whether points were left out because there were more than `size`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `every` or `size` is not a whole number, or too small.
-
     Notes
     -----
     Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
@@ -152,6 +150,8 @@ class History:
     >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method="BFGS", callback=history)
     >>> history.nit[[0, -1]], result.nit
     (array([ 0, 32]), 32)
+    >>> [*history.to_pandas()]
+    ['nit', 'fun', 'gnorm', 'learning_rate', 'nfev', 'njev', 'seconds', 'x[0]', 'x[1]']
     """
 
     nit, x, fun, gnorm = _Column(), _Column(), _Column(), _Column()
@@ -176,16 +176,9 @@ class History:
         now = perf_counter()
         if nit == 0 or self._last is None:
             self._points, self._began, self._calls = Thinned(self.size, x.size), now, 0
-        self._last = _Point(
-            int(nit),
-            x,
-            float(told.get("fun", math.nan)),
-            told.get("gnorm", math.nan),
-            told.get("learning_rate", math.nan),
-            told.get("nfev", math.nan),
-            told.get("njev", math.nan),
-            now - self._began,
-        )
+        figures = {name: told.get(name, math.nan) for name in _Point._fields[3:-1]}
+        value = float(told.get("fun", math.nan))
+        self._last = _Point(int(nit), x, value, **figures, seconds=now - self._began)
         if self._calls % self.every == 0:
             self._points.offer(self._last)
         self._calls += 1
@@ -216,80 +209,29 @@ class History:
         table = [names] + [
             [f"{getattr(p, name):.6g}" if p else "..." for name in names] for p in shown
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join([title, *("  ".join(map(str.rjust, row, widths)) for row in table)])
+        return "\n".join([title, *aligned(table)])
 
     def to_dict(self) -> dict[str, Array]:
-        """Return the arrays by name.
-
-        Returns
-        -------
-        dict
-            nit, x, fun, gnorm, learning_rate, nfev, njev, seconds.
-
-        Examples
-        --------
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> history.to_dict()["x"]
-        array([[1., 2.]])
-        """
+        """Return the arrays by name: nit, x, fun, gnorm, learning_rate, nfev, njev, seconds."""
         return {name: getattr(self, name) for name in _Point._fields}
 
     def _columns(self) -> dict[str, Array]:
         """One column for each parameter."""
         columns = self.to_dict()
-        x = {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
-        return columns | x
+        return columns | {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the points as comma-separated values, with all digits and one line of names.
+        """Write the points to a file of comma-separated values.
 
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     history.to_csv(Path(folder, "run.csv"))
-        ...     print(Path(folder, "run.csv").read_text())  # doctest: +ELLIPSIS
-        nit,fun,gnorm,learning_rate,nfev,njev,seconds,x[0],x[1]
-        1,nan,nan,nan,nan,nan,0,1,2
-        <BLANKLINE>
+        The first line has the names: nit, fun, gnorm, learning_rate, nfev, njev, seconds, x[0],
+        x[1], ... The numbers have all their digits.
         """
         columns = self._columns()
         rows = np.column_stack(list(columns.values()))
         np.savetxt(path, rows, "%.17g", ",", header=",".join(columns), comments="")
 
     def to_pandas(self) -> Any:
-        """Return a data frame, one row for each point.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-
-        Examples
-        --------
-        >>> from scipy_gd import History
-        >>> history = History()
-        >>> history([1.0, 2.0])
-        >>> history.to_pandas()[["nit", "x[1]"]]
-           nit  x[1]
-        0    1   2.0
-        """
+        """Return a `pandas.DataFrame`, one row for each point; the columns are those of a file."""
         try:
             import pandas
         except ImportError as error:

@@ -14,10 +14,10 @@ import pytest
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize
 
 from scipy_gd import METHODS, adam, compare, gd, momentum, plot
-from scipy_gd._task import DEFAULT, SCIPY
-from scipy_gd.check import GradientError
+from scipy_gd.gradient_check import GradientError
 from scipy_gd.plot._style import FAMILIAR
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
+from scipy_gd.solvers import SCIPY, USUAL
 
 mpl.use("agg")
 GRADIENTS = ["BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP", "Newton-CG", "trust-constr"]
@@ -67,7 +67,7 @@ def raiser(fun, x0, args=(), **_):
 # --- counts and figures
 
 
-@pytest.mark.parametrize("solver", [*DEFAULT, "TNC", "trust-exact", gd, momentum])
+@pytest.mark.parametrize("solver", [*USUAL, "TNC", "trust-exact", gd, momentum])
 def test_counts_are_those_of_a_run_without_the_recorder(solver):
     counted, p = Counted(), rosenbrock()
     hess = counted.hess if solver in ("Newton-CG", "trust-exact") else None
@@ -277,7 +277,7 @@ def test_methods_of_every_kind():
 
 def test_all_of_ours_and_five_of_scipys_by_default():
     rows = compare(rosenbrock(), maxfev=20)
-    assert [row.method for row in rows] == [*METHODS, *DEFAULT]
+    assert [row.method for row in rows] == [*METHODS, *USUAL]
 
 
 def test_options_from_special_to_general():
@@ -346,14 +346,22 @@ def test_wrong_gradient_is_reported_before_any_run():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"methods": ["adamm"]}, ValueError, "methods: no method 'adamm'; ours are gd, .*BFGS"),
-        ({"methods": [3]}, TypeError, "methods: a callable or a name expected, got 3"),
-        ({"methods": []}, ValueError, "methods: none given"),
-        ({"methods": [gd, "gd"]}, ValueError, "methods: two are called 'gd'"),
-        ({"methods": [("a", gd, {}, 1)]}, TypeError, "methods: .label, method. or"),
-        ({"x0": None}, TypeError, "x0: a plain function needs a start"),
-        ({"methods": 3}, TypeError, "methods: a method or several expected, got 3"),
-        ({"methods": [("a", gd, [1])]}, TypeError, "methods: the options must be a dict"),
+        (
+            {"methods": ["adamm"]},
+            ValueError,
+            "`methods` must be among ours .gd, .*BFGS.*, got 'adamm'",
+        ),
+        ({"methods": [3]}, TypeError, "a method must be a callable or a name, got 3"),
+        ({"methods": []}, ValueError, "`methods` must be at least one, got none"),
+        (
+            {"methods": [gd, "gd"]},
+            ValueError,
+            "`methods` must differ in their labels, got 'gd' twice",
+        ),
+        ({"methods": [("a", gd, {}, 1)]}, TypeError, "in `methods` must be .label, method. or"),
+        ({"x0": None}, TypeError, "`x0` must be given with a function"),
+        ({"methods": 3}, TypeError, "`methods` must be a method or several, got 3"),
+        ({"methods": [("a", gd, [1])]}, TypeError, "in `methods` must be .*dict of options"),
         ({"x0": [[1.0]]}, ValueError, "`x0` must have one dimension"),
         ({"x0": [1.0, math.nan]}, ValueError, "`x0` must be finite"),
         ({"maxfev": 0}, ValueError, "`maxfev` must be a whole number, at least 1"),
@@ -445,7 +453,7 @@ def test_rows_by_index_label_and_slice_and_in_order():
     assert rows.sort("distance").rows == rows.rows  # all nan
     with pytest.raises(KeyError, match="no row 'adam'; there are BFGS, boaster"):
         rows["adam"]
-    with pytest.raises(ValueError, match="key: no column 'speed'; there are method"):
+    with pytest.raises(ValueError, match="`key` must be one of method, .*, got 'speed'"):
         rows.sort("speed")
 
 
@@ -502,7 +510,7 @@ def test_picture_of_more_variables_on_given_axes():
     figure = rows.plot(axes=ax)
     assert figure is ax.figure
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["gd", "CG"]
-    with pytest.raises(ValueError, match="axes: 1 needed, got 2"):
+    with pytest.raises(ValueError, match="`axes` must be 1, got 2"):
         rows.plot(axes=plt.subplots(1, 2)[1])
     with pytest.raises(ValueError, match="at least one"):
         plot.comparison([])

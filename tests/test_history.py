@@ -9,9 +9,9 @@ import pytest
 from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der, rosen_hess
 
 from scipy_gd import History, adam, gd, lbfgs, schedules
-from scipy_gd._task import SCIPY
 from scipy_gd.history import Thinned
 from scipy_gd.problems import rosenbrock
+from scipy_gd.solvers import SCIPY
 
 START = np.array([-1.2, 1.0])
 SECOND_ORDER = ["Newton-CG", "trust-constr", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"]

@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import Bounds, OptimizeResult, minimize, rosen, rosen_der
 
 from scipy_gd import adam, gd, lbfgs, momentum, newton, random_search, schedules, sweep
-from scipy_gd.check import GradientError
+from scipy_gd.gradient_check import GradientError
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 
 mpl.use("agg")
@@ -252,7 +252,9 @@ def test_threads():
 
 
 def test_what_cannot_travel_is_named():
-    with pytest.raises(TypeError, match="workers: the objective and the options must be picklable"):
+    with pytest.raises(
+        TypeError, match="`workers` the objective and the options must be picklable"
+    ):
         sweep(lambda x: x @ x, [1.0], learning_rate=[0.1], workers=2)
 
 
@@ -352,23 +354,23 @@ def test_a_wrong_gradient_is_reported_before_any_run():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"lerning_rate": [0.1]}, TypeError, "lerning_rate: no method of gd takes it"),
-        ({"beta1": 0.9}, TypeError, "beta1: no method of gd takes it"),
-        ({"learning_rate": []}, ValueError, "learning_rate: an axis of the grid without a value"),
-        ({"rng": 1}, TypeError, "rng: .*`seeds`"),
-        ({"seeds": []}, ValueError, "seeds: whole numbers"),
-        ({"seeds": 0}, ValueError, "seeds: whole numbers"),
-        ({"seeds": [0.5]}, ValueError, "seeds: whole numbers"),
-        ({"seeds": [-1]}, ValueError, "seeds: whole numbers"),
-        ({"seeds": None}, TypeError, "seeds: a number of seeds"),
-        ({"seeds": 2.0}, TypeError, "seeds: a number of seeds"),
-        ({"seeds": True}, TypeError, "seeds: a number of seeds"),
-        ({"callback": print}, TypeError, "callback: no method of gd takes it"),
+        ({"lerning_rate": [0.1]}, TypeError, "`lerning_rate` is not an option of gd"),
+        ({"beta1": 0.9}, TypeError, "`beta1` is not an option of gd"),
+        ({"learning_rate": []}, ValueError, "`learning_rate` must have at least one value"),
+        ({"rng": 1}, TypeError, "`rng` .*`seeds`"),
+        ({"seeds": []}, ValueError, "`seeds` must be .* whole numbers"),
+        ({"seeds": 0}, ValueError, "`seeds` must be .* whole numbers"),
+        ({"seeds": [0.5]}, ValueError, "`seeds` must be .* whole numbers"),
+        ({"seeds": [-1]}, ValueError, "`seeds` must be .* whole numbers"),
+        ({"seeds": None}, TypeError, "`seeds` must be a number of seeds"),
+        ({"seeds": 2.0}, TypeError, "`seeds` must be a number of seeds"),
+        ({"seeds": True}, TypeError, "`seeds` must be a number of seeds"),
+        ({"callback": print}, TypeError, "`callback` is not an option of gd"),
         ({"workers": 0}, ValueError, "`workers` must be a positive int"),
         ({"workers": "two"}, TypeError, "`workers` must be an int or a map-like"),
-        ({"method": "gradient"}, ValueError, "no method 'gradient'"),
-        ({"method": [gd, gd]}, ValueError, "two are called 'gd'"),
-        ({"x0": None}, TypeError, "x0: a plain function needs a start"),
+        ({"method": "gradient"}, ValueError, "got 'gradient'"),
+        ({"method": [gd, gd]}, ValueError, "got 'gd' twice"),
+        ({"x0": None}, TypeError, "`x0` must be given with a function"),
         ({"x0": [[1.0]]}, ValueError, "`x0` must have one dimension"),
     ],
 )
@@ -383,7 +385,7 @@ def test_bad_arguments_are_named(changes, error, message):
 
 @pytest.mark.parametrize(("answer", "error"), [([], ValueError), (None, TypeError)])
 def test_a_map_that_loses_results_is_named(answer, error):
-    with pytest.raises(error, match="workers: a map must return"):
+    with pytest.raises(error, match="a map in `workers` must return"):
         sweep(rosen, START, gd, learning_rate=[1e-4, 1e-3], workers=lambda f, items: answer)
 
 

@@ -1,4 +1,4 @@
-"""The command line, a module for each command; each has `add(commands)` and what it runs."""
+"""The command line, a module for each command: `add` declares it, and `execute` does it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EPILOG = """\
 A PROBLEM is one of scipy_gd.problems, such as rosenbrock, or module:function, importable from here:
 a function of an array that returns a number.
 
-exit codes: 0 all is well; 1 a gradient is wrong, or no run has converged; 2 bad arguments;
+exit codes: 0 success; 1 a gradient is wrong, or no run has converged; 2 bad arguments;
 130 interrupted
 """
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Parse the arguments and run a command; returns the exit code."""
+def execute(argv: Sequence[str] | None = None) -> int:
+    """Parse the arguments and execute a command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="scipy-gd" if Path(sys.argv[0]).stem == "scipy-gd" else "python -m scipy_gd",
         description=DESCRIPTION,
@@ -33,7 +33,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (compare, sweep, check_grad, methods, show):
-        command.add(commands)
+        own = command.add(commands)
+        own.add_argument("--json", action="store_true", help="print JSON instead of text")
+        own.set_defaults(execute=command.execute, parser=own)
     given = sys.argv[1:] if argv is None else argv
     options = parser.parse_args([*map(_no_option, given)])
     options.stdout = sys.stdout
@@ -41,7 +43,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     apart = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     try:
         with apart:
-            return int(options.run(options))
+            return int(options.execute(options))
     except BrokenPipeError:  # `| head` has seen enough; nothing must be flushed to it any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), options.stdout.fileno())
         return 0

@@ -6,15 +6,15 @@ import argparse
 from typing import Any
 
 from .. import compare
-from .._task import SCIPY
 from ..methods import METHODS
+from ..solvers import SCIPY
 from . import check_grad, output, problem
 
 SIZES = (2, 10, 100)
 
 
-def add(commands: Any) -> None:
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="run the methods and SciPy's solvers on a problem: a table and a picture",
         description="Run the methods and SciPy's solvers on a problem through one recorder, print "
@@ -32,11 +32,11 @@ def add(commands: Any) -> None:
     problem.add_number(parser, "--maxfev", int, 10_000, "evaluations for each solver")
     problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each solver")
     problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
-    output.add(parser, picture="comparison.png")
-    parser.set_defaults(run=_run)
+    output.add_picture(parser, "comparison.png")
+    return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> int:
     every = problem.given(options, SIZES)
     picture = output.canvas(options)
     passed = [check_grad.passes(options, one) for one in every]
@@ -46,9 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     for one in every:
         result = compare(
             one.fun,
-            one.x0,
-            jac=one.jac,
-            bounds=one.bounds,
+            **one.arguments,
             methods=options.methods and list(dict.fromkeys(options.methods)),
             maxfev=options.maxfev,
             maxtime=options.maxtime,

@@ -5,37 +5,31 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .._method import Method
+from .. import Method
 from ..methods import METHODS
 from . import output
 
 
-def add(commands: Any) -> None:
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
         "methods",
         help="list the methods, a line on each, with their defaults",
         description="List the methods. The number in brackets is the published learning rate.",
     )
-    output.add(parser)
-    parser.set_defaults(run=_run)
-
-
-def summary(method: Method) -> str:
-    """The first line of the documentation."""
-    return (method.__doc__ or "").split("\n", 1)[0]
+    return parser
 
 
 def data(method: Method) -> dict[str, Any]:
     return {
         "method": method.__name__,
-        "summary": summary(method),
+        "summary": method.summary,
         "learning_rate": method.learning_rate,
         "published_learning_rate": method.constant,
         "options": dict(method.hyper),
     }
 
 
-def _run(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> int:
     if options.json:
         output.give_json(options, [data(method) for method in METHODS.values()])
         return 0
@@ -44,5 +38,6 @@ def _run(options: argparse.Namespace) -> int:
         published = f" ({method.constant:g})" if method.constant else ""
         values = [f"learning_rate={method.learning_rate}{published}"]
         values += [f"{hyper}={value:g}" for hyper, value in method.hyper.items()]
-        output.say(f"{name:<{width}}{summary(method)}\n{'':<{width}}{', '.join(values)}")
+        summary = method.summary
+        output.say(f"{name:<{width}}{summary}\n{'':<{width}}{', '.join(values)}")
     return 0

@@ -9,19 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._table import plain
+from ..tables import json_ready
 
 
-def add(parser: argparse.ArgumentParser, picture: str | None = None) -> None:
-    """Declare --json, and where there is a picture, --output and --no-plot."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    if picture is None:
-        return
-    parser.set_defaults(picture=picture)
+def add_picture(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare --output and --no-plot."""
+    parser.set_defaults(picture=name)
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path(picture),
+        default=Path(name),
         metavar="PATH",
         help="the picture or its folder; default: %(default)s",
     )
@@ -29,18 +26,18 @@ def add(parser: argparse.ArgumentParser, picture: str | None = None) -> None:
 
 
 def say(text: Any) -> None:
-    """Print for people; where stdout is for JSON, `run` has turned it to stderr."""
+    """Print for people; where stdout is for JSON, it goes to stderr."""
     print(text, flush=True)
 
 
 def give_json(options: argparse.Namespace, data: Any) -> None:
-    """Print the result as JSON, which knows neither nan nor infinity: they become null."""
-    text = json.dumps(plain(data), indent=2, allow_nan=False)
+    """Print the result as JSON."""
+    text = json.dumps(json_ready(data), indent=2, allow_nan=False)
     print(text, file=options.stdout, flush=True)
 
 
 def canvas(options: argparse.Namespace) -> Path | None:
-    """Return the file to draw into; None, with a word on it, where nothing can be drawn."""
+    """Return the file to draw into; None, and say why, where nothing can be drawn."""
     if options.no_plot:
         return None
     try:

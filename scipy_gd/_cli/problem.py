@@ -12,30 +12,25 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import Bounds
 
-from .._task import Task
 from ..arguments import limits
 from ..methods import gd
 from ..problems import PROBLEMS, Problem
+from ..solvers import Solver
+from ..task import Task
 
 
 class Given(NamedTuple):
-    """A problem in one size, as `compare` and `sweep` take it."""
+    """A problem in one size, as `compare` and `sweep` take it, and what they make of it."""
 
     fun: Problem | Callable[..., Any]
-    x0: Any
-    jac: Any
-    bounds: Any
-
-    @property
-    def task(self) -> Task:
-        return Task.of(self.fun, self.x0, self.jac, None, None, (), self.bounds)
+    arguments: dict[str, Any]
+    task: Task
 
 
 def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """Declare the arguments that say what is solved."""
-    parser.set_defaults(parser=parser)
     add = parser.add_argument
     add(
         "problem",
@@ -155,9 +150,9 @@ def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]
             parser.error("argument --start: a function of your own needs one")
         if isinstance(fun, Problem) and start is not None and len(start) != fun.n:
             parser.error(f"argument --start: {len(start)} numbers for n = {fun.n}")
-        one = Given(fun, fun.x0 if start is None else start, options.jac, bounds)
-        _try(parser, one)
-        every.append(one)
+        x0 = fun.x0 if start is None else start
+        arguments = {"x0": x0, "jac": options.jac, "bounds": bounds}
+        every.append(Given(fun, arguments, _tried(parser, fun, arguments)))
     return every
 
 
@@ -191,20 +186,25 @@ def _of_sizes(options: argparse.Namespace, sizes: Sequence[int]) -> list[Any]:
     return problems
 
 
-def _try(parser: argparse.ArgumentParser, one: Given) -> None:
-    """Evaluate the functions at the start, where `minimize` says what is wrong with them."""
-    task = one.task
+def _tried(parser: argparse.ArgumentParser, fun: Any, arguments: dict[str, Any]) -> Task:
+    """The task; its functions are evaluated at the start, where `minimize` checks them."""
     try:
-        box = limits(task.bounds, task.x0.size)
+        limits(arguments["bounds"], len(arguments["x0"]))
     except ValueError as error:
         parser.error(f"argument --bounds: {error}")
+    try:
+        task = Task.of(fun, **arguments)
+    except ValueError as error:
+        parser.error(f"argument --start: {error}")
+    box = task.box
     if box is not None and not task.inside(task.x0):
         parser.error(f"argument --start: outside the bounds {box[0]} to {box[1]}")
     try:
         with np.errstate(all="ignore"):
-            minimize(task.fun, task.x0, task.args, jac=task.jac, method=gd, options={"maxiter": 0})
+            task.minimize(Solver("", gd, {"maxiter": 0}))
     except Exception as error:
         parser.error(
             f"argument PROBLEM: {task.name} fails at the start, an array of {task.x0.size} "
             f"numbers: {type(error).__name__}: {error}"
         )
+    return task

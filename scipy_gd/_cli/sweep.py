@@ -7,16 +7,15 @@ import inspect
 from typing import Any
 
 from .. import sweep
-from .._options import STEP_RULES
-from .._task import contestants
-from ..methods import METHODS
+from ..methods import METHODS, gd
+from ..solvers import as_solvers
 from . import check_grad, output, problem
 
 RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, "auto")
 
 
-def add(commands: Any) -> None:
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
         "sweep",
         help="run a method at every setting of a grid: a table and a picture",
         description="Run one method, or several, at every setting of a grid, with every seed.",
@@ -26,7 +25,7 @@ def add(commands: Any) -> None:
     add("--methods", nargs="+", choices=METHODS, default=["adam"], metavar="METHOD",
         help=f"of {', '.join(METHODS)}; default: adam")  # fmt: skip
     add("--learning-rate", nargs="+", type=_rate, default=[*RATES], metavar="RATE", help="numbers, "
-        f"{', '.join(STEP_RULES)}; default: {' '.join(map(str, RATES))}")  # fmt: skip
+        f"or rules such as auto or wolfe; default: {' '.join(map(str, RATES))}")  # fmt: skip
     add("--set", nargs="+", action="append", default=[], metavar=("OPTION", "VALUE"),
         help="another option and its values, as --set beta1 0.9 0.99; may be repeated")  # fmt: skip
     add("--workers", type=int, default=1, help="processes, -1: all cores; default: %(default)s")
@@ -34,12 +33,15 @@ def add(commands: Any) -> None:
     problem.add_number(parser, "--maxiter", int, 10_000, "iterations of each run")
     problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each run")
     problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
-    output.add(parser, picture="sweep.png")
-    parser.set_defaults(run=_run)
+    output.add_picture(parser, "sweep.png")
+    return parser
 
 
 def _rate(text: str) -> Any:
-    return text if text in STEP_RULES else problem.above_zero(float)(text)
+    try:
+        return gd.options["learning_rate"].check("RATE", _value(text), 1)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _value(text: str) -> Any:
@@ -51,18 +53,17 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _run(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> int:
     every = problem.given(options)
     if len(every) > 1:
         options.parser.error("argument -n: one size at a time")
+    methods = list(dict.fromkeys(options.methods))
     limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
     grid = {"learning_rate": options.learning_rate}
-    solvers, own = contestants([*dict.fromkeys(options.methods)]), inspect.signature(sweep)
+    solvers, own = as_solvers(methods), inspect.signature(sweep)
     for name, *values in options.set:
         if name in own.parameters or not any(solver.takes(name) for solver in solvers):
-            options.parser.error(
-                f"argument --set: {name}: no method of {', '.join(options.methods)} takes it"
-            )
+            options.parser.error(f"argument --set: {name} is not an option of {', '.join(methods)}")
         grid[name] = [_value(value) for value in values]
     picture = output.canvas(options)
     (one,) = every
@@ -72,27 +73,21 @@ def _run(options: argparse.Namespace) -> int:
     try:
         result = sweep(
             one.fun,
-            one.x0,
-            [*dict.fromkeys(options.methods)],
-            jac=one.jac,
-            bounds=one.bounds,
+            method=methods,
             seeds=range(options.seed, options.seed + options.seeds),
             workers=options.workers,
             check=False,
             progress=True,
-            **(limits | grid | single),
+            **(one.arguments | limits | grid | single),
         )
     except (TypeError, ValueError) as error:
         options.parser.error(str(error))
-    best = {"method": result.best.method, "options": result.best.options}
     if options.json:
-        output.give_json(
-            options,
-            {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()},
-        )
+        best = {"method": result.best.method, "options": result.best.options}
+        data = {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()}
+        output.give_json(options, data)
     else:
         output.say(f"\n{result}")
-    rates = [rate for rate in options.learning_rate if not isinstance(rate, str)]
-    if picture is not None and rates:
+    if picture is not None and not all(isinstance(rate, str) for rate in options.learning_rate):
         output.draw(options, picture, result.plot)
     return 0 if any(row.success.any() for row in result) else 1

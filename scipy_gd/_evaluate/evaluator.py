@@ -6,10 +6,7 @@ or endings; where a gradient comes from is the business of its source.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,18 +135,3 @@ class Bound:
 
     def __call__(self, x: NDArray[Any]) -> Any:
         return self.fun(x, *self.args)
-
-
-@contextmanager
-def mapping(workers: Any) -> Iterator[Callable[..., Iterable[Any]]]:
-    """The map of `workers`: a pool of processes for a number, else the callable itself.
-
-    The results come one by one, in order.
-    """
-    if workers is None or workers == 1:
-        yield map
-    elif callable(workers):
-        yield workers
-    else:
-        with multiprocessing.Pool(os.cpu_count() if workers == -1 else workers) as pool:
-            yield pool.imap

@@ -20,13 +20,14 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
-from .._evaluate.evaluator import Evaluator, OutOfBudget, mapping
+from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Perturbed, source_of
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
 from .._formula import Formula
 from ..arguments import limits, listener, starting_point
 from ..history import History
+from ..workers import mapping
 from .batches import held_out_arguments
 from .drive import drive
 from .epochs import Epochs
@@ -77,7 +78,7 @@ def run(
     epochs = _epochs(args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, epochs is not None or method.probes)
     if opts["check_grad"] and not isinstance(jac, str):
-        from ..check import check_grad
+        from ..gradient_check import check_grad
 
         given = None if box is None else np.transpose(box)
         # the run must not depend on the check

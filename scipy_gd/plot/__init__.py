@@ -2,13 +2,14 @@
 
 Every function takes results (of runs with ``options={"history": True}``) or histories, one or
 several, draws on the `ax` that it is given or on a new figure, and returns the axes. A method
-always looks the same: see `style`. The pictures need matplotlib: ``pip install scipy_gd[plot]``.
+always looks the same: see `style`. The pictures need matplotlib, ``pip install scipy_gd[plot]``;
+without it they raise ImportError.
 """
 
 from ._animation import animate
-from ._checks import gradient_check
 from ._comparison import comparison
 from ._curves import convergence, schedules, sensitivity
+from ._gradient_check import gradient_check
 from ._landscape import path, slice
 from ._profiles import data_profile, performance_profile
 from ._style import style

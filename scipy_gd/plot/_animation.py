@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import OptimizeResult
 
-from .._task import contestants
-from ..arguments import count, one_of, starting_point
+from ..arguments import count, one_of
 from ..history import History
 from ..problems import Problem
+from ..solvers import as_solvers
+from ..task import Task
 from ._landscape import (
     GRID,
     STAR,
@@ -27,8 +28,8 @@ from ._landscape import (
     landscape,
     objective,
     paint,
-    points,
     spots,
+    tracks_of,
 )
 from ._style import labelled, pyplot, styles
 
@@ -93,8 +94,6 @@ def animate(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     RuntimeError
         If ffmpeg is missing for .mp4.
     ValueError
@@ -114,57 +113,66 @@ def animate(
     """
     one_of("2d", "3d")("view", view, 0)
     one_of("nit", "evaluations")("clock", clock, 0)
-    frames, fps, maxiter = (
-        count(least)(name, value, 0)
-        for name, value, least in (("frames", frames, 2), ("fps", fps, 1), ("maxiter", maxiter, 1))
-    )
+    frames = count(2)("frames", frames, 0)
+    fps, maxiter = (count(1)(n, v, 0) for n, v in (("fps", fps), ("maxiter", maxiter)))
     plt = pyplot()
     target = None if path is None else _target(path)
     value, known = objective(fun), known_minima(fun, minima)
     if _are_methods(runs):
-        runs = _race(runs, fun, x0, jac, {"maxiter": maxiter}, options or {})
-    tracks = points(runs)
-    times = {
-        label: _times(label, one, clock, len(tracks[label]))
-        for label, one in labelled(runs).items()
-    }
+        runs = _race(Task.of(fun, x0, jac=jac), runs, {"maxiter": maxiter}, options or {})
+    tracks = tracks_of(runs, 2)
     window = around(tracks.values(), known) if window is None else window
     land = landscape(value, window, known, scale)
-    figure, ax, place = _stage(plt, view, land, value)
+    figure = plt.figure(figsize=(6.2, 4.4), dpi=100, layout="constrained")
+    ax, place = (_from_above if view == "2d" else _in_perspective)(figure, land, value)
     spots(ax, place(np.array([track[0] for track in tracks.values()])), place(known))
-
-    heads, trails, ways = {}, {}, {}
     between = 1 if view == "2d" else 10  # points of a step: on the surface it is no straight line
-    for label, look in styles(list(tracks)).items():
-        way = ways[label] = place(_dense(tracks[label], between))
-        start = [[c] for c in way[0]]
-        (trails[label],) = ax.plot(*start, zorder=4, **look | {"marker": "", "linewidth": 1.8})
-        head = {"markersize": 9, "markeredgecolor": "black", "linestyle": "none", "zorder": 6}
-        (heads[label],) = ax.plot(*start, label=label, **look | head)
+    looks, histories = styles(list(tracks)), labelled(runs)
+    racers = [
+        _Racer(ax, label, looks[label], place(_dense(track, between)), between, times)
+        for label, track in tracks.items()
+        for times in [_times(label, histories[label], clock, len(track))]
+    ]
     figure.legend(loc="outside right upper", frameon=False)
-    name = title or getattr(fun, "name", "")
-    unit = "iteration" if clock == "nit" else "evaluation"
+    heading = f"{title or getattr(fun, 'name', '')}: ".removeprefix(": ")
+    heading += "iteration" if clock == "nit" else "evaluation"
 
     def show(moment: int) -> list[Any]:
-        for label, way in ways.items():
-            reached = int(np.searchsorted(times[label], moment, side="right")) - 1
-            gone = way[: between * max(reached, 0) + 1].T
-            for artist, part in ((trails[label], gone), (heads[label], gone[:, -1:])):
-                getattr(artist, "set_data_3d", artist.set_data)(*part)
-        ax.set_title(f"{name}: {unit} {moment}".removeprefix(": "))
-        return [*trails.values(), *heads.values()]
+        ax.set_title(f"{heading} {moment}")
+        return [artist for racer in racers for artist in racer.move(moment)]
 
     from matplotlib.animation import FuncAnimation
 
-    most = int(max(time[-1] for time in times.values()))
+    most = int(max(racer.times[-1] for racer in racers))
     later = np.geomspace(1, max(1, most), frames - 1).round().astype(int)
     moments = [0, *np.unique(later).tolist()]
     _freeze(figure, ax, show(most))
     animation = FuncAnimation(figure, show, moments, interval=1000 / fps)
     if target is not None:
-        _save(animation, target, fps, [line.get_color() for line in trails.values()])
+        _save(animation, target, fps, [racer.trail.get_color() for racer in racers])
         plt.close(figure)
     return animation
+
+
+class _Racer:
+    """A run on its way: a trail to where it is, and a head there."""
+
+    def __init__(
+        self, ax: Any, label: str, look: dict[str, Any], way: Array, between: int, times: Array
+    ) -> None:
+        self.way, self.between, self.times = way, between, times
+        start = [[c] for c in way[0]]
+        (self.trail,) = ax.plot(*start, zorder=4, **look | {"marker": "", "linewidth": 1.8})
+        head = {"markersize": 9, "markeredgecolor": "black", "linestyle": "none", "zorder": 6}
+        (self.head,) = ax.plot(*start, label=label, **look | head)
+
+    def move(self, moment: int) -> tuple[Any, Any]:
+        """Move to where the run was at that moment; returns what has moved."""
+        last = int(np.searchsorted(self.times, moment, side="right")) - 1
+        gone = self.way[: self.between * max(last, 0) + 1].T
+        for artist, part in ((self.trail, gone), (self.head, gone[:, -1:])):
+            getattr(artist, "set_data_3d", artist.set_data)(*part)
+        return self.trail, self.head
 
 
 def _are_methods(runs: Any) -> bool:
@@ -179,31 +187,17 @@ def _are_methods(runs: Any) -> bool:
 
 
 def _race(
-    methods: Any, fun: Any, x0: Any, jac: Any, limits: dict[str, Any], options: Mapping[str, Any]
+    task: Task, methods: Any, limits: dict[str, Any], options: Mapping[str, Any]
 ) -> dict[str, History]:
     """Run each method from the same start."""
-    known = fun if isinstance(fun, Problem) else None
-    if x0 is None and known is None:
-        raise ValueError("`x0` is needed: the methods must start somewhere")
-    start = starting_point(known.x0 if known and x0 is None else x0)
     found = {}
-    for solver in contestants(methods):
-        solver = solver.with_options(limits, options)
+    for solver in as_solvers(methods):
         history = found[solver.label] = History()
-        history(OptimizeResult(x=start, nit=0, nfev=1, njev=1))  # SciPy's solvers do not tell it
+        history(OptimizeResult(x=task.x0, nit=0, nfev=1, njev=1))  # SciPy's solvers do not tell it
         with np.errstate(all="ignore"), warnings.catch_warnings():
             # a method may run away, and need not use all it is given
             warnings.simplefilter("ignore", RuntimeWarning)
-            minimize(
-                known.fun if known else fun,
-                start,
-                args=known.args if known else (),
-                jac=known.jac if known and jac is None else jac,
-                bounds=known.bounds if known else None,
-                method=solver.method,
-                callback=history,
-                options=dict(solver.options),
-            )
+            task.minimize(solver.with_options(limits, options), callback=history)
     return found
 
 
@@ -213,31 +207,33 @@ def _times(label: str, run: Any, clock: str, count: int) -> Array:
         return np.arange(count)
     times = run.nit if clock == "nit" else run.nfev + run.njev
     if np.isnan(times).any():
-        raise ValueError(f"the history of {label!r} does not know {clock!r}")
+        raise ValueError(f"`runs` must know {clock!r}, which the history of {label!r} does not")
     return times
 
 
-def _stage(
-    plt: Any, view: str, land: Landscape, value: Callable[[Array], float]
-) -> tuple[Any, Any, Callable[[Array], Array]]:
-    """The figure, its axes with the landscape, and where a track is drawn there."""
-    figure = plt.figure(figsize=(6.2, 4.4), dpi=100, layout="constrained")
-    if view == "2d":
-        ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
-        paint(ax, land)
-        return figure, ax, lambda track: track
+def _from_above(figure: Any, land: Landscape, value: Any) -> tuple[Any, Callable[[Array], Array]]:
+    """Axes with the landscape, and where a track is drawn there."""
+    ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
+    paint(ax, land)
+    return ax, lambda track: track
+
+
+def _in_perspective(
+    figure: Any, land: Landscape, value: Callable[[Array], float]
+) -> tuple[Any, Callable[[Array], Array]]:
+    """The same for a surface: a track has a height."""
+    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
+    from matplotlib.ticker import MaxNLocator
 
     ax = figure.add_subplot(projection="3d", computed_zorder=False, xlabel="x[0]", ylabel="x[1]")
     ax.grid(False)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-        axis.set_major_locator(plt.MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4))
     x, y = np.meshgrid(land.x, land.y)
     heights = land.height(land.values + (land.lowest or 0.0))
-    blues = plt.get_cmap("Blues_r")(np.linspace(0.3, 1.0, 256))  # not too dark for the trails
-    ax.plot_surface(
-        x, y, heights.filled(np.nan), rcount=GRID, ccount=GRID, cmap=ListedColormap(blues)
-    )
+    blues = ListedColormap(colormaps["Blues_r"](np.linspace(0.3, 1.0, 256)))  # trails are darker
+    ax.plot_surface(x, y, heights.filled(np.nan), rcount=GRID, ccount=GRID, cmap=blues)
     ax.set_zlabel("$f$")
     if land.lowest is not None:
         decades = 10.0 ** np.arange(-12, 300)
@@ -255,7 +251,7 @@ def _stage(
         ]
         return np.column_stack([np.where(inside[:, None], track, np.nan), z])
 
-    return figure, ax, place
+    return ax, place
 
 
 def _dense(track: Array, between: int) -> Array:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from .._compare import Comparison, Row
 from ..methods import METHODS
 from ._curves import X, descent
 from ._landscape import around, landscape, paint, trails
@@ -19,7 +18,7 @@ CROWD = 16
 PALE = {"color": "0.85", "linewidth": 0.9, "zorder": 1}
 
 
-def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> Any:
+def comparison(results: Any, axes: Any = None) -> Any:
     """Draw one comparison, or several of the same methods side by side.
 
     Parameters
@@ -38,15 +37,11 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If there is nothing to draw, or the number of axes is not that of the panels.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy_gd import compare
     >>> from scipy_gd.plot import comparison
     >>> from scipy_gd.problems import rosenbrock
@@ -55,39 +50,22 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
     >>> [ax.get_title() for ax in comparison(results).axes]
     ['rosenbrock, n = 2: paths', 'rosenbrock, n = 2', 'rosenbrock, n = 10']
     """
-    plt = pyplot()
-    every = [results] if isinstance(results, Comparison) else list(results)
+    every = [results] if hasattr(results, "rows") else list(results)
     if not every:
-        raise ValueError("results: at least one comparison needed")
-    names = list(dict.fromkeys(row.method for c in every for row in _ran(c)))
-    looks = styles(names)
-    behind = [name for name in names if name in METHODS and name not in FAMILIAR[:10]]
-    behind = behind if len(names) > CROWD else []
+        raise ValueError("`results` must be at least one comparison, got none")
+    names = list(dict.fromkeys(row.method for one in every for row in _ran(one)))
+    unfamiliar = [name for name in names if name in METHODS and name not in FAMILIAR[:10]]
+    behind = unfamiliar if len(names) > CROWD else []
     others = f"{len(behind)} others"
-    looks |= dict.fromkeys(behind, PALE)
-    names = [name for name in names if name not in behind] + [others] * bool(behind)
-    flat = next((c for c in every if c.x0.size == 2), None)
-    panels = len(every) + (flat is not None)
-    legend: dict[str, Any] = {"frameon": False, "handlelength": 3.4}
-    if axes is None:
-        rows = 1 if panels <= 3 else 2
-        columns, lists = math.ceil(panels / rows), math.ceil((len(names) + 2) / (18 * rows))
-        wide = 4.6 * columns + lists * (0.8 + 0.08 * max(map(len, [*names, "minimum"])))
-        figure = plt.figure(figsize=(wide, 4.0 * rows), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-        axes = [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]
-        show, legend = figure.legend, legend | {"loc": "outside right upper", "ncols": lists}
-    else:
-        axes = list(np.ravel(axes))
-        if len(axes) != panels:
-            raise ValueError(f"axes: {panels} needed, got {len(axes)}")
-        figure = axes[0].figure
-        show, legend = axes[-1].legend, legend | {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+    looks = styles(names) | dict.fromkeys(behind, PALE)
+    flat = next((one for one in every if one.x0.size == 2), None)
+    labels = [name for name in names if name not in behind] + [others] * bool(behind)
+    axes, show, options = _panels(axes, len(every) + (flat is not None), labels)
 
     if flat is not None:
         _paths(axes[0], flat, looks, behind)
-    for ax, c in zip(axes[-len(every) :], every, strict=True):
-        _curves(ax, c, looks)
+    for ax, one in zip(axes[-len(every) :], every, strict=True):
+        _curves(ax, one, looks)
         for line in ax.get_lines():
             if line.get_label() in behind:
                 line.set_label(others)
@@ -95,16 +73,33 @@ def comparison(results: Comparison | Sequence[Comparison], axes: Any = None) -> 
     entries = {label: handle for handle, label in chain.from_iterable(drawn)}
     if behind:
         entries[others] = entries.pop(others)
-    show(entries.values(), entries, **legend)
-    return figure
+    show(entries.values(), entries, frameon=False, handlelength=3.4, **options)
+    return axes[0].figure
 
 
-def _ran(result: Comparison) -> list[Row]:
+def _panels(axes: Any, count: int, labels: list[str]) -> tuple[list[Any], Any, dict[str, Any]]:
+    """The axes that are given, or those of a new figure; what shows the legend, and how."""
+    plt = pyplot()
+    if axes is not None:
+        axes = list(np.ravel(axes))
+        if len(axes) != count:
+            raise ValueError(f"`axes` must be {count}, got {len(axes)}")
+        return axes, axes[-1].legend, {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+    rows = 1 if count <= 3 else 2
+    columns, lists = math.ceil(count / rows), math.ceil((len(labels) + 2) / (18 * rows))
+    wide = 4.6 * columns + lists * (0.8 + 0.08 * max(map(len, [*labels, "minimum"])))
+    figure = plt.figure(figsize=(wide, 4.0 * rows), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    axes = [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+    return axes, figure.legend, {"loc": "outside right upper", "ncols": lists}
+
+
+def _ran(result: Any) -> list[Any]:
     """The rows with something to draw."""
     return [row for row in result if row.nfev + row.njev and math.isfinite(row.best[-1])]
 
 
-def _curves(ax: Any, result: Comparison, looks: Looks) -> None:
+def _curves(ax: Any, result: Any, looks: Looks) -> None:
     curves = {row.method: (row.evaluations, row.best) for row in _ran(result)}
     minimum = result.f_min if math.isfinite(result.f_min) else None
     descent(ax, curves, minimum, looks, "best $f$ so far")
@@ -113,7 +108,7 @@ def _curves(ax: Any, result: Comparison, looks: Looks) -> None:
     ax.set_title(f"{result.name}, n = {result.x0.size}")
 
 
-def _paths(ax: Any, result: Comparison, looks: Looks, behind: Sequence[str]) -> None:
+def _paths(ax: Any, result: Any, looks: Looks, behind: Collection[str]) -> None:
     tracks = {row.method: row.path for row in _ran(result) if row.method not in behind}
     minima = np.array(result.minima)
     window = around(tracks.values(), minima, result.x0)

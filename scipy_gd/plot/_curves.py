@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arguments import count, one_of
 from ..history import History
 from ..schedules import Schedule
-from ._style import array, axes, draw, labelled, legend, plain, styles
+from ._style import array, axes, draw, grid, labelled, legend, styles
 
 Array = NDArray[np.float64]
 X = {"nit": "iteration", "evaluations": "evaluations of $f$ and $\\nabla f$", "seconds": "seconds"}
@@ -47,16 +47,12 @@ def convergence(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If a history does not know what is to be drawn: SciPy's solvers tell the callback no
         counts and no gradients.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy.optimize import minimize
     >>> from scipy_gd import History, lbfgs, plot
     >>> from scipy_gd.problems import rosenbrock
@@ -78,14 +74,14 @@ def convergence(
         curve = across, getattr(history, y)
         for name, values in zip((x, y), curve, strict=True):
             if np.isnan(values).all():
-                raise ValueError(f"`histories`: that of {label!r} does not know {name!r}")
+                raise ValueError(f"`histories` must know {name!r}: that of {label!r} does not")
         curves[label] = curve
-    ax = axes(ax, figsize=(6.4, 4.2))
+    ax = axes(ax)
     if y == "fun":
         descent(ax, curves, minimum)
     else:
         draw(ax, curves)
-        plain(ax, yscale="log", ylabel=Y[y])
+        grid(ax, yscale="log", ylabel=Y[y])
     ax.set_xlabel(X[x])
     return legend(ax)
 
@@ -95,12 +91,12 @@ def descent(
 ) -> None:
     """Draw values above the minimum, or above the lowest one, which itself has no place then."""
     known = minimum is not None
-    reached = [v[np.isfinite(v)] for _, v in curves.values()]
-    lowest: Any = min((v.min() for v in reached if v.size), default=0.0)
+    finite = [v[np.isfinite(v)] for _, v in curves.values()]
+    lowest: Any = min((v.min() for v in finite if v.size), default=0.0)
     if known:
         level = float(array("minimum", minimum, ()))
         if not level <= lowest + 1e-9 * max(1.0, abs(lowest)):
-            raise ValueError(f"`minimum` is {minimum}, but {lowest} has been reached")
+            raise ValueError(f"`minimum` must be at most {lowest}, the least value, got {minimum}")
         lowest = level
     floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
     above = {
@@ -111,7 +107,7 @@ def descent(
         for label, (x, v) in curves.items()
     }
     draw(ax, above, looks)
-    plain(ax, yscale="log", ylabel=f"{f} $-$ " + ("min $f$" if known else "smallest $f$ found"))
+    grid(ax, yscale="log", ylabel=f"{f} $-$ " + ("min $f$" if known else "smallest $f$ found"))
 
 
 def sensitivity(
@@ -139,15 +135,11 @@ def sensitivity(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If rates or values are no such arrays.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> import numpy as np
     >>> from scipy.optimize import minimize
     >>> from scipy_gd import METHODS, plot
@@ -162,44 +154,49 @@ def sensitivity(
     'learning rate'
     """
     given = sweeps if isinstance(sweeps, Mapping) else {"": sweeps}
-    lines, bands, lost = {}, {}, {}
     if not given:
-        raise ValueError("`sweeps` must be at least one pair (rates, values)")
-    for label, pair in given.items():
-        if not hasattr(pair, "__len__") or len(pair) != 2:
-            raise ValueError(f"`sweeps` must be pairs (rates, values), got {pair!r:.60}")
-        rates = array("sweeps", pair[0], (None,))
-        if not rates.size or not np.all((rates > 0) & (rates < np.inf)):
-            raise ValueError(f"`sweeps` must be of learning rates above 0, got {rates}")
-        values = array("sweeps", pair[1], rates.shape, (rates.size, None)).reshape(rates.size, -1)
-        order = np.argsort(rates)
-        rates, values = rates[order], values[order] - (minimum or 0.0)
-        limit = np.inf if worst is None else worst - (minimum or 0.0)
-        values = np.where(values <= limit, values, np.inf)  # NaN too
-        middle = np.median(values, axis=1)
-        lines[label] = rates, np.where(np.isfinite(middle), middle, np.nan)
-        bands[label] = values
-        lost[label] = rates[~np.isfinite(middle)]
-    looks = styles(list(lines))
-    ax = axes(ax, figsize=(6.4, 4.2))
-    draw(ax, lines, looks, markevery=1)
-    for k, (label, (rates, middle)) in enumerate(lines.items()):
-        color = looks[label]["color"]
-        if bands[label].shape[1] > 1:
-            low, high = bands[label].min(axis=1), bands[label].max(axis=1)
-            there = np.isfinite(middle)
+        raise ValueError("`sweeps` must be at least one pair (rates, values), got none")
+    answers = {label: _answers(pair, minimum or 0.0, worst) for label, pair in given.items()}
+    middles = {
+        label: (rates, np.where(np.isfinite(middle), middle, np.nan))
+        for label, (rates, values) in answers.items()
+        for middle in [np.median(values, axis=1)]
+    }
+    looks = styles(list(answers))
+    ax = axes(ax)
+    draw(ax, middles, looks, markevery=1)
+    for k, (label, (rates, values)) in enumerate(answers.items()):
+        look, middle = looks[label], middles[label][1]
+        there = np.isfinite(middle)
+        if values.shape[1] > 1:
+            low, high = values.min(axis=1), values.max(axis=1)
             high = np.where(np.isfinite(high), high, middle)
-            ax.fill_between(rates, low, high, where=there, color=color, alpha=0.2, linewidth=0)
-        if np.isfinite(middle).any():
+            options = {"color": look["color"], "alpha": 0.2, "linewidth": 0}
+            ax.fill_between(rates, low, high, where=there, **options)
+        if there.any():
             best = np.nanargmin(middle)
-            ax.plot(rates[best], middle[best], **looks[label] | {"markersize": 10})
-        top = np.full(lost[label].size, 0.98 - 0.03 * (k % 5))
-        ax.plot(lost[label], top, "x", color=color, transform=ax.get_xaxis_transform(), zorder=3)
-    finite = np.concatenate([values[np.isfinite(values)] for values in bands.values()])
+            ax.plot(rates[best], middle[best], **look | {"markersize": 10})
+        lost, across = rates[~there], ax.get_xaxis_transform()
+        top = np.full(lost.size, 0.98 - 0.03 * (k % 5))
+        ax.plot(lost, top, "x", color=look["color"], transform=across, zorder=3)
+    finite = np.concatenate([values[np.isfinite(values)] for _, values in answers.values()])
     scale = "log" if finite.size and np.all(finite > 0) else "linear"
     ylabel = "final $f$" + (" $-$ min $f$" if minimum else "")
-    plain(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
+    grid(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
     return legend(ax)
+
+
+def _answers(pair: Any, minimum: float, worst: float | None) -> tuple[Array, Array]:
+    """The rates in order, and the values above the minimum, shape (k, runs): inf has diverged."""
+    if not hasattr(pair, "__len__") or len(pair) != 2:
+        raise ValueError(f"`sweeps` must be pairs (rates, values), got {pair!r:.60}")
+    rates = array("sweeps", pair[0], (None,))
+    if not rates.size or not np.all((rates > 0) & (rates < np.inf)):
+        raise ValueError(f"`sweeps` must be of learning rates above 0, got {rates}")
+    values = array("sweeps", pair[1], rates.shape, (rates.size, None)).reshape(rates.size, -1)
+    order = np.argsort(rates)
+    gained = values <= (np.inf if worst is None else worst)  # NaN has not
+    return rates[order], np.where(gained, values - minimum, np.inf)[order]
 
 
 def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
@@ -221,15 +218,11 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     TypeError
         If a schedule is not callable.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy_gd import plot
     >>> from scipy_gd.schedules import cosine, exponential
     >>> ax = plot.schedules({"falls": exponential(0.1, 0.98), "ends": cosine(0.1, 0, steps=100)})
@@ -241,10 +234,10 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
         names = [_name(one) for one in every]
         names = names if len(set(names)) == len(names) else [*map(repr, every)]
         if len(set(names)) < len(names):
-            raise ValueError("`rates`: two are the same; give a dict {label: schedule}")
+            raise ValueError("`rates` must differ: give a dict {label: schedule}")
         rates = dict(zip(names, every, strict=True))
     if not rates:
-        raise ValueError("`rates`: none given")
+        raise ValueError("`rates` must be at least one schedule, got none")
     if np.ndim(steps) == 0:
         t = np.arange(1, count(1)("steps", steps, 0) + 1)
     else:
@@ -255,19 +248,16 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
         if not callable(schedule):
             raise TypeError(f"`rates` must be callables t -> rate, got {schedule!r}")
         values = np.array([schedule(k) for k in t.tolist()])
-        parts = {label: values} if values.ndim == 1 else _parts(label, values)
-        curves |= {part: (t, column) for part, column in parts.items()}
-    ax = axes(ax, figsize=(6.4, 4.2))
+        if values.ndim == 1:
+            curves[label] = t, values
+        else:  # one for each parameter
+            curves |= {f"{label}[{i}]": (t, column) for i, column in enumerate(values.T)}
+    ax = axes(ax)
     draw(ax, curves)
-    plain(ax, xlabel="step")
+    grid(ax, xlabel="step")
     return legend(ax)
 
 
 def _name(schedule: Any) -> str:
     named = type(schedule) if isinstance(schedule, Schedule) else schedule
     return getattr(named, "__name__", repr(named))
-
-
-def _parts(label: str, values: Array) -> dict[str, Array]:
-    """The columns of a schedule with one value for each parameter."""
-    return {f"{label}[{i}]": column for i, column in enumerate(values.T)}

@@ -70,15 +70,11 @@ def path(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If the points have not two parameters (see `slice`), or an argument is out of range.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy.optimize import minimize
     >>> from scipy_gd import adam, lbfgs, plot
     >>> from scipy_gd.problems import rosenbrock
@@ -91,20 +87,10 @@ def path(
     >>> [line.get_label() for line in ax.get_lines()][:2]
     ['adam', 'lbfgs']
     """
-    tracks = points(histories)
-    for label, track in tracks.items():
-        if track.shape[1] != 2:
-            raise ValueError(
-                f"`histories` must be of 2 parameters, got {track.shape[1]} in {label!r}; "
-                "`slice` draws planes through more"
-            )
+    tracks = tracks_of(histories, 2, "; `slice` draws planes through more")
     known = known_minima(fun, minima)
     window = around(tracks.values(), known) if window is None else window
-    land = landscape(objective(fun), window, known, scale)
-    ax = axes(ax)
-    paint(ax, land)
-    trails(ax, tracks, known)
-    ends(ax, tracks)
+    ax = _map(ax, landscape(objective(fun), window, known, scale), tracks, known)
     ax.set(xlabel="x[0]", ylabel="x[1]")
     return legend(ax)
 
@@ -147,8 +133,6 @@ def slice(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If there is no such plane, or an argument is out of range.
 
@@ -159,8 +143,6 @@ def slice(
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> import numpy as np
     >>> from scipy_gd import plot
     >>> from scipy_gd.problems import rosenbrock
@@ -176,24 +158,14 @@ def slice(
     if not np.isfinite(given).all():
         raise ValueError(f"`points` must be finite, got {points!r:.60}")
     plane = _plane(given, parameters, direction)
-    tracks = {} if histories is None else _points(histories)
-    for label, track in tracks.items():
-        if track.shape[1] != given.shape[1]:
-            raise ValueError(
-                f"`histories` must be of {given.shape[1]} parameters, as `points`; got "
-                f"{track.shape[1]} in {label!r}"
-            )
+    tracks = {} if histories is None else tracks_of(histories, given.shape[1])
     flat = {label: plane.project(track) for label, track in tracks.items()}
     marks = plane.project(given)
     if window is None and len(given) == 1 and not flat:
         window = [(c - 1 - abs(c), c + 1 + abs(c)) for c in marks[0]]
     full = objective(fun)
     window = around(flat.values(), (), *marks) if window is None else window
-    land = landscape(lambda c: full(plane.lift(c)), window, (), scale)
-    ax = axes(ax)
-    paint(ax, land)
-    trails(ax, flat)
-    ends(ax, flat)
+    ax = _map(ax, landscape(lambda c: full(plane.lift(c)), window, (), scale), flat)
     label = "point" if len(given) == 1 else "points"
     ax.plot(*marks.T, "+", color="black", markersize=9, markeredgewidth=1.8, label=label)
     if len(given) > 1:
@@ -215,6 +187,16 @@ class _Plane(NamedTuple):
 
     def lift(self, c: Array) -> Array:
         return self.origin + c @ self.along
+
+
+def _map(ax: Any, land: Landscape, tracks: Tracks, minima: Any = ()) -> Any:
+    """The landscape with the paths on it, the end of each marked; returns the axes."""
+    ax = axes(ax, (6.4, 4.8))
+    paint(ax, land)
+    trails(ax, tracks, minima)
+    for label, look in styles(list(tracks)).items():
+        ax.plot(*tracks[label][-1], **look | {"markersize": 8, "markeredgecolor": "black"})
+    return ax
 
 
 def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
@@ -247,19 +229,19 @@ def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
 # --- the parts, for all pictures of landscapes
 
 
-def points(histories: Any) -> dict[str, Array]:
+def tracks_of(histories: Any, n: int, hint: str = "") -> dict[str, Array]:
     """The points of each history, shape (k, n)."""
     tracks = {
         label: array("histories", getattr(one, "x", one), (None, None))
         for label, one in labelled(histories).items()
     }
     for label, track in tracks.items():
+        if track.shape[1] != n:
+            got = f"{track.shape[1]} in {label!r}{hint}"
+            raise ValueError(f"`histories` must be of {n} parameters, got {got}")
         if not np.isfinite(track).all(axis=1).any():
-            raise ValueError(f"`histories`: there is no point in that of {label!r}")
+            raise ValueError(f"`histories` must have finite points, got none in {label!r}")
     return tracks
-
-
-_points = points  # `slice` has an argument of that name
 
 
 def objective(fun: Any) -> Callable[[Array], float]:
@@ -360,12 +342,6 @@ def trails(ax: Any, tracks: Tracks, minima: Any = (), looks: Looks | None = None
     """Draw the paths with their starts, and the minima."""
     draw(ax, {label: (track[:, 0], track[:, 1]) for label, track in tracks.items()}, looks)
     spots(ax, [track[0] for track in tracks.values()], minima)
-
-
-def ends(ax: Any, tracks: Tracks) -> None:
-    """Mark where each path ends."""
-    for label, look in styles(list(tracks)).items():
-        ax.plot(*tracks[label][-1], **look | {"markersize": 8, "markeredgecolor": "black"})
 
 
 def spots(ax: Any, starts: Any, minima: Any) -> None:

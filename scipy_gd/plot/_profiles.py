@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._style import array, axes, draw, legend, plain
+from ._style import array, axes, draw, grid, legend
 
 Array = NDArray[Any]
 Costs = Mapping[str, ArrayLike]
@@ -41,8 +41,6 @@ def performance_profile(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If the costs are no such arrays, or a reference is none of the solvers.
 
@@ -53,8 +51,6 @@ def performance_profile(
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy_gd import plot
     >>> ax = plot.performance_profile({"lbfgs": [10, 20, 30], "BFGS": [20, 10, float("inf")]})
     >>> [line.get_ydata()[-1].round(2).item() for line in ax.get_lines()]
@@ -68,7 +64,7 @@ def performance_profile(
     # what no reference solves, nobody solves within a multiple
     with np.errstate(invalid="ignore"):
         ratios = {name: np.where(best < np.inf, c / best, np.inf) for name, c in table.items()}
-    ax = axes(ax, figsize=(6.4, 4.2))
+    ax = axes(ax)
     _staircases(ax, ratios, min(1.0, *(r.min() for r in ratios.values())), limit)
     ax.set_xlabel("within this multiple of the best solver's cost")
     return legend(ax)
@@ -95,8 +91,6 @@ def data_profile(
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     ValueError
         If costs or sizes are no such arrays.
 
@@ -107,8 +101,6 @@ def data_profile(
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy_gd import plot
     >>> ax = plot.data_profile({"lbfgs": [30, 50], "BFGS": [40, 80]}, sizes=[2, 4])
     >>> ax.get_lines()[0].get_xdata()
@@ -121,7 +113,7 @@ def data_profile(
         if not np.all(n > 0):
             raise ValueError(f"`sizes` must be above 0, got {np.min(n)}")
         table = {name: c / (n + 1) for name, c in table.items()}
-    ax = axes(ax, figsize=(6.4, 4.2))
+    ax = axes(ax)
     _staircases(ax, table, min(c.min() for c in table.values()), limit)
     ax.set_xlabel("within this cost" + (" / (n + 1)" if sizes is not None else ""))
     return legend(ax)
@@ -164,4 +156,4 @@ def _staircases(ax: Any, costs: dict[str, Array], start: float, limit: float | N
         last = share[-1] if share.size else 0.0
         curves[name] = np.array([start, *reached, end]), np.array([0.0, *share, last])
     draw(ax, curves, drawstyle="steps-post")
-    plain(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02), ylabel="share of problems solved")
+    grid(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02), ylabel="share of problems solved")

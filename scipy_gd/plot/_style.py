@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from .._task import SCIPY
 from ..history import History
 from ..methods import METHODS
+from ..solvers import SCIPY
 
 # The most used methods come first, each with a colour of its own; the others follow in the order of
 # the registry.
@@ -81,7 +81,7 @@ def _look(place: int, colors: Any, lines: Any, face: str | None = None) -> dict[
 
 
 def pyplot() -> Any:
-    """`matplotlib.pyplot`, or a word on where to get it."""
+    """`matplotlib.pyplot`; an error says where to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -91,36 +91,37 @@ def pyplot() -> Any:
     return plt
 
 
-def axes(ax: Any, **options: Any) -> Any:
+def axes(ax: Any, size: tuple[float, float] = (6.4, 4.2)) -> Any:
     """The axes that are given, or those of a new figure."""
     plt = pyplot()
-    return plt.subplots(layout="constrained", **options)[1] if ax is None else ax
+    return plt.subplots(layout="constrained", figsize=size)[1] if ax is None else ax
 
 
-def labelled(given: Any, name: str = "histories") -> dict[str, Any]:
+def labelled(given: Any) -> dict[str, Any]:
     """Histories (or arrays of points) by label, from one or several of them or of results."""
     if isinstance(given, Mapping) and not isinstance(given, OptimizeResult):
         entries = list(given.items())
-    elif isinstance(given, list | tuple):
-        entries = [("", one) for one in given]
     else:
-        entries = [("", given)]
+        entries = [("", one) for one in (given if isinstance(given, list | tuple) else [given])]
     found: dict[str, Any] = {}
     for k, (label, one) in enumerate(entries):
         if isinstance(one, OptimizeResult):
             if "history" not in one:
                 raise ValueError(
-                    f"{name}: a result without one; run with options={{'history': True}}"
+                    "`histories` must be kept by the runs: use options={'history': True}"
                 )
             one = one.history
         label = label or getattr(one, "label", "") or f"run {k}"
         if label in found:
-            raise ValueError(f"{name}: two are called {label!r}; give a dict {{label: history}}")
+            raise ValueError(
+                f"`histories` must differ in their labels, got {label!r} twice: give a dict "
+                "{label: history}"
+            )
         if isinstance(one, History) and not len(one):
-            raise ValueError(f"{name}: that of {label!r} is empty")
+            raise ValueError(f"`histories` must not be empty, got {label!r} without a point")
         found[label] = one
     if not found:
-        raise ValueError(f"{name}: none given")
+        raise ValueError("`histories` must be at least one, got none")
     return found
 
 
@@ -134,8 +135,8 @@ def draw(
         ax.plot(*curve, label=label, **{"markevery": marks} | looks[label] | options)
 
 
-def plain(ax: Any, **properties: Any) -> None:
-    """The frame of a diagram: a pale grid, no box."""
+def grid(ax: Any, **properties: Any) -> None:
+    """What a diagram stands on: a pale grid, no box."""
     ax.grid(True, color="0.92", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..check import GradientCheck
-from ._style import axes, legend, plain
+from ..gradient_check import GradientCheck
+from ._style import axes, grid, legend
 
 VERDICTS = {
     "ok": {"marker": "o", "color": "#009E73", "markersize": 4.5},
@@ -36,15 +36,11 @@ def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
 
     Raises
     ------
-    ImportError
-        If matplotlib is missing.
     TypeError
         If `report` is something else.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("agg")
     >>> from scipy.optimize import rosen, rosen_der
     >>> from scipy_gd import check_grad, plot
     >>> ax = plot.gradient_check(check_grad(rosen, rosen_der, [-1.2, 1.0], rng=0))
@@ -58,7 +54,7 @@ def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
     size = np.fmax(np.abs(report.analytic), np.abs(report.numeric))
     with np.errstate(all="ignore"):
         uncertain = np.clip(report.uncertainty / size, error, INFINITE)
-    ax = axes(ax, figsize=(6.4, 4.2))
+    ax = axes(ax)
     bars = component.ravel(), error.ravel(), uncertain.ravel()
     ax.vlines(*bars, color="0.75", linewidth=1, label="uncertainty")
     for verdict, look in VERDICTS.items():
@@ -68,8 +64,7 @@ def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
             ax.plot(component[chosen], error[chosen], linestyle="none", label=label, **look)
     ax.axhline(report.rtol, color="black", linestyle="--", linewidth=1, label="tolerance")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    state = "ok" if report.ok else "wrong" if np.any(report.verdict == "wrong") else "unsure"
-    pattern = textwrap.fill(report.pattern or "", 48)
-    ax.set_title(f"gradient check: {state}\n{pattern}".strip(), fontsize="medium")
-    plain(ax, yscale="log", xlabel="component", ylabel="relative error")
+    title = f"gradient check: {report.conclusion}\n{textwrap.fill(report.pattern, 48)}"
+    ax.set_title(title.strip(), fontsize="medium")
+    grid(ax, yscale="log", xlabel="component", ylabel="relative error")
     return legend(ax)

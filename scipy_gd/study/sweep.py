@@ -8,20 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._evaluate.evaluator import mapping
-from ._options import COMMON
-from ._table import Column, Table, one_line, plain
-from ._task import Array, Solver, Task, announce, contestants, label_of
-from .methods import adam
-from .problems import Problem
+from ..arguments import map_like
+from ..methods import adam
+from ..problems import Problem
+from ..solvers import Solver, as_solvers, label_of
+from ..tables import Column, Table, json_ready, one_line
+from ..task import Array, Task
+from ..workers import mapping
+from .progress import announce
 
 __all__ = ["Setting", "Sweep", "sweep"]
 
+COUNTS = ("nit", "nfev", "njev")
+FIGURES = ("f", "gnorm", *COUNTS, "success")
 NEAR = 1e-6
 """Values that differ by less than this part of what the best run gained are equally good."""
 
@@ -123,22 +128,18 @@ class Sweep(Table[Setting]):
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        several = self.rows[0].seeds.size > 1
-        columns = [("method", Column("method", lambda row: row.method, left=True))]
-        columns += [(a, Column(a, partial(_chosen, a), partial(_shown, a))) for a in self.axes]
-        columns += [
-            (name, Column(name, partial(_median, name), "{:.0f}".format))
-            for name in ("nit", "nfev", "njev")
-        ]
-        columns.append(("f", Column("f", partial(_median, "f"), "{:.2e}".format)))
-        if several:
-            columns.append(("range", Column("range of f", _range)))
-        columns += [
-            ("gnorm", Column("|g|", partial(_median, "gnorm"), "{:.1e}".format)),
-            ("success", Column("ok", lambda row: np.mean(row.success), _share(self.rows[0]))),
-            ("message", Column("message", lambda row: row.message, one_line, left=True)),
-        ]
-        return dict(columns)
+        seeds = self.rows[0].seeds.size
+        columns = {"method": Column("method", attrgetter("method"), left=True)}
+        columns |= {a: Column(a, partial(_chosen, a), _shown) for a in self.axes}
+        columns |= {n: Column(n, partial(_median, n), "{:.0f}".format) for n in COUNTS}
+        columns["f"] = Column("f", partial(_median, "f"), "{:.2e}".format)
+        if seeds > 1:
+            columns["range"] = Column("range of f", _range)
+        return columns | {
+            "gnorm": Column("|g|", partial(_median, "gnorm"), "{:.1e}".format),
+            "success": Column("ok", lambda row: np.mean(row.success), partial(_share, seeds)),
+            "message": Column("message", attrgetter("message"), one_line, left=True),
+        }
 
     @property
     def best(self) -> Setting:
@@ -204,13 +205,12 @@ class Sweep(Table[Setting]):
         >>> [run["learning_rate"] for run in result.to_dicts()]
         [0.1, 0.2]
         """
-        figures = ("f", "gnorm", "nit", "nfev", "njev", "success")
         return [
             {"method": row.method}
-            | {name: plain(value) for name, value in row.options.items()}
+            | {name: json_ready(value) for name, value in row.options.items()}
             | {"seed": int(seed)}
-            | {name: plain(getattr(row, name)[k]) for name in figures}
-            | {"message": row.messages[k], "x": plain(row.x[k])}
+            | {name: json_ready(getattr(row, name)[k]) for name in FIGURES}
+            | {"message": row.messages[k], "x": json_ready(row.x[k])}
             for row in self.rows
             for k, seed in enumerate(row.seeds)
         ]
@@ -237,7 +237,7 @@ class Sweep(Table[Setting]):
         ValueError
             If no learning rate is a number.
         """
-        from .plot import sensitivity
+        from ..plot import sensitivity
 
         others = [name for name in self.axes if name != "learning_rate"]
         curves: dict[str, tuple[list[float], list[Array]]] = {}
@@ -264,60 +264,38 @@ def _range(row: Setting) -> str:
     return f"{np.min(row.f):.1e} to {np.max(row.f):.1e}"
 
 
-def _share(row: Setting) -> Callable[[float], str]:
+def _share(seeds: int, share: float) -> str:
     """How many runs were a success."""
-    if row.seeds.size == 1:
-        return lambda share: "yes" if share else "no"
-    return lambda share: f"{share * row.seeds.size:.0f}/{row.seeds.size}"
+    return f"{share * seeds:.0f}/{seeds}" if seeds > 1 else "yes" if share else "no"
 
 
 def _chosen(axis: str, row: Setting) -> Any:
     return row.options.get(axis, math.nan)
 
 
-def _shown(axis: str, value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:g}"
-    return one_line(value if isinstance(value, str) else label_of(value))
+    return one_line(label_of(value))
 
 
 def _label(method: str, options: Mapping[str, Any], axes: Any) -> str:
-    places = [f"{name}={_shown(name, options[name])}" for name in axes if name in options]
+    places = [f"{name}={_shown(options[name])}" for name in axes if name in options]
     return ", ".join([method, *places])
 
 
-class _Run(NamedTuple):
-    """What comes back of one run, perhaps from another process."""
-
-    f: float
-    gnorm: float
-    nit: int
-    nfev: int
-    njev: int
-    success: bool
-    message: str
-    x: Array
-
-
-def _run(task: Task, solver: Solver) -> _Run:
-    """Run one setting with one seed; what it raises is its message."""
+def _outcome(task: Task, solver: Solver) -> tuple[Any, ...]:
+    """Run one setting with one seed: the figures, the message (that of an error too), the point."""
     try:
         with np.errstate(all="ignore"):
             result = task.minimize(solver)
             x = np.array(result.x, float).reshape(task.x0.shape)
-            return _Run(
-                f=task.value(x),
-                gnorm=task.gnorm(x),
-                nit=int(result.get("nit", 0)),
-                nfev=int(result.get("nfev", 0)),
-                njev=int(result.get("njev", 0)),
-                success=bool(result.success),
-                message=str(result.get("message", "")),
-                x=x,
-            )
+            counts = (int(result.get(name, 0)) for name in COUNTS)
+            ending = bool(result.success), str(result.get("message", ""))
+            return task.value(x), task.gnorm(x), *counts, *ending, x
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        return _Run(math.nan, math.nan, 0, 0, 0, False, message, np.full(task.x0.shape, math.nan))
+        nowhere = np.full(task.x0.shape, math.nan)
+        return math.nan, math.nan, 0, 0, 0, False, f"{type(error).__name__}: {error}", nowhere
 
 
 def sweep(
@@ -402,41 +380,41 @@ def sweep(
     ['adam, learning_rate=0.001', 'adam, learning_rate=0.01',
      'momentum, learning_rate=0.001, momentum=0.5']
     """
-    task = Task.of(fun, x0, jac, hess, hessp, args, bounds)
+    task = Task.of(fun, x0, jac=jac, hess=hess, hessp=hessp, args=args, bounds=bounds)
     if "rng" in options:
-        raise TypeError("rng: a sweep gives each run a seed of its own; use `seeds`")
+        raise TypeError("`rng` is not an option of a sweep, which gives each run its own: `seeds`")
     draws = _seeds(seeds)
-    workers = None if workers is None else COMMON["workers"].check("workers", workers, task.x0.size)
+    workers = None if workers is None else map_like("workers", workers, 0)
     axes = {name: _axis(v) for name, v in options.items() if isinstance(v, list | np.ndarray)}
-    grid = list(_grid(contestants(method), options, axes))
+    grid = list(_grid(as_solvers(method), options, axes))
     jobs = [_seeded(solver, seed) for solver in grid for seed in draws.tolist()]
     if isinstance(workers, int) and workers != 1:
         _refuse_what_cannot_travel(task, jobs)
-    if check:
-        task.check()
+    if check and (report := task.check(rng=0)):
+        report.raise_if_wrong()
     names = [_label(solver.label, solver.options, axes) for solver in grid]
     labels = [
         f"{name}, seed {seed}" if draws.size > 1 else name for name in names for seed in draws
     ]
     with mapping(workers) as map_:
-        runs = map_(partial(_run, task), jobs)
-        title = f"{task.name}, n = {task.x0.size}"
-        if not isinstance(runs, Iterable):
-            raise TypeError(f"workers: a map must return the results, got {runs!r}")
-        done = list(announce(runs, labels, title, "run") if progress else runs)
+        outcomes = map_(partial(_outcome, task), jobs)
+        if not isinstance(outcomes, Iterable):
+            raise TypeError(f"a map in `workers` must return the results, got {outcomes!r}")
+        done = list(announce(outcomes, labels, task.title, "run") if progress else outcomes)
     if len(done) != len(jobs):
-        raise ValueError(f"workers: a map must return {len(jobs)} results, got {len(done)}")
+        raise ValueError(f"a map in `workers` must return {len(jobs)} results, got {len(done)}")
     k = draws.size
     rows = [_setting(solver, draws, done[i * k : i * k + k]) for i, solver in enumerate(grid)]
     return Sweep(task.name, tuple(rows), axes, task.value(task.x0), task.x0.size)
 
 
 def _seeds(seeds: Any) -> NDArray[np.int_]:
+    expected = "`seeds` must be a number of seeds, or whole numbers from 0"
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable):
-        raise TypeError(f"seeds: a number of seeds, or these themselves, expected, got {seeds!r}")
+        raise TypeError(f"{expected}, got {seeds!r}")
     draws = np.array([*seeds]) if isinstance(seeds, Iterable) else np.arange(seeds)
     if not draws.size or draws.dtype.kind not in "iu" or draws.min() < 0:
-        raise ValueError(f"seeds: whole numbers from 0, at least one, expected, got {seeds!r}")
+        raise ValueError(f"{expected}, at least one, got {seeds!r}")
     return draws
 
 
@@ -453,9 +431,10 @@ def _grid(
     """The methods at every setting of the options that they take."""
     for name in options:
         if not any(solver.takes(name) for solver in every):
-            raise TypeError(f"{name}: no method of {', '.join(s.label for s in every)} takes it")
+            labels = ", ".join(solver.label for solver in every)
+            raise TypeError(f"`{name}` is not an option of {labels}")
         if name in axes and not axes[name]:
-            raise ValueError(f"{name}: an axis of the grid without a value")
+            raise ValueError(f"`{name}` must have at least one value, got none")
     for solver in every:
         taken = [name for name in options if solver.takes(name)]
         for values in product(*(axes.get(name, [options[name]]) for name in taken)):
@@ -472,23 +451,21 @@ def _refuse_what_cannot_travel(task: Task, jobs: Sequence[Solver]) -> None:
         pickle.dumps((task, jobs))
     except Exception as error:
         raise TypeError(
-            f"workers: the objective and the options must be picklable ({error}): define functions "
-            "at the top of a module, or pass a map that stays in this process"
+            f"with `workers` the objective and the options must be picklable ({error}): define "
+            "functions at the top of a module, or pass a map that stays in this process"
         ) from error
 
 
-def _setting(solver: Solver, seeds: NDArray[np.int_], runs: Sequence[_Run]) -> Setting:
-    f, gnorm, nit, nfev, njev, success, messages, x = zip(*runs, strict=True)
+def _setting(
+    solver: Solver, seeds: NDArray[np.int_], outcomes: Sequence[tuple[Any, ...]]
+) -> Setting:
+    *figures, messages, x = zip(*outcomes, strict=True)
+    arrays = dict(zip(FIGURES, map(np.array, figures), strict=True))
     return Setting(
         method=solver.label,
         options=dict(solver.options),
         seeds=seeds,
-        f=np.array(f),
-        gnorm=np.array(gnorm),
-        nit=np.array(nit),
-        nfev=np.array(nfev),
-        njev=np.array(njev),
-        success=np.array(success),
         messages=messages,
         x=np.array(x),
+        **arrays,
     )

@@ -7,7 +7,7 @@ from scipy import optimize
 from scipy.optimize import Bounds, rosen, rosen_der
 from scipy.special import expit, logsumexp, softmax
 
-from scipy_gd.check import GradientError, check_grad
+from scipy_gd.gradient_check import GradientError, check_grad
 
 SCALES = 10.0 ** np.array([-8, -4, 0, 4, 8])
 RATES = 10.0 ** np.array([-2, -1, 0, 1])
@@ -525,7 +525,7 @@ def test_html_is_the_same_table():
     check = check_grad(square, lambda x: x, [1.0, 2.0], rng=0)
     html = check._repr_html_()
     assert html.count("<tr>") == html.count("</tr>") == 3
-    assert html.count("<td>") == 12
+    assert html.count("<td ") == 12
     assert "analytic = 0.5 * numeric" in html
 
 
@@ -561,7 +561,7 @@ def test_the_error_carries_the_check_and_its_table():
         ({"x0": ["a", "b"]}, TypeError, "`x0`"),
         ({"x0": [[1.0], [2.0, 3.0]]}, TypeError, "`x0`"),
         ({"points": 0}, ValueError, "`points`"),
-        ({"points": 2.0}, TypeError, "`points`"),
+        ({"points": 2.5}, ValueError, "`points`"),
         ({"points": True}, TypeError, "`points`"),
         ({"radius": 0}, ValueError, "`radius`"),
         ({"rtol": 0}, ValueError, "`rtol`"),

@@ -37,11 +37,6 @@ def smooth(
         The averages. A value that is not finite (NaN where nothing was recorded, inf) stays as it
         is and enters no average: the others are what they would be without it.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not what it should be; the message names it.
-
     References
     ----------
     D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR (2015), section 3,

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from .arguments import limits, scalar, starting_point, vector
+from .arguments import count, limits, number, scalar, starting_point, vector
+from .tables import aligned, as_html
 
 __all__ = ["GradientCheck", "GradientError", "check_grad"]
 
@@ -22,12 +22,12 @@ Interval = tuple[Array, Array]
 
 EPS, TINY = (float(v) for v in (np.finfo(float).eps, np.finfo(float).tiny))
 RUNGS = 25  # steps from 1 + |x| down to 4**-24 of it, sixteen times the spacing of x
+ARRAYS = ("x", "analytic", "numeric", "uncertainty", "rel_error", "verdict", "scipy")
 SHOWN = 20  # rows of the table
 AMPLE = 1000  # the first step lets noise err by about rtol / AMPLE
 MINOR = 1e-3  # a slope below this part of the usual one need not be right to rtol of itself
 ROUNDOFF = 64 * EPS  # nor one that changes f by fewer than 64 ulp over a step of 1 + |x|
 COARSE = 2.0**-22  # resolution of a fun that works in single precision without saying so
-COLUMNS = ("index", "x", "analytic", "numeric", "rel. error", "verdict")
 
 
 class _User:
@@ -112,22 +112,18 @@ class _Slope(NamedTuple):
     raw: float = np.inf  # the part of the error that is not noise
 
 
+@dataclass
 class _Line:
     """The derivative of ``line`` at x, where it is f; ``guess`` is what it should be."""
 
-    def __init__(
-        self,
-        line: Callable[[float], float],
-        x: float,
-        f: float,
-        guess: float,
-        scale: float,
-        noise: float,
-        rtol: float,
-    ) -> None:
-        self.line, self.x, self.f = cache(line), x, f
-        self.guess, self.scale, self.noise, self.rtol = guess, scale, noise, rtol
-        self.quantum: float | None = None  # least change of f, once f was seen not to change
+    line: Callable[[float], float]
+    x: float
+    f: float
+    guess: float
+    scale: float
+    noise: float
+    rtol: float
+    quantum: float | None = None  # least change of f, once f was seen not to change
 
     def tolerance(self, slope: _Slope) -> float:
         return self.rtol * max(abs(slope.value), self.scale, MINOR * slope.spread)
@@ -175,8 +171,8 @@ class _Line:
         need = AMPLE * self.noise / (self.rtol * max(abs(self.guess), self.scale, TINY))
         best, best_rank = _Slope(), (np.inf, np.inf)
         for central in (True, False):
-            reach = min(below, above) if central else max(below, above)
-            h = wide * steps[steps <= reach]
+            room = min(below, above) if central else max(below, above)
+            h = wide * steps[steps <= room]
             first = _Slope()
             if len(h) > 2:
                 k = int(np.searchsorted(np.abs(h[:-3]), need))
@@ -200,7 +196,7 @@ class _Line:
                 if np.isfinite(found.error):
                     smaller.append(found)
             best = self.doubt(best, smaller, best.flat and self.overall(h, central))
-            if reach >= top:
+            if room >= top:
                 break
         return best
 
@@ -230,7 +226,7 @@ def _numeric(user: _User, x: Array, f: float, a: Array, scale: Array, rtol: floa
     lower, upper = user.limits
     columns = []
     for i in range(x.size):
-        along = _Line(partial(line, i), x[i], f, a[i], scale[i], noise, rtol)
+        along = _Line(cache(partial(line, i)), x[i], f, a[i], scale[i], noise, rtol)
         columns.append(along.search(x[i] - lower[i], upper[i] - x[i])[:3])
     return np.array(columns).T
 
@@ -259,11 +255,6 @@ class GradientCheck:
     scipy : ndarray, shape (points,)
         The figure of `scipy.optimize.check_grad`: the norm of the difference between ``jac`` and
         one-sided differences. NaN where it would have to leave the bounds.
-    ok : bool
-        No component is wrong, and at least one is ok: all unsure is not ok.
-    worst : tuple of int
-        (point, component) of the largest ``rel_error``, among the wrong ones if there are any,
-        else among the unsure, else among all.
     nfev, njev : int
         Calls of ``fun`` (SciPy's included), and of ``jac`` (with ``jac=True``: gradients used).
     rtol : float
@@ -271,11 +262,12 @@ class GradientCheck:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from scipy_gd.check import check_grad
+    >>> from scipy_gd import check_grad
     >>> check = check_grad(lambda x: x @ x, lambda x: x, [1.0, -2.0], rng=0)
     >>> check.ok, check.pattern
     (False, 'analytic = 0.5 * numeric on every component: a missing or extra constant factor')
+    >>> [(row["component"], row["analytic"], row["verdict"]) for row in check.to_dicts()[:2]]
+    [(0, 1.0, 'wrong'), (1, -2.0, 'wrong')]
     """
 
     x: Array
@@ -285,8 +277,6 @@ class GradientCheck:
     rel_error: Array
     verdict: NDArray[np.str_]
     scipy: Array
-    ok: bool
-    worst: tuple[int, int]
     nfev: int
     njev: int
     rtol: float
@@ -314,21 +304,39 @@ class GradientCheck:
         return found
 
     @property
+    def conclusion(self) -> str:
+        """str : ``'wrong'`` if a component is, else ``'ok'`` if one is, else ``'unsure'``."""
+        return next((v for v in ("wrong", "ok") if np.any(self.verdict == v)), "unsure")
+
+    @property
+    def ok(self) -> bool:
+        """bool : no component is wrong, and at least one is ok: all unsure is not ok."""
+        return self.conclusion == "ok"
+
+    @property
+    def _badness(self) -> Array:
+        """Orders wrong before unsure before ok, and each by its error."""
+        rank = 4.0 * (self.verdict == "wrong") + 2.0 * (self.verdict == "unsure")
+        return np.asarray(rank + np.arctan(self.rel_error))
+
+    @property
+    def worst(self) -> tuple[int, int]:
+        """tuple of int : (point, component) of the largest ``rel_error``.
+
+        Among the wrong ones if there are any, else among the unsure, else among all.
+        """
+        p, i = np.unravel_index(np.argmax(self._badness), self.x.shape)
+        return int(p), int(i)
+
+    @property
     def pattern(self) -> str:
         """str : what the errors have in common, in words; empty if nothing is wrong or recognised.
 
         Recognised: the sign, a common factor, a term proportional to x, components permuted, one
         component only, several components alike, and errors that do not show at ``x0``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from scipy_gd.check import check_grad
-        >>> check_grad(lambda x: np.sum(x**4), lambda x: -4 * x**3, [1.0, 2.0], rng=0).pattern
-        'analytic = -numeric: the sign is wrong'
         """
         with np.errstate(all="ignore"):
-            return "; ".join(self._said()) if np.any(self.verdict == "wrong") else ""
+            return "; ".join(self._said()) if self.conclusion == "wrong" else ""
 
     def _said(self) -> list[str]:
         wrong = self.verdict == "wrong"
@@ -365,36 +373,25 @@ class GradientCheck:
             said.append("nothing is wrong at x0: a term that vanishes there?")
         return said
 
-    def _rows(self) -> tuple[list[tuple[str, ...]], int]:
-        """The rows of the table at the worst point as text, and how many are left out."""
-        p = self.worst[0]
-        badness = _badness(self.verdict[p], self.rel_error[p])
-        chosen = np.sort(np.argsort(-badness, kind="stable")[:SHOWN])
-        rows: list[tuple[str, ...]] = [
-            (
-                str(i),
-                f"{self.x[p, i]:.6g}",
-                f"{self.analytic[p, i]:.8g}",
-                f"{self.numeric[p, i]:.8g}",
-                f"{self.rel_error[p, i]:.1e}",
-                str(self.verdict[p, i]),
-            )
-            for i in chosen
-        ]
-        return rows, int(self.x.shape[1] - len(rows))
-
-    def _lines(self) -> tuple[str, list[str]]:
-        """The heading above the table and the lines below it."""
+    def _report(self) -> tuple[str, list[list[str]], list[str]]:
+        """The heading, the table of the worst point as text, and the lines below it."""
         points, n = self.x.shape
         p, i = self.worst
-        count = {v: int(np.sum(self.verdict == v)) for v in ("wrong", "unsure", "ok")}
-        state = "ok" if self.ok else "wrong" if count["wrong"] else "unsure"
-        numbers = ", ".join(f"{m} {v}" for v, m in count.items() if m)
+        times = {v: np.sum(self.verdict == v) for v in ("wrong", "unsure", "ok")}
+        numbers = ", ".join(f"{m} {v}" for v, m in times.items() if m)
         head = (
-            f"gradient check: {state} ({numbers}; points x components: {points} x {n})\n"
+            f"gradient check: {self.conclusion} ({numbers}; points x components: {points} x {n})\n"
             f"point {p}{' (x0)' * (p == 0)}:"
         )
+        table = [["index", "x", "analytic", "numeric", "rel. error", "verdict"]]
+        formats = ("{:.6g}", "{:.8g}", "{:.8g}", "{:.1e}", "{}")
+        columns = self.x, self.analytic, self.numeric, self.rel_error, self.verdict
+        for k in np.sort(np.argsort(-self._badness[p], kind="stable")[:SHOWN]):
+            cells = (f.format(c[p, k]) for f, c in zip(formats, columns, strict=True))
+            table.append([str(k), *cells])
         below = []
+        if n > SHOWN:
+            below.append(f"({n - SHOWN} components with smaller errors not shown)")
         if points > 1:
             verdict, error = np.delete(self.verdict, p, 0), np.delete(self.rel_error, p, 0)
             below.append(
@@ -406,79 +403,36 @@ class GradientCheck:
             f"numeric {self.numeric[p, i]:.8g} +- {self.uncertainty[p, i]:.1e}; "
             f"scipy.optimize.check_grad there: {self.scipy[p]:.2e}"
         )
-        if self.pattern:
-            below.append(f"pattern: {self.pattern}")
-        return head, below
+        return head, table, below + [f"pattern: {self.pattern}"] * bool(self.pattern)
 
     def __str__(self) -> str:
-        rows, hidden = self._rows()
-        table = [COLUMNS, *rows]
-        width = [max(map(len, column)) for column in zip(*table, strict=True)]
-        head, below = self._lines()
-        lines = ["  ".join(map(str.rjust, row, width)) for row in table]
-        if hidden:
-            lines.append(f"({hidden} components with smaller errors not shown)")
-        return "\n".join([head, *lines, *below])
+        head, table, below = self._report()
+        return "\n".join([head, *aligned(table), *below])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows, hidden = self._rows()
-        head, below = self._lines()
-        if hidden:
-            below.insert(0, f"{hidden} components with smaller errors not shown")
-        lines = ["".join(f"<th>{name}</th>" for name in COLUMNS)]
-        lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-        table = "\n".join(f"<tr>{line}</tr>" for line in lines)
-        return (
-            f"<p>{escape(head)}</p>\n<table>\n{table}\n</table>\n"
-            f"<p>{'<br>'.join(map(escape, below))}</p>"
-        )
+        head, table, below = self._report()
+        foot = "<br>".join(map(escape, below))
+        return f"<p>{escape(head)}</p>\n{as_html(table)}\n<p>{foot}</p>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One dict of plain Python values per point and component, for a data frame or a log.
 
-        Returns
-        -------
-        list of dict
-            Keys: point, component, x, analytic, numeric, uncertainty, rel_error, verdict.
-
-        Examples
-        --------
-        >>> from scipy_gd.check import check_grad
-        >>> check = check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0], points=1)
-        >>> [(row["component"], row["analytic"], row["verdict"]) for row in check.to_dicts()]
-        [(0, 2.0, 'ok'), (1, -4.0, 'ok')]
+        The keys are point, component, x, analytic, numeric, uncertainty, rel_error, verdict.
         """
-        names = ("x", "analytic", "numeric", "uncertainty", "rel_error", "verdict")
         return [
             {"point": p, "component": i}
-            | {name: getattr(self, name)[p, i].item() for name in names}
+            | {name: getattr(self, name)[p, i].item() for name in ARRAYS[:-1]}
             for p, i in np.ndindex(self.x.shape)
         ]
 
     def raise_if_wrong(self) -> GradientCheck:
-        """Return self, unless a component is wrong.
+        """Return the check itself, or raise `GradientError` if a component is wrong.
 
         Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure.
-
-        Returns
-        -------
-        GradientCheck
-            The check itself.
-
-        Raises
-        ------
-        GradientError
-            If a verdict is ``'wrong'``.
-
-        Examples
-        --------
-        >>> from scipy_gd.check import check_grad
-        >>> check_grad(lambda x: x @ x, lambda x: 2 * x, [1.0, -2.0]).raise_if_wrong().ok
-        True
         """
-        if np.any(self.verdict == "wrong"):
+        if self.conclusion == "wrong":
             raise GradientError(self)
         return self
 
@@ -493,7 +447,7 @@ class GradientError(ValueError):
 
     Examples
     --------
-    >>> from scipy_gd.check import GradientError, check_grad
+    >>> from scipy_gd import GradientError, check_grad
     >>> try:
     ...     check_grad(lambda x: x @ x, lambda x: -2 * x, [1.0, -2.0]).raise_if_wrong()
     ... except GradientError as error:
@@ -504,25 +458,6 @@ class GradientError(ValueError):
     def __init__(self, check: GradientCheck) -> None:
         super().__init__(check)
         self.check = check
-
-
-def _badness(verdict: NDArray[np.str_], error: Array) -> Array:
-    """Orders wrong before unsure before ok, and each by its error."""
-    rank: Array = 4.0 * (verdict == "wrong") + 2.0 * (verdict == "unsure") + np.arctan(error)
-    return rank
-
-
-def _positive(name: str, value: float, strictly: bool = True) -> float:
-    """The value as a float, if it is a finite number above (or at) zero."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be a number, not {value!r}") from None
-    if not (np.isfinite(number) and (number > 0 or (number == 0 and not strictly))):
-        raise ValueError(
-            f"`{name}` must be finite and {'> 0' if strictly else '>= 0'}, not {value}"
-        )
-    return number
 
 
 def check_grad(
@@ -575,16 +510,6 @@ def check_grad(
     GradientCheck
         Verdicts, both gradients, errors; prints as a table.
 
-    Raises
-    ------
-    ValueError
-        If ``x0`` is not a finite non-empty vector, if the bounds are infeasible or exclude it, if
-        ``fun`` returns no real scalar or ``jac`` no real array of shape (n,), or if ``points``,
-        ``radius``, ``rtol`` or ``atol`` is out of range.
-    TypeError
-        If ``fun`` or ``jac`` is not callable, ``points`` not an int, ``x0`` not real, or
-        ``radius``, ``rtol`` or ``atol`` not a number.
-
     See Also
     --------
     scipy.optimize.check_grad : One number for one point; reported as ``GradientCheck.scipy``.
@@ -629,9 +554,8 @@ def check_grad(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.optimize import rosen, rosen_der
-    >>> from scipy_gd.check import check_grad
+    >>> from scipy_gd import check_grad
     >>> check_grad(rosen, rosen_der, [-1.2, 1.0], rng=0).ok
     True
 
@@ -654,67 +578,68 @@ def check_grad(
     pattern: only component 1 is wrong, by the factor 2
     """
     if not callable(fun):
-        raise TypeError(f"`fun` must be callable, not {fun!r}")
+        raise TypeError(f"`fun` must be callable, got {fun!r}")
     if not (callable(jac) or jac is True):
-        raise TypeError(f"`jac` must be callable, or True if fun returns (f, g), not {jac!r}")
-    if not isinstance(points, Integral) or isinstance(points, bool):
-        raise TypeError(f"`points` must be an int, not {points!r}")
-    if points < 1:
-        raise ValueError(f"`points` must be at least 1, not {points}")
-    rtol, radius = _positive("rtol", rtol), _positive("radius", radius)
-    atol = _positive("atol", atol, strictly=False)
+        raise TypeError(f"`jac` must be callable, or True if fun returns (f, g), got {jac!r}")
+    points = count(1)("points", points, 0)
+    positive = number(0, above=True, below=True)
+    rtol, radius = positive("rtol", rtol, 0), positive("radius", radius, 0)
+    atol = number(0, below=True)("atol", atol, 0)
     start = starting_point(x0)
-    n = start.size
-    lower, upper = box = limits(bounds, n) or (np.full(n, -np.inf), np.full(n, np.inf))
-    if bad := np.flatnonzero((start < lower) | (start > upper)).tolist():
+    free = np.full(start.size, np.inf)
+    box = limits(bounds, start.size) or (-free, free)
+    if bad := np.flatnonzero((start < box[0]) | (start > box[1])).tolist():
         raise ValueError(f"`x0` is outside the bounds at component(s) {bad[:10]}")
-    generator = np.random.default_rng(rng)
     user = _User(fun, jac, args if isinstance(args, tuple) else (args,), box)
+    x, f, a = _sample(user, start, points, radius, np.random.default_rng(rng))
+    found = (x, a, *_judge(user, x, f, a, rtol, atol))
+    for array in found:
+        array.flags.writeable = False
+    arrays: dict[str, Any] = dict(zip(ARRAYS, found, strict=True))
+    return GradientCheck(**arrays, nfev=user.nfev, njev=user.njev, rtol=rtol)
 
-    reach = radius * (1 + np.abs(start))
-    low, high = np.maximum(lower, start - reach), np.minimum(upper, start + reach)
-    around = generator.uniform(low, high, (int(points) - 1, n))
+
+def _sample(
+    user: _User, start: Array, points: int, radius: float, generator: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """The start and points around it, with the value and the gradient at each."""
+    lower, upper = user.limits
+    most = radius * (1 + np.abs(start))
+    low, high = np.maximum(lower, start - most), np.minimum(upper, start + most)
+    around = generator.uniform(low, high, (points - 1, start.size))
     x = np.vstack([start, np.clip(around, lower, upper)])
-    f, a = np.empty(len(x)), np.empty_like(x)
+    f, a = np.empty(points), np.empty_like(x)
     f[0], a[0] = user.both(start)
     with np.errstate(all="ignore"):
-        for p in range(1, len(x)):
+        for p in range(1, points):
             for _ in range(20):
                 if np.isfinite(user.trial(x[p])):
                     break
                 x[p] = np.clip(start + (x[p] - start) / 4, lower, upper)
             f[p], a[p] = user.both(x[p])
-        found, figure = np.full((3, *x.shape), np.nan), np.full(len(x), np.nan)
-        height, steep = (np.where(np.isfinite(v), np.abs(v), 0.0) for v in (f, a))
-        height = np.maximum(height, np.median(height))[:, None]
-        visible = np.maximum(atol, ROUNDOFF * height / (1 + np.abs(x))) / rtol
-        scale = np.maximum(visible, MINOR * np.median(steep, axis=0))
-        for p in np.flatnonzero(np.isfinite(f)):
-            found[:, p] = _numeric(user, x[p], f[p], a[p], scale[p], rtol)
-            figure[p] = optimize.check_grad(user.trial, lambda _, p=p: a[p], x[p])
-        numeric, uncertainty, spread = found
-        uncertainty[np.isnan(numeric)] = np.inf
-        size = np.fmax(np.fmax(steep, np.abs(numeric)), np.fmax(scale, MINOR * spread))
-        error = np.abs(a - numeric)
-        relative = np.where(error == 0, 0.0, error / size)
-        relative[~np.isfinite(error)] = np.inf
-        certain = np.isfinite(numeric) & (uncertainty <= rtol * size)
-        wrong = np.where(np.isfinite(a), error > rtol * size + 3 * uncertainty, certain)
-        verdict = np.where(wrong, "wrong", np.where(certain & (relative <= rtol), "ok", "unsure"))
-    for array in (x, a, numeric, uncertainty, relative, verdict, figure):
-        array.flags.writeable = False
-    worst = np.unravel_index(np.argmax(_badness(verdict, relative)), x.shape)
-    return GradientCheck(
-        x=x,
-        analytic=a,
-        numeric=numeric,
-        uncertainty=uncertainty,
-        rel_error=relative,
-        verdict=verdict,
-        scipy=figure,
-        ok=bool(not wrong.any() and np.any(verdict == "ok")),
-        worst=(int(worst[0]), int(worst[1])),
-        nfev=user.nfev,
-        njev=user.njev,
-        rtol=rtol,
-    )
+    return x, f, a
+
+
+@np.errstate(all="ignore")
+def _judge(
+    user: _User, x: Array, f: Array, a: Array, rtol: float, atol: float
+) -> tuple[NDArray[Any], ...]:
+    """The other arrays of a `GradientCheck`, from the values and the gradients at the points."""
+    found, figure = np.full((3, *x.shape), np.nan), np.full(len(x), np.nan)
+    height, steep = (np.where(np.isfinite(v), np.abs(v), 0.0) for v in (f, a))
+    height = np.maximum(height, np.median(height))[:, None]
+    visible = np.maximum(atol, ROUNDOFF * height / (1 + np.abs(x))) / rtol
+    scale = np.maximum(visible, MINOR * np.median(steep, axis=0))
+    for p in np.flatnonzero(np.isfinite(f)):
+        found[:, p] = _numeric(user, x[p], f[p], a[p], scale[p], rtol)
+        figure[p] = optimize.check_grad(user.trial, lambda _, p=p: a[p], x[p])
+    numeric, uncertainty, spread = found
+    uncertainty[np.isnan(numeric)] = np.inf
+    size = np.fmax(np.fmax(steep, np.abs(numeric)), np.fmax(scale, MINOR * spread))
+    error = np.abs(a - numeric)
+    relative = np.where(error == 0, 0.0, error / size)
+    relative[~np.isfinite(error)] = np.inf
+    certain = np.isfinite(numeric) & (uncertainty <= rtol * size)
+    wrong = np.where(np.isfinite(a), error > rtol * size + 3 * uncertainty, certain)
+    verdict = np.where(wrong, "wrong", np.where(certain & (relative <= rtol), "ok", "unsure"))
+    return numeric, uncertainty, relative, verdict, figure

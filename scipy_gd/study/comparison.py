@@ -14,11 +14,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._options import COMMON
-from ._table import Column, Table, one_line, plain
-from ._task import Array, Solver, Task, announce, contestants, scalar
-from .history import Thinned
-from .problems import Problem
+from ..arguments import count, generator, number
+from ..history import Thinned
+from ..problems import Problem
+from ..solvers import Solver, as_solvers
+from ..tables import Column, Table, json_ready, one_line
+from ..task import Array, Task, scalar
+from .progress import announce
 
 __all__ = ["Comparison", "Row", "compare"]
 
@@ -172,7 +174,8 @@ class Comparison(Table[Row]):
         >>> json.dumps(table)[:20]
         '[{"method": "Powell"'
         """
-        return [{name: plain(getattr(row, name)) for name in [*_COLUMNS, "x"]} for row in self.rows]
+        names = [*_COLUMNS, "x"]
+        return [{name: json_ready(getattr(row, name)) for name in names} for row in self.rows]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
         """Draw the comparison (see `scipy_gd.plot.comparison`).
@@ -197,7 +200,7 @@ class Comparison(Table[Row]):
         >>> len(figure.axes)
         2
         """
-        from .plot import comparison
+        from ..plot import comparison
 
         figure = comparison(self, axes)
         if path is not None:
@@ -209,7 +212,7 @@ class _Budget(BaseException):
     """The budget is spent. Not an `Exception`, so that no solver can swallow it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Point:
     evaluations: int
     x: Array
@@ -221,11 +224,12 @@ class _Point:
 class _Recorder:
     """Stands between a solver and the task: counts, remembers, and stops it."""
 
-    def __init__(self, task: Task, maxfev: float, maxtime: float) -> None:
+    def __init__(self, task: Task, maxfev: float = math.inf, maxtime: float = math.inf) -> None:
         self.task, self.maxfev, self.maxtime = task, maxfev, maxtime
         self.nit = self.nfev = self.njev = self.nhev = 0
         self.points, self.iterates = (Thinned(n=task.x0.size) for _ in range(2))
         self.f_best, self.x_best, self.last = math.inf, task.x0, _Point(0, task.x0)
+        self.last_bytes, self.kept = b"", False
         self.own = 0.0
         self.start = time.perf_counter()
 
@@ -280,23 +284,23 @@ class _Recorder:
         return time.perf_counter() - self.start - self.own
 
     def note(self, x: Array, args: tuple[Any, ...], f: Any = None, g: Any = None) -> None:
+        """Remember a point and what was found there; cheaply, for it is done at every call."""
         began = time.perf_counter()
-        x = np.array(x, float)
-        # A mini-batch brings other args: its value and gradient are not those of the objective.
-        if len(args) != len(self.task.args) or any(map(operator.is_not, args, self.task.args)):
-            f = g = None
-        value = math.nan if f is None else scalar(f) if self.task.inside(x) else math.inf
-        if value < self.f_best:
-            self.f_best, self.x_best = value, x
-        if not (self.points and np.array_equal(x, self.last.x)):
-            self.last = _Point(self.nfev + self.njev, x)
-            self.points.offer(self.last)
+        here = np.asarray(x, float).tobytes()
+        if here != self.last_bytes:
+            self.last_bytes = here
+            self.last = _Point(self.nfev + self.njev, np.frombuffer(here))
+            self.kept = self.points.offer(self.last)
         point = self.last
+        # A mini-batch brings other args: its value and gradient are not those of the objective.
+        whole = len(args) == len(self.task.args) and all(map(operator.is_, args, self.task.args))
+        if whole and f is not None:
+            point.f = scalar(f) if self.task.inside(point.x) else math.inf
+            if point.f < self.f_best:
+                self.f_best, self.x_best = point.f, point.x
+        if whole and g is not None and self.kept:
+            point.gnorm = self.task.gnorm(point.x, g)
         point.best = self.f_best
-        if f is not None:
-            point.f = value
-        if g is not None:
-            point.gnorm = self.task.gnorm(x, g)
         self.own += time.perf_counter() - began
 
     def complete(self) -> None:
@@ -308,7 +312,7 @@ class _Recorder:
                 self.f_best, self.x_best = point.f, point.x
 
 
-def _run(
+def _solve(
     task: Task, solver: Solver, tol: float | None, recorder: _Recorder
 ) -> tuple[Array | None, int | None, bool, str]:
     """Let a solver loose; return its x and nit (None: it has none to show), success, message."""
@@ -335,19 +339,19 @@ def _warm_up(task: Task, solver: Solver, tol: float | None) -> None:
         hess=None,
         hessp=lambda x, p, *_: 2 * p,
     )
-    _run(toy, solver, tol, _Recorder(toy, 4, math.inf))
+    _solve(toy, solver, tol, _Recorder(toy, maxfev=4))
 
 
 def _row(
     task: Task, solver: Solver, tol: Any, recorder: _Recorder, distance: Callable[[Array], float]
 ) -> Row:
-    x, nit, success, message = _run(task, solver, tol, recorder)
+    found, nit, success, message = _solve(task, solver, tol, recorder)
     seconds = recorder.seconds()
     recorder.complete()
-    x = recorder.x_best if x is None else x
+    x = np.array(recorder.x_best) if found is None else found
     f, gnorm = task.value(x), task.gnorm(x)
-    count, final = recorder.nfev + recorder.njev, f if task.inside(x) else math.inf
-    points = [*recorder.points, _Point(count, x, final, gnorm, recorder.f_best)]
+    evaluations, final = recorder.nfev + recorder.njev, f if task.inside(x) else math.inf
+    points = [*recorder.points, _Point(evaluations, x, final, gnorm, recorder.f_best)]
     run = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
     return Row(
         method=solver.label,
@@ -465,32 +469,34 @@ def compare(
     >>> compare(lambda x: x @ x, [1.0, 2.0], jac=lambda x: x, methods=["BFGS"])
     Traceback (most recent call last):
     ...
-    scipy_gd.check.GradientError: ...
+    scipy_gd.gradient_check.GradientError: ...
     """
-    known = problem if isinstance(problem, Problem) else None
-    task = Task.of(problem, x0, jac, hess, hessp, args, bounds)
-    given = {"maxfev": maxfev, "maxtime": maxtime, "gtol": gtol, "tol": tol, "rng": rng}
-    for name, value in given.items():
+    task = Task.of(problem, x0, jac=jac, hess=hess, hessp=hessp, args=args, bounds=bounds)
+    for name, check_, value in (
+        ("maxfev", count(1), maxfev),
+        ("maxtime", number(0, above=True), maxtime),
+        ("gtol", number(0), gtol),
+        ("tol", number(0), tol),
+        ("rng", generator, rng),
+    ):
         if value is not None:
-            COMMON[name].check(name, value, task.x0.size)
-    if maxtime == 0:
-        raise ValueError("`maxtime` must be above 0")
+            check_(name, value, 0)
     calls, seconds = maxfev or math.inf, maxtime or math.inf
     beyond = 2**31 - 1 if calls == math.inf else calls + task.x0.size + 2  # so that ours decides
     limits: dict[str, Any] = dict.fromkeys(("maxiter", "maxfev", "maxfun"), beyond)
     limits |= {"gtol": gtol, "rng": rng}
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
-    every = [solver.with_options(limits, options or {}) for solver in contestants(methods)]
-    if check:
-        task.check()
-    distance = known.distance if known else _unknown
-    title, labels = f"{task.name}, n = {task.x0.size}", [solver.label for solver in every]
+    every = [solver.with_options(limits, options or {}) for solver in as_solvers(methods)]
+    if check and (report := task.check(rng=0)):
+        report.raise_if_wrong()
+    known = problem if isinstance(problem, Problem) else None
+    distance = known.distance if known else lambda x: math.nan
+    labels = [solver.label for solver in every]
     rows = []
-    for solver in announce(every, labels, title, "solver") if progress else every:
+    for solver in announce(every, labels, task.title, "solver") if progress else every:
         _warm_up(task, solver, tol)
-        recorder = _Recorder(task, calls, seconds)
-        rows.append(_row(task, solver, tol, recorder, distance))
+        rows.append(_row(task, solver, tol, _Recorder(task, calls, seconds), distance))
     return Comparison(
         name=task.name,
         rows=tuple(rows),
@@ -499,7 +505,3 @@ def compare(
         f_min=known.f_min if known and math.isfinite(known.f_min) else math.nan,
         minima=known.minima if known else (),
     )
-
-
-def _unknown(x: Array) -> float:
-    return math.nan

@@ -1,0 +1,147 @@
+"""Solvers as users name them: ours, SciPy's and anybody's, with options of their own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from .methods import METHODS
+
+__all__ = ["SCIPY", "USUAL", "Solver", "as_solvers", "label_of"]
+
+SCIPY: dict[str, tuple[str, ...]] = {
+    "Nelder-Mead": ("maxiter", "maxfev", "xatol", "fatol"),
+    "BFGS": ("maxiter", "gtol"),
+    "Newton-CG": ("maxiter", "xtol"),
+    "CG": ("maxiter", "gtol"),
+    "L-BFGS-B": ("maxiter", "maxfun", "gtol", "ftol"),
+    "TNC": ("maxfun", "gtol", "ftol", "xtol"),
+    "SLSQP": ("maxiter", "ftol"),
+    "Powell": ("maxiter", "maxfev", "ftol", "xtol"),
+    "COBYLA": ("maxiter",),
+    "COBYQA": ("maxiter", "maxfev"),
+    "trust-constr": ("maxiter", "gtol", "xtol"),
+    "dogleg": ("maxiter", "gtol"),
+    "trust-ncg": ("maxiter", "gtol"),
+    "trust-exact": ("maxiter", "gtol"),
+    "trust-krylov": ("maxiter", "gtol"),
+}
+"""SciPy's methods: their options that bound the work, test the gradient, or stop otherwise."""
+USUAL = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
+"""Those of SciPy's methods that take part in a comparison by default."""
+CONTRACT = ("fun", "x0", "args", "jac", "hess", "hessp", "bounds", "constraints", "callback")
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A method as `scipy.optimize.minimize` takes it, with a label and options of its own."""
+
+    label: str
+    method: str | Callable[..., Any]
+    options: Mapping[str, Any]
+
+    @property
+    def preset(self) -> Mapping[str, Any]:
+        """What a `functools.partial` has fixed."""
+        return self.method.keywords if isinstance(self.method, partial) else {}
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        return {} if isinstance(self.method, str) else inspect.signature(self.method).parameters
+
+    @property
+    def second_order(self) -> bool:
+        """Whether it may want a Hessian; our methods say so."""
+        method = self.method.func if isinstance(self.method, partial) else self.method
+        return "hess" in getattr(method, "supplied", ("hess",))
+
+    def takes(self, option: str) -> bool:
+        """Whether an option means something to the solver and is still open."""
+        if option in self.options or option in self.preset:
+            return False
+        if isinstance(self.method, str):  # SciPy warns of those that it does not know
+            return True
+        anything = any(p.kind is p.VAR_KEYWORD for p in self.parameters.values())
+        return option not in CONTRACT and (anything or option in self.parameters)
+
+    def with_options(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> Solver:
+        """Add the limits that the solver knows and the common options; its own go first."""
+        if isinstance(self.method, str):
+            known = set(SCIPY[self.method])
+        else:
+            known = {"maxiter", "gtol", "rng"} & self.parameters.keys()
+        options = {k: v for k, v in limits.items() if k in known} | dict(common)
+        still_open = {k: v for k, v in options.items() if k not in self.preset}
+        return replace(self, options=still_open | dict(self.options))
+
+
+def as_solvers(methods: Any) -> list[Solver]:
+    """The solvers that `methods` stands for, each with a label of its own.
+
+    Parameters
+    ----------
+    methods : method, iterable or dict from label to method, optional
+        A method is a callable (ours, a `functools.partial` preset, anybody's) or a name, ours or
+        SciPy's; among several also a tuple ``(label, method)`` or ``(label, method, options)``.
+        Default: all of ours and the `USUAL` ones of SciPy's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `methods` is something else, a name is unknown, or two have the same label.
+
+    Examples
+    --------
+    >>> from scipy_gd.solvers import as_solvers
+    >>> [solver.label for solver in as_solvers(["adam", "bfgs", ("quick", "lbfgs")])]
+    ['adam', 'BFGS', 'quick']
+    """
+    if methods is None:
+        methods = [*METHODS.values(), *USUAL]
+    elif isinstance(methods, str) or callable(methods):
+        methods = [methods]
+    elif not isinstance(methods, Iterable):
+        raise TypeError(f"`methods` must be a method or several, got {methods!r}")
+    found: dict[str, Solver] = {}
+    for entry in methods.items() if isinstance(methods, Mapping) else methods:
+        parts = entry if isinstance(entry, tuple) else (None, entry)
+        if len(parts) not in (2, 3) or not isinstance(parts[-1] if parts[2:] else {}, Mapping):
+            raise TypeError(
+                "a tuple in `methods` must be (label, method) or (label, method, dict of options), "
+                f"got {entry!r}"
+            )
+        label, method, options = (*parts, {})[:3]
+        method = _method(method)
+        label = label or label_of(method)
+        if label in found:
+            raise ValueError(f"`methods` must differ in their labels, got {label!r} twice")
+        found[label] = Solver(label, method, options)
+    if not found:
+        raise ValueError("`methods` must be at least one, got none")
+    return list(found.values())
+
+
+def _method(given: Any) -> str | Callable[..., Any]:
+    if callable(given):
+        return given  # type: ignore[no-any-return]
+    if not isinstance(given, str):
+        raise TypeError(f"a method must be a callable or a name, got {given!r}")
+    known: dict[str, Any] = {name.lower(): name for name in SCIPY} | METHODS
+    found = known.get(given) or known.get(given.lower())
+    if found is None:
+        raise ValueError(
+            f"`methods` must be among ours ({', '.join(METHODS)}) or SciPy's "
+            f"({', '.join(SCIPY)}), got {given!r}"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def label_of(method: Any) -> str:
+    """What a method is called: its name, with the options that a `functools.partial` has fixed."""
+    if isinstance(method, partial):
+        options = ", ".join(f"{name}={value!r}" for name, value in method.keywords.items())
+        return f"{label_of(method.func)}({options})"
+    return method if isinstance(method, str) else getattr(method, "__name__", repr(method))

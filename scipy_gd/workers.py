@@ -1,0 +1,37 @@
+"""The option `workers`: where work that can be done in parallel is done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["mapping"]
+
+
+@contextmanager
+def mapping(workers: int | Callable[..., Iterable[Any]] | None) -> Iterator[Callable[..., Any]]:
+    """The ``map(function, items)`` that `workers` stands for; its results come in order.
+
+    Parameters
+    ----------
+    workers : int, map-like callable or None
+        A number of processes (-1: as many as there are cores), a map of your own, or None for the
+        map of Python.
+
+    Examples
+    --------
+    >>> from scipy_gd.workers import mapping
+    >>> with mapping(None) as map_:
+    ...     list(map_(abs, [-1, 2]))
+    [1, 2]
+    """
+    if callable(workers):
+        yield workers
+    elif workers is None or workers == 1:
+        yield map
+    else:
+        with multiprocessing.Pool(os.cpu_count() if workers == -1 else workers) as pool:
+            yield pool.imap
