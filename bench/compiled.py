@@ -202,11 +202,7 @@ def kernel(c, name, n):
     V, s, _ = lay_out(method, np.ones(n), None, settings(method, {"learning_rate": 1e-9}, n))
     s["t"], s["trial"] = 1.0, 1
     V[POINTS] = g
-    ours, memory, record = (
-        lift(method, False, False, ()).ctypes,
-        V.ctypes.data_as(DOUBLES),
-        s.ctypes.data,
-    )
+    ours = lift(method, False, False, ()).bound(V, s)
     vectors = [np.ones(n), g, *(np.zeros(n) for _ in range(3)), np.zeros(2)]
     *pointers, norms = map(pointer, vectors)
     arguments = (ctypes.c_long(n), *pointers, ctypes.c_double(1e-9), ctypes.c_double(1.0), norms)
@@ -217,7 +213,7 @@ def kernel(c, name, n):
 
     times, _ = least(
         {
-            "ours": lambda: [ours(memory, record) for _ in repeat],
+            "ours": lambda: [ours() for _ in repeat],
             "the same work": c_kernel(getattr(c, f"{name}_measured")),
             "alone": c_kernel(getattr(c, name)),
         },

@@ -7,8 +7,6 @@ NumPy is the update as it is usually pasted, with temporaries; torch steps a par
 its gradient; optax is jitted with its buffers donated.
 """
 
-import ctypes
-import functools
 import os
 
 import numpy as np
@@ -21,7 +19,6 @@ from scipy_gd._core.machine import tell
 from scipy_gd._options import settings
 from scipy_gd._run.layout import lay_out
 
-DOUBLES = ctypes.POINTER(ctypes.c_double)
 SIZES = (2, 100, 10_000, 1_000_000)
 
 
@@ -40,10 +37,7 @@ def step(n, g):
     V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"learning_rate": 1e-3}, n))
     s["trial"], s["t"] = 1, 1.0
     V[POINTS] = g
-    call = lift(adam, False, False, ()).ctypes
-    # both keep what they point to
-    pointers = (a.ctypes.data_as(t) for a, t in ((V, DOUBLES), (s, ctypes.c_void_p)))
-    return functools.partial(call, *pointers)
+    return lift(adam, False, False, ()).bound(V, s)
 
 
 def numpy_adam(n, g):

@@ -33,7 +33,7 @@ from .endings import (
     TARGET,
     XTOL,
 )
-from .jit import call, call_for_number, compiled, inlined, largest, local, norm, opened
+from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 from .state import V_type, pointers, s_type
 
 
@@ -140,7 +140,8 @@ def advance(V, r, memory, record, f):
         r.trials = 0
     r.t += 1.0
     r.fresh = r.t == 1.0
-    call(r.kernel, (memory, record))
+    if call_native(r.kernel, memory, record):
+        r.ending = BROKEN
     if verdict != ANEW and r.ending != BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
