@@ -98,6 +98,24 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
+def adam_uncorrected(g, m, v, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam as in many lecture notes: without the correction of the bias, the guard in the root.
+
+    Both averages start at 0 and are used as they are. The first step is ``(1 - beta1) / sqrt(1 -
+    beta2)`` times as long as that of `adam`, 3.2 times for the defaults.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR (2015), Algorithm 1
+    without its bias-corrected estimates, https://arxiv.org/abs/1412.6980.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v + eps)
+    return m / P, m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay apart from the moments.
 
@@ -167,6 +185,45 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
     v = beta2 * v + (1 - beta2) * g * g
     P = sqrt(v / (1 - beta2**t)) + eps
     return (mu_next * m / (1 - p * mu_next) + (1 - mu) * g / (1 - p)) / P, m, v, p
+
+
+@elementwise(
+    learning_rate=1e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={
+        "beta2": Option(
+            "Decay rate of the running average of the gradient's changes, in [0, 1).", decay
+        ),
+        "beta3": Option(
+            "Decay rate of the running average of the squared, extrapolated gradients, in [0, 1).",
+            decay,
+        ),
+    },
+)
+def adan(
+    g, x, m, v, n, g_last, t, *, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0.0
+):
+    """Adan: Adam with Nesterov's momentum, estimated from the changes of the gradient.
+
+    As the authors' implementation, whose decay rates are 1 minus the paper's, with
+    ``no_prox=True``: the decay of a step is ``learning_rate * weight_decay``, where the paper
+    divides by ``1 + learning_rate * weight_decay``. (`optax.adan` extrapolates by ``1 - beta2``
+    instead of `beta2`.)
+
+    References
+    ----------
+    X. Xie, P. Zhou, H. Li, Z. Lin and S. Yan, "Adan: adaptive Nesterov momentum algorithm for
+    faster optimizing deep models", IEEE TPAMI 46(12), 9508-9520 (2024), Algorithm 1,
+    https://arxiv.org/abs/2208.06677; https://github.com/sail-sg/Adan.
+    """
+    y = 0.0 if t == 1 else g - g_last
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * y
+    n = beta3 * n + (1 - beta3) * (g + beta2 * y) ** 2
+    P = sqrt(n / (1 - beta3**t)) + eps
+    d = (m / (1 - beta1**t) + beta2 * v / (1 - beta2**t)) / P
+    return d + weight_decay * x, m, v, n, g
 
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
@@ -258,6 +315,76 @@ def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
     v = v - (1 - beta2) * sign(v - g * g) * g * g
     P = sqrt(v / (1 - beta2**t)) + eps
     return m / (1 - beta1**t) / P, m, v
+
+
+@elementwise(learning_rate=4e-4, auto="bold", preconditioner="P")
+def laprop(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-15):
+    """LaProp: Adam with the momentum after the scaling, an average of scaled gradients.
+
+    No gradient in the average is divided by the size of later ones. As the authors' implementation,
+    for a rate that does not change: there the rates of a schedule enter the average.
+
+    References
+    ----------
+    L. Ziyin, Z. T. Wang and M. Ueda, "LaProp: separating momentum and adaptivity in Adam" (2020),
+    Algorithm 1, https://arxiv.org/abs/2002.04839; https://github.com/Z-T-WANG/LaProp-Optimizer.
+    """
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    m = beta1 * m + (1 - beta1) * g / P
+    return m / (1 - beta1**t), m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
+def adopt(g, m, v, t, *, beta1=0.9, beta2=0.9999, eps=1e-6):
+    """ADOPT: Adam that scales a gradient by the mean square of those before it, for any `beta2`.
+
+    The scaled gradients are clipped at ``t**0.25`` before they enter the average, and no bias is
+    corrected, as in the paper's clipped version and `optax.contrib.adopt`. There the first gradient
+    is only measured; here it also makes a step.
+
+    References
+    ----------
+    S. Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate",
+    NeurIPS (2024), Algorithm 2 and its clipped version, https://arxiv.org/abs/2411.02853.
+    """
+    v = g * g if t == 1 else v
+    P = max(sqrt(v), eps)
+    m = beta1 * m + (1 - beta1) * min(max(g / P, -(t**0.25)), t**0.25)
+    return m, m, beta2 * v + (1 - beta2) * g * g
+
+
+@elementwise(
+    learning_rate=1e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={
+        "beta3": Option(
+            "Decay rate of the slow running average of the gradients, in [0, 1).", decay
+        ),
+        "alpha": Option("Weight of the slow average, at least 0.", nonnegative),
+    },
+)
+def ademamix(
+    g, x, m, slow, v, t, *, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8,
+    weight_decay=0.0,
+):  # fmt: skip
+    """AdEMAMix: AdamW with a second, slow average, which remembers thousands of gradients.
+
+    The bias of the slow average is not corrected. As the authors' implementation and
+    `optax.contrib.ademamix`; the paper's warm-up of `alpha` and `beta3` is left to schedules. For
+    runs of many thousands of steps; for shorter ones lower `beta3`, to 0.999 say.
+
+    References
+    ----------
+    M. Pagliardini, P. Ablin and D. Grangier, "The AdEMAMix optimizer: better, faster, older", ICLR
+    (2025), Algorithm 1, https://arxiv.org/abs/2409.03137; https://github.com/apple/ml-ademamix.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    slow = beta3 * slow + (1 - beta3) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    return (m / (1 - beta1**t) + alpha * slow) / P + weight_decay * x, m, slow, v
 
 
 @elementwise(
