@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import carray, cfunc, njit
 
-from .addresses import nothing_of
+from .addresses import kernel_type
 from .bits import POINTS
 from .endings import BROKEN
 from .jit import FAST, STAMP, cached, dot, maximum, minimum, norm
@@ -247,7 +247,7 @@ def lift(
     kernel.__module__ = function.__module__
     if not method.elementwise:
         kernel = _guarded(kernel, scope)
-    build = functools.partial(cfunc, nothing_of)
+    build = functools.partial(cfunc, kernel_type)
     # Numba would not notice a change of anything else that the formula refers to
     known = all(
         name in constants or isinstance(value, np.ufunc | ModuleType) or _is_numpys(value)

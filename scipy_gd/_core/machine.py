@@ -1,6 +1,6 @@
 """The machine: told one evaluation, it moves on to the next point to evaluate.
 
-    ask = tell(V, s, f)
+    ask = tell(address of V, address of s, f)
 
 `tell` is all that happens between two evaluations of the user's functions. It never calls them: it
 is told the value at the point it asked for (row `s.trial` of `V`; the gradient there is in the row
@@ -12,13 +12,12 @@ The formula and the step rule are compiled apart, and reached by their addresses
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 from numba import types
 
-from .addresses import call_from_python, compiled_at
+from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, DONE, GRADIENT, POINTS, RECENT, RETRY, VALUE
 from .endings import (
     BROKEN,
@@ -34,7 +33,6 @@ from .endings import (
     XTOL,
 )
 from .jit import call, call_for_number, compiled, inlined, largest, local, norm, opened
-from .state import V_type, pointers, s_type
 
 
 @inlined
@@ -150,34 +148,37 @@ def advance(V, r, memory, record, f):
     return r.ask
 
 
-@compiled(types.int64(V_type, s_type, types.float64))
-def tell(V, s, f):
+@compiled(types.int64(types.int64, types.int64, types.float64))
+def tell(memory, record, f):
     """Take the evaluation at the trial point; return what is wanted at the next one.
 
     Parameters
     ----------
-    V : (rows, n) float64 array
-        The vectors of the run; the point that was evaluated is row ``s[0].trial``, and the gradient
-        there, if it was asked for, is in the row `POINTS` after it.
-    s : (1,) array of `RECORD`
-        The scalars of the run.
+    memory : int
+        The address of `V`, the vectors of the run. The point that was evaluated is row `trial`, and
+        the gradient there, if it was asked for, is in the row `POINTS` after it.
+    record : int
+        The address of `s`, the scalars of the run. (Numbers reach compiled code faster than
+        arrays.)
     f : float
         The value there (ignored unless it was asked for).
 
     Returns
     -------
     int
-        What to evaluate at the new ``s[0].trial``, as bits; `DONE` when the run has ended, with the
-        reason in ``s[0].ending``.
+        What to evaluate at the new `trial`, as bits; `DONE` when the run has ended, with the reason
+        in `ending`.
     """
-    return advance(V, s[0], V.ctypes.data, s.ctypes.data, f)
+    at_memory, at_record = pointers_of(memory, record)
+    V, r = opened(at_memory, at_record)
+    return advance(V, r, memory, record, f)
 
 
-def go_on(V: Any, s: Any, r: Any) -> None:
+def go_on(memory: int, record: int, r: Any) -> None:
     """Continue a run that has ended after an iteration, as if it had not."""
     r.ending, r.ask = RUNNING, r.needs
     if r.first:
-        r.ask = call_from_python(r.first)(V.ctypes.data, s.ctypes.data)
+        r.ask = call_from_python(r.first)(memory, record)
     r.rate = r.alpha
 
 
@@ -186,8 +187,6 @@ def _tell(memory, record, f):
     return advance(V, r, memory, record, f)
 
 
-@functools.cache
 def tell_at() -> int:
     """The address of `tell`, for compiled callers."""
-    address: int = compiled_at(types.int64(*pointers, types.float64), _tell).address
-    return address
+    return address_of(_tell, types.int64, types.float64)

@@ -67,6 +67,8 @@ class Evaluator:
         Calls of `fun`, gradients obtained, calls of `hess` or `hessp`.
     f : float
         The last value of the run: a gradient by itself is asked for only at the same point.
+    limit : int
+        Calls of `fun` that are allowed, but for those in `reserve`.
     reserve : int
         Calls that are kept for the last evaluation.
     """
@@ -84,7 +86,7 @@ class Evaluator:
     ) -> None:
         self.fun, self.args, self.source, self.exact = fun, args, source, exact or source
         self.hessian = hessian
-        self.map, self.maxfev, self.reserve = map, maxfev, 0
+        self.map, self.limit, self.reserve = map, maxfev, 0
         self.nfev = self.njev = self.nhev = 0
         self.f = float("nan")
 
@@ -92,9 +94,9 @@ class Evaluator:
         """The value at `x`, the gradient into `g` and the Hessian into `H`, as `ask` says."""
         source = self.source
         if ask & VALUE:
-            self.f = source.value(self._values(source, x, VALUE), g)
+            self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & GRADIENT:
-            source.gradient(self._values(source, x, GRADIENT), x, self.f, g, self.args)
+            self._gradient(source, x, self.f, g)
         if ask & HESSIAN:
             assert self.hessian is not None
             self.hessian.at(self, x, g, H)
@@ -104,19 +106,31 @@ class Evaluator:
         """The same at any point, by the exact source, and without being remembered."""
         source, f = self.exact, float("nan")
         if ask & VALUE:
-            f = source.value(self._values(source, x, VALUE), g)
+            f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & GRADIENT:
-            source.gradient(self._values(source, x, GRADIENT), x, f, g, self.args)
+            self._gradient(source, x, f, g)
         return f
 
-    def _values(self, source: Source, x: Vector, part: int) -> Sequence[Any]:
-        """What `fun` returns at the points for one part of an evaluation."""
-        points = source.points(x, part)
+    def keep(self, calls: int) -> None:
+        """Keep some calls for the last evaluation; none when it comes."""
+        self.limit += self.reserve - calls
+        self.reserve = calls
+
+    def _gradient(self, source: Source, x: Vector, f: float, g: Vector) -> None:
+        points = source.points(x, GRADIENT)
+        gradients = 1 if source.counts else len(points)
+        if len(points):
+            points = self._values(points, gradients)
+        else:
+            self.njev += gradients
+        source.gradient(points, x, f, g, self.args)
+
+    def _values(self, points: Sequence[NDArray[Any]], gradients: int) -> Sequence[Any]:
+        """What `fun` returns at these points, with so many gradients in it."""
         count = len(points)
-        if count and self.nfev + count > self.maxfev - self.reserve:
+        if self.nfev + count > self.limit:
             raise OutOfBudget
-        if part == source.counted:
-            self.njev += count if part == VALUE else 1
+        self.njev += gradients
         if count > 1 and self.map is not map:
             self.nfev += count
             return list(self.map(Bound(self.fun, self.args), list(points)))

@@ -41,8 +41,10 @@ class Source(Protocol):
         Tells the compiled loops apart.
     parts : int
         What must be asked for to have the gradient at a point where nothing is known.
-    counted : int
-        The part that counts as an evaluation of the gradient.
+    gradients : int
+        How many gradients come with a value.
+    counts : bool
+        Whether a gradient that is asked for is one more.
     given : bool
         Whether the user has given gradients.
     functions : dict
@@ -55,7 +57,8 @@ class Source(Protocol):
 
     name: str
     parts: int
-    counted: int
+    gradients: int
+    counts: bool
     given: bool
     functions: Mapping[str, Any]
     room: tuple[Vector, ...]
@@ -85,7 +88,8 @@ def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None)
 class Given:
     """The user's function `jac`."""
 
-    name, parts, counted, given, room = "jac", GRADIENT, GRADIENT, True, ()
+    name, parts, given, room = "jac", GRADIENT, True, ()
+    gradients, counts = 0, True
 
     def __init__(self, jac: Callable[..., Any]) -> None:
         self.jac = jac
@@ -131,7 +135,8 @@ class Given:
 class Pair:
     """`fun` returns the value and the gradient."""
 
-    name, parts, counted, given, room = "pair", VALUE, VALUE, True, ()
+    name, parts, given, room = "pair", VALUE, True, ()
+    gradients, counts = 1, False
     functions = NO_FUNCTIONS
 
     def __init__(self) -> None:
@@ -222,7 +227,8 @@ class Differences:
         Relative steps.
     """
 
-    parts, counted, given = VALUE | GRADIENT, GRADIENT, False
+    parts, given = VALUE | GRADIENT, False
+    gradients, counts = 0, True
     functions = NO_FUNCTIONS
 
     def __init__(self, scheme: str, n: int, box: Box = None, rel_step: Any = None) -> None:
@@ -310,7 +316,7 @@ class Perturbed:
         self, rng: np.random.Generator, c: float, gamma: float, exact: Source, box: Box = None
     ) -> None:
         self.rng, self.c, self.gamma, self.exact, self.box = rng, c, gamma, exact, box
-        self.counted = exact.counted & VALUE
+        self.gradients, self.counts = 2 * exact.gradients, False
         self.t = 0
         self.before: dict[str, Any] = {}  # the last draw, until its values are known
 
@@ -353,7 +359,8 @@ class Perturbed:
 class Told:
     """Values and gradients come from outside."""
 
-    name, parts, counted, given, room = "told", 0, GRADIENT, False, ()
+    name, parts, given, room = "told", 0, False, ()
+    gradients, counts = 0, True
     functions = NO_FUNCTIONS
 
     def calls(self, part: int) -> int:

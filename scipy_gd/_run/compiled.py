@@ -159,7 +159,7 @@ class Loop:
     """
 
     def __init__(self, flags: Flags) -> None:
-        self.flags = flags
+        self.flags, self.tell = flags, tell_at()
         self.entries: dict[Any, Callable[..., bool]] = {}
         self.failures: dict[Any, str] = {}
         self.spent = 0.0
@@ -206,13 +206,15 @@ class Loop:
         """Run the machine in chunks, to its end or to the deadline."""
         V, s, r, evaluator, epochs = run.V, run.s, run.r, run.evaluator, run.epochs
         scheduled, hessian = run.scheduled, evaluator.hessian
-        args, entry, tell = run.args, self.entries[kind(run.args)], tell_at()
+        args = run.args
+        entry, tell = self.entries[kind(args)], self.tell
         pause, noise = bool(observers.each), run.rng if self.flags.noise else None
         rooms = evaluator.source.room, hessian.room if hessian else ()
-        columns = np.concatenate([NO_ROWS, *(each.columns for each in scheduled)])
-        table, rows = NO_TABLE, (NO_ROWS, NO_ROWS, 0)
+        columns, table, rows = NO_ROWS, NO_TABLE, (NO_ROWS, NO_ROWS, 0)
+        if scheduled:
+            columns = np.concatenate([each.columns for each in scheduled])
         steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
-        while r.ask and (now := perf_counter()) < deadline and run.ready():
+        while r.ask and (now := perf_counter()) < deadline and (not run.prepared or run.ready()):
             if epochs is not None:
                 if epochs.exhausted:
                     interpret(run, observers, now)
@@ -225,7 +227,7 @@ class Loop:
                 tables = [each.table(start, count) for each in scheduled]
                 shortest = min(map(len, tables))
                 table = np.hstack([each[:shortest] for each in tables])
-            budget = evaluator.maxfev - evaluator.reserve - evaluator.nfev
+            budget = evaluator.limit - evaluator.nfev
             try:
                 what = columns, table, start, noise
                 if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
@@ -240,7 +242,8 @@ class Loop:
                 evaluator.nhev += r.nhev
                 r.nfev = r.njev = r.nhev = 0
                 evaluator.f = r.f_trial
-            observers.report(run)
+            if observers.now_and_then:
+                observers.report(run)
             if pause:
                 if r.nit != seen:
                     seen = r.nit
@@ -279,14 +282,19 @@ def loop_for(run: RunState) -> Loop:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if evaluator.map is not map and slope and not source.given:
         raise ValueError("`workers` evaluate in Python")
-    functions = functions_of(run)
     flags = Flags(slope, hessian is not None, bool(needs & NOISE), bool(run.scheduled), cut)
-    for name, function in functions.items():
-        if not is_jitted(function):
-            raise ValueError(f"`{name}` is not a Numba function (decorate it with numba.njit)")
-    others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
-    loops = _LOOPS.setdefault(evaluator.fun, {})
-    loop = loops.setdefault((source.name, hessian and hessian.name, *others, flags), Loop(flags))
+    functions = functions_of(run)
+    try:
+        others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
+        key = source.name, hessian and hessian.name, flags, *others
+        loop = _LOOPS[evaluator.fun][key]
+    except (KeyError, TypeError):  # there is none, or no reference to one of the functions
+        for name, function in functions.items():
+            if not is_jitted(function):
+                raise ValueError(
+                    f"`{name}` is not a Numba function (decorate it with numba.njit)"
+                ) from None
+        loop = _LOOPS.setdefault(evaluator.fun, {})[key] = Loop(flags)
     if loop.failures and (failure := loop.failures.get(kind(run.args))):
         raise ValueError(failure)
     return loop

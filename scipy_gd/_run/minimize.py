@@ -84,7 +84,7 @@ def run(
         # the run must not depend on the check
         check_grad(fun, jac, x, args=args, bounds=given, rng=copy.deepcopy(rng)).raise_if_wrong()
 
-    with mapping(opts["workers"]) as map_:
+    with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
         exact = source_of(fun, jac, x.size, box, opts["finite_diff_rel_step"])
         evaluator = Evaluator(
             fun,
@@ -98,9 +98,9 @@ def run(
             maxfev=opts["maxfev"],
         )
         if epochs is not None:
-            evaluator.reserve = exact.calls(VALUE) + exact.calls(GRADIENT)
+            evaluator.keep(exact.calls(VALUE) + exact.calls(GRADIENT))
         elif method.probes:
-            evaluator.reserve = 1
+            evaluator.keep(1)
         run = RunState(method, V, s, evaluator, scheduled, rng, epochs)
         found = isinstance(opts["learning_rate"], str)
         if opts["resume"] is not None:

@@ -44,7 +44,7 @@ def last_iteration(run: RunState, observers: Observers) -> None:
     f = run.evaluator(x, VALUE if estimated else r.ask, g, run.H)
     if estimated:  # there is no gradient to judge the point by
         g[:] = 0.0
-    tell(run.V, run.s, f)
+    tell(*run.at, f)
     observers.iteration(run)
 
 
@@ -137,7 +137,8 @@ def _on_the_way(run: RunState) -> Found:
 def _see_all_data(run: RunState) -> None:
     """From now on evaluate the sampled function itself, and no estimates."""
     evaluator = run.evaluator
-    evaluator.args, evaluator.reserve, evaluator.source = run.args, 0, evaluator.exact
+    evaluator.args, evaluator.source = run.args, evaluator.exact
+    evaluator.keep(0)
     run.whole = True
 
 

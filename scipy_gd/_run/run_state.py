@@ -8,8 +8,10 @@ holds and the option `resume` takes.
 from __future__ import annotations
 
 import copy
+import ctypes
 from collections import UserDict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,10 +65,14 @@ class RunState:
 
     Attributes
     ----------
+    prepared : bool
+        Whether there is anything to do before and after an evaluation.
     r : object
         The record's fields as attributes.
     points, gradients : list of ndarray
         The rows of `V` that hold points, and the gradients there.
+    at : tuple of int
+        The addresses of `V` and `s`.
     H : ndarray
         The rows that hold the Hessian, if there is one.
     """
@@ -84,13 +90,25 @@ class RunState:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
         self.rng, self.epochs = rng, epochs
-        self.points, self.gradients = list(V[:POINTS]), list(V[POINTS : 2 * POINTS])
-        self.H = V[self.r.hess : self.r.hess + self.r.n]
+        self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
+        self.points = list(V[:POINTS])
         source = evaluator.source
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
+
+    @cached_property
+    def gradients(self) -> list[Vector]:
+        return list(self.V[POINTS : 2 * POINTS])
+
+    @cached_property
+    def H(self) -> Vector:
+        return self.V[self.r.hess : self.r.hess + self.r.n]
+
+    @cached_property
+    def at(self) -> tuple[int, int]:
+        return self.V.ctypes.data, ctypes.addressof(self.r)
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -230,7 +248,7 @@ class RunState:
         for each in self.scheduled:
             each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
-        evaluator.maxfev = min(evaluator.maxfev + evaluator.nfev, MOST)
+        evaluator.limit = min(evaluator.limit + evaluator.nfev, MOST)
         evaluator.f = r.f_trial
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
@@ -242,7 +260,7 @@ class RunState:
         if self.epochs is not None:
             self.epochs.load(state)
         if not r.ask:
-            go_on(V, self.s, r)
+            go_on(*self.at, r)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
         """Record, rows, counts and iterations of a saved run that suits this one."""

@@ -12,6 +12,7 @@ A new rule is a file here and a row of `RULES`.
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -46,7 +47,12 @@ class StepRule(NamedTuple):
 
     @property
     def module(self) -> ModuleType:
-        return import_module(f"{__name__}.{self.name}")
+        return _module(self.name)
+
+
+@functools.cache
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
 
 
 RULES = {
