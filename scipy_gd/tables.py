@@ -118,7 +118,7 @@ class Table(Sequence[R]):
         return as_html(*self._cells(), self.title)
 
     def sort(self: S, key: str | Callable[[R], Any] = "f", *, reverse: bool = False) -> S:
-        """Return the table with its rows in another order.
+        """Return a new table with the rows in another order.
 
         Parameters
         ----------
@@ -126,18 +126,6 @@ class Table(Sequence[R]):
             A column's name, or a function of a row. Rows without that figure (nan) come last.
         reverse : bool, default: False
             Largest first.
-
-        Returns
-        -------
-        Comparison or Sweep
-            A new one.
-
-        Examples
-        --------
-        >>> from scipy_gd import compare
-        >>> rows = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell", "BFGS"])
-        >>> [row.method for row in rows.sort("method")]
-        ['BFGS', 'Powell']
         """
         if isinstance(key, str) and key not in self.columns:
             raise ValueError(f"`key` must be one of {', '.join(self.columns)}, got {key!r}")

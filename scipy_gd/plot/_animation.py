@@ -96,8 +96,6 @@ def animate(
     ------
     RuntimeError
         If ffmpeg is missing for .mp4.
-    ValueError
-        If an argument is out of range.
 
     Examples
     --------

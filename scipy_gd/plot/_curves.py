@@ -31,7 +31,8 @@ def convergence(
     Parameters
     ----------
     histories : History, OptimizeResult, list or dict of them
-        What the runs kept. A dict names them; else they have the names of their methods.
+        What the runs kept. A dict names them; else they have the names of their methods. Those of
+        SciPy's solvers know neither counts nor gradients.
     x : {"nit", "evaluations", "seconds"}, default: "nit"
         What it is drawn against; evaluations are those of f and of its gradient together.
     y : {"fun", "gnorm"}, default: "fun"
@@ -39,17 +40,7 @@ def convergence(
     minimum : float, optional
         The smallest value that f can have. Default: the smallest value in the histories.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If a history does not know what is to be drawn: SciPy's solvers tell the callback no
-        counts and no gradients.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------
@@ -126,17 +117,12 @@ def sensitivity(
         A larger final value, such as more than at the start, counts as diverged. Values that are
         not finite always do: crosses at the top of the picture.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Returns
     -------
     matplotlib Axes
         Logarithmic, unless there are values below the minimum. A large marker is at the best rate.
-
-    Raises
-    ------
-    ValueError
-        If rates or values are no such arrays.
 
     Examples
     --------
@@ -210,16 +196,7 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
     steps : int or array_like, default: 200
         How many steps, or which.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    TypeError
-        If a schedule is not callable.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------

@@ -48,6 +48,8 @@ def path(
 ) -> Any:
     """Draw the way that runs took on the filled contours of a function of two variables.
 
+    For more variables, see `slice`.
+
     Parameters
     ----------
     histories : History, OptimizeResult, array of shape (k, 2), list or dict of them
@@ -62,16 +64,7 @@ def path(
         Whether the levels of f, less its minimum, follow each other by a constant factor or by a
         constant difference.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If the points have not two parameters (see `slice`), or an argument is out of range.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------
@@ -126,15 +119,6 @@ def slice(
     window, scale, ax : optional
         As for `path`. Default of `window`: the points and the paths; around a single point x,
         ``x[i] ± (1 + |x[i]|)``.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If there is no such plane, or an argument is out of range.
 
     Notes
     -----

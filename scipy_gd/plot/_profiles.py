@@ -33,16 +33,7 @@ def performance_profile(
     limit : float, optional
         The largest multiple that is shown. Default: the largest there is.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If the costs are no such arrays, or a reference is none of the solvers.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     References
     ----------
@@ -84,15 +75,6 @@ def data_profile(
         gradients by differences (of the simplex, in the paper). Default: it is taken as it is.
     limit : float, optional
         The largest cost that is shown. Default: the largest there is.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If costs or sizes are no such arrays.
 
     References
     ----------

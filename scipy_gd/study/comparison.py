@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -53,13 +52,6 @@ class Row:
     path : ndarray, shape (points, n)
         The iterates from the start to `x`; of a solver that calls no callback, the points that it
         evaluated. Both are thinned in long runs.
-
-    Examples
-    --------
-    >>> from scipy_gd import compare
-    >>> row = compare(lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, methods="BFGS")["BFGS"]
-    >>> row.success, row.njev, row.path[0]
-    (True, 4, array([3., 4.]))
     """
 
     method: str
@@ -124,7 +116,9 @@ class Comparison(Table[Row]):
     ... )
     >>> len(both), both[0].method, both["Nelder-Mead"].njev
     (2, 'BFGS', 0)
-    >>> [row.method for row in both.sort("nfev", reverse=True)]
+    >>> both["BFGS"].success, both["BFGS"].path[0]
+    (True, array([3., 4.]))
+    >>> [row["method"] for row in both.sort("nfev", reverse=True).to_dicts()]
     ['Nelder-Mead', 'BFGS']
     """
 
@@ -160,25 +154,14 @@ class Comparison(Table[Row]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        Returns
-        -------
-        list of dict
-            One per row: the columns and `x`, without the run's arrays. JSON knows neither nan
-            nor infinity: such figures are None.
-
-        Examples
-        --------
-        >>> import json
-        >>> from scipy_gd import compare
-        >>> table = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell"]).to_dicts()
-        >>> json.dumps(table)[:20]
-        '[{"method": "Powell"'
+        There is a dict for each row, with the columns and `x`, without the run's arrays. JSON knows
+        neither nan nor infinity: such figures are None.
         """
         names = [*_COLUMNS, "x"]
         return [{name: json_ready(getattr(row, name)) for name in names} for row in self.rows]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
-        """Draw the comparison (see `scipy_gd.plot.comparison`).
+        """Draw the comparison, see `scipy_gd.plot.comparison`; returns the matplotlib Figure.
 
         Parameters
         ----------
@@ -186,19 +169,6 @@ class Comparison(Table[Row]):
             Where to save the picture; the ending names the format.
         axes : sequence of matplotlib Axes, optional
             Where to draw.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Examples
-        --------
-        >>> import matplotlib
-        >>> matplotlib.use("agg")
-        >>> from scipy_gd import compare
-        >>> figure = compare(lambda x: x @ x, [3.0, 4.0], methods=["BFGS"]).plot()
-        >>> len(figure.axes)
-        2
         """
         from ..plot import comparison
 
@@ -237,53 +207,41 @@ class _Recorder:
         """Return what `minimize` is given in place of the task's own functions."""
         task = self.task
         return {
-            "fun": self.both if task.jac is True else self.fun,
-            "jac": self.jac if callable(task.jac) else task.jac,
-            "hess": partial(self.curvature, task.hess) if callable(task.hess) else task.hess,
-            "hessp": partial(self.curvature, task.hessp) if callable(task.hessp) else task.hessp,
+            "fun": self.watched(task.fun, value=True, gradient=task.jac is True),
+            "jac": self.watched(task.jac, gradient=True),
+            "hess": self.watched(task.hess),
+            "hessp": self.watched(task.hessp),
             "callback": self.iterated,
         }
 
-    def fun(self, x: Array, *args: Any) -> Any:
-        self.spend(nfev=1)
-        f = self.task.fun(x, *args)
-        self.note(x, args, f=f)
-        return f
+    def watched(self, call: Any, value: bool = False, gradient: bool = False) -> Any:
+        """A function of the user's: charged before it is called, or refused, and remembered."""
+        cost = value + gradient  # a Hessian is counted, but free
 
-    def jac(self, x: Array, *args: Any) -> Any:
-        self.spend(njev=1)
-        g = self.task.jac(x, *args)
-        self.note(x, args, g=g)
-        return g
+        def watched(x: Array, *args: Any) -> Any:
+            if cost and self.nfev + self.njev + cost > self.maxfev:
+                raise _Budget(f"budget: {self.maxfev} evaluations")
+            if self.seconds() > self.maxtime:
+                raise _Budget(f"budget: {self.maxtime:g} s")
+            self.nfev += value
+            self.njev += gradient
+            self.nhev += not cost
+            found = call(x, *args)
+            if cost:
+                f, g = found if cost == 2 else (found, None) if value else (None, found)
+                self.note(x, args, f, g)
+            return found
 
-    def both(self, x: Array, *args: Any) -> Any:
-        self.spend(nfev=1, njev=1)
-        f, g = self.task.fun(x, *args)
-        self.note(x, args, f=f, g=g)
-        return f, g
-
-    def curvature(self, call: Callable[..., Any], x: Array, *rest: Any) -> Any:
-        self.spend(nhev=1)
-        return call(x, *rest)
+        return watched if callable(call) else call
 
     def iterated(self, xk: Any, *_: Any) -> None:
         self.nit += 1
         self.iterates.offer(np.array(xk, float))
 
-    def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
-        """Charge a call before it is made, or refuse it."""
-        if nfev + njev and self.nfev + self.njev + nfev + njev > self.maxfev:
-            raise _Budget(f"budget: {self.maxfev} evaluations")
-        if self.seconds() > self.maxtime:
-            raise _Budget(f"budget: {self.maxtime:g} s")
-        self.nfev += nfev
-        self.njev += njev
-        self.nhev += nhev
-
     def seconds(self) -> float:
         return time.perf_counter() - self.start - self.own
 
-    def note(self, x: Array, args: tuple[Any, ...], f: Any = None, g: Any = None) -> None:
+    def note(self, x: Array, args: tuple[Any, ...], f: Any, g: Any) -> None:
         """Remember a point and what was found there; cheaply, for it is done at every call."""
         began = time.perf_counter()
         here = np.asarray(x, float).tobytes()
@@ -444,8 +402,6 @@ def compare(
     ------
     GradientError
         If the check finds the gradient wrong; it has the report.
-    TypeError, ValueError
-        If an argument is not what it should be; the message names it.
 
     Notes
     -----

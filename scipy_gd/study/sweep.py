@@ -54,16 +54,6 @@ class Setting:
         How each run ended, or the error that it has raised.
     x : ndarray, shape (seeds, n)
         The returned points.
-
-    Examples
-    --------
-    >>> from scipy_gd import adam, sweep
-    >>> from scipy_gd.problems import rosenbrock
-    >>> setting = sweep(rosenbrock(), method=adam, learning_rate=[0.01, 0.1], maxiter=500)[1]
-    >>> setting.options
-    {'learning_rate': 0.1, 'maxiter': 500}
-    >>> setting.x.shape, setting.nfev
-    ((1, 2), array([501]))
     """
 
     method: str
@@ -111,8 +101,12 @@ class Sweep(Table[Setting]):
     >>> result = sweep(rosenbrock(), method=adam, learning_rate=[1e-3, 1e-2, 1e-1], maxiter=3000)
     >>> result.axes
     {'learning_rate': [0.001, 0.01, 0.1]}
-    >>> result.best.options["learning_rate"], bool(result.best.success[0])
-    (0.1, True)
+    >>> result[0].options, result[0].x.shape
+    ({'learning_rate': 0.001, 'maxiter': 3000}, (1, 2))
+    >>> result.label(result.best), bool(result.best.success[0])
+    ('adam, learning_rate=0.1', True)
+    >>> [run["learning_rate"] for run in result.to_dicts()]
+    [0.001, 0.01, 0.1]
     """
 
     name: str
@@ -148,12 +142,6 @@ class Sweep(Table[Setting]):
         Of the settings whose (median) value comes as near to the least one as Moré and Wild's test
         asks, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with most successes, and of
         those the one with fewest evaluations. A setting with a run that raised an error comes last.
-
-        Examples
-        --------
-        >>> from scipy_gd import sweep
-        >>> sweep(lambda x: x @ x, [3.0, 4.0], learning_rate=[1e-4, 1.0], maxiter=50).best.method
-        'adam'
         """
         values = [_median("f", row) for row in self.rows]
         least = min((f for f in values if not math.isnan(f)), default=math.nan)
@@ -169,41 +157,15 @@ class Sweep(Table[Setting]):
         return min(self.rows, key=merit)
 
     def label(self, setting: Setting) -> str:
-        """Name a setting: its method and its place on the axes.
-
-        Parameters
-        ----------
-        setting : Setting
-
-        Returns
-        -------
-        str
-
-        Examples
-        --------
-        >>> from scipy_gd import gd, sweep
-        >>> result = sweep(lambda x: x @ x, [3.0, 4.0], gd, learning_rate=[0.1, "auto"])
-        >>> [result.label(setting) for setting in result]
-        ['gd, learning_rate=0.1', 'gd, learning_rate=auto']
-        """
+        """Name a setting: its method and its place on the axes."""
         return _label(setting.method, setting.options, self.axes)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every run as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        Returns
-        -------
-        list of dict
-            One per run: method, every option, seed, f, gnorm, nit, nfev, njev, success, message, x.
-            JSON knows neither nan nor infinity: such figures are None. What is no number, such as a
-            schedule, is given by its `repr`.
-
-        Examples
-        --------
-        >>> from scipy_gd import gd, sweep
-        >>> result = sweep(lambda x: x @ x, [3.0, 4.0], gd, learning_rate=[0.1, 0.2])
-        >>> [run["learning_rate"] for run in result.to_dicts()]
-        [0.1, 0.2]
+        There is a dict for each run: method, every option, seed, f, gnorm, nit, nfev, njev,
+        success, message, x. JSON knows neither nan nor infinity: such figures are None. What is not
+        a number, such as a schedule, is given by its `repr`.
         """
         return [
             {"method": row.method}
@@ -216,10 +178,11 @@ class Sweep(Table[Setting]):
         ]
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:
-        """Draw the final values against the learning rate (see `scipy_gd.plot.sensitivity`).
+        """Draw the final values against the learning rate; returns the matplotlib Figure.
 
-        One curve for each method and each setting of the other axes; runs that gained nothing are
-        crosses. Learning rates that are no numbers, such as "auto", are left out.
+        As `scipy_gd.plot.sensitivity`: a curve for each method and each setting of the other axes;
+        runs that gained nothing are crosses. Learning rates that are not numbers, such as "auto",
+        are left out.
 
         Parameters
         ----------
@@ -227,15 +190,6 @@ class Sweep(Table[Setting]):
             Where to save the picture; the ending names the format.
         ax : matplotlib Axes, optional
             Where to draw.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Raises
-        ------
-        ValueError
-            If no learning rate is a number.
         """
         from ..plot import sensitivity
 
@@ -247,7 +201,9 @@ class Sweep(Table[Setting]):
                 rates.append(rate)
                 values.append(row.f)
         if not curves:
-            raise ValueError("no learning rate of the sweep is a number: nothing to draw")
+            raise ValueError(
+                "`learning_rate` must be a number in some setting, for a curve to draw"
+            )
         arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
         # who gained nothing has diverged: the best point of the run is the start
         figure = sensitivity(arrays, worst=np.nextafter(self.f_start, -np.inf), ax=ax).figure
@@ -355,8 +311,6 @@ def sweep(
     ------
     GradientError
         If the check finds the gradient wrong.
-    TypeError, ValueError
-        If an argument is not what it should be, or no method takes an option; the message names it.
 
     Notes
     -----
