@@ -510,10 +510,6 @@ def check_grad(
     GradientCheck
         Verdicts, both gradients, errors; prints as a table.
 
-    See Also
-    --------
-    scipy.optimize.check_grad : One number for one point; reported as ``GradientCheck.scipy``.
-
     Notes
     -----
     The numeric derivative d is extrapolated from central differences at three steps h, 4h, 16h

@@ -27,26 +27,15 @@ class Thinned(list[Any]):
     """What is offered, up to `size` items: the start in full, then every 2nd, every 4th, ...
 
     The stride doubles whenever the count does, so that the end of a run has the resolution of a
-    logarithmic axis, and a short run is kept whole.
-
-    Parameters
-    ----------
-    size : int, optional
-        Most items to keep, at least 64.
-    n : int
-        Numbers in an item; the default of `size` is 1000, or less where that takes much memory.
-
-    Attributes
-    ----------
-    offered : int
-        How many items have come.
+    logarithmic axis, and a short run is kept whole. The default of `size` is 1000, or less where
+    items of `n` numbers take much memory.
     """
 
     def __init__(self, size: int | None = None, n: int = 1) -> None:
         super().__init__()
         self.size = size or max(LEAST, min(1000, NUMBERS // n))
         self.full = self.size  # so many items at the start are kept without a gap
-        self.offered = 0
+        self.offered = 0  # so many have come
         self.counts: list[int] = []
 
     def stride(self, count: int) -> int:

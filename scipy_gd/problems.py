@@ -50,16 +50,13 @@ class Problem:
     ----------
     name : str
         Key of the factory in `PROBLEMS`.
-    fun : callable
-        ``fun(x, *args) -> float``, the value at ``x`` of shape (n,).
-    jac : callable
-        ``jac(x, *args) -> ndarray``, the gradient, of shape (n,).
+    fun, jac, hess : callable
+        ``fun(x, *args)``, the value at ``x`` of shape (n,); the gradient, of shape (n,); the
+        Hessian, of shape (n, n).
     fun_and_jac : callable
         ``fun_and_jac(x, *args) -> (float, ndarray)``, both at once, for ``jac=True``.
-    hess : callable
-        ``hess(x, *args) -> ndarray``, the Hessian, of shape (n, n).
     hessp : callable
-        ``hessp(x, p, *args) -> ndarray``, the Hessian times ``p``, both of shape (n,).
+        ``hessp(x, p, *args)``, the Hessian times ``p``, both of shape (n,).
     args : tuple
         The data of the problem, to be passed on to the five functions.
     starts : tuple of ndarray

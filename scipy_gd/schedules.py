@@ -546,6 +546,11 @@ class one_cycle(Schedule):
     ``k = pct_start * steps - 1``, and from there down to ``peak / div_factor / final_div_factor``
     at ``k = steps - 1``, that is in step `steps`. There it stays.
 
+    It is torch's OneCycleLR with its defaults: the variant of fastai, with two phases and cosines.
+    (In the paper a third phase follows two lines of the same length, one up and one down.) After
+    step `steps` torch raises an error. The momentum which torch cycles along, 0.95 to 0.85 and
+    back, is ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
+
     Parameters
     ----------
     peak : float or array
@@ -558,14 +563,6 @@ class one_cycle(Schedule):
         The first value is the peak divided by this.
     final_div_factor : float
         The last value is the first divided by this.
-
-    Notes
-    -----
-    It is torch's OneCycleLR with its defaults: the variant of fastai, with two phases and cosines.
-    (In the paper a third phase follows two lines of the same length, one up and one down.) After
-    step `steps` torch raises an error; this stays at the last value. The momentum which torch
-    cycles along, 0.95 to 0.85 and back, is
-    ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
 
     References
     ----------
@@ -704,6 +701,10 @@ class warmup(_Composite):
     With k = t - 1 and k < steps, step t has the value
     ``(fraction + (1 - fraction) * k / steps) * schedule(1)``; later ones ``schedule(t - steps)``.
 
+    It is torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the schedule. The
+    untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
+    ``steps = 2 / (1 - beta2) - 1`` (1999 for the usual beta2) and the default fraction.
+
     Parameters
     ----------
     steps : int
@@ -713,12 +714,6 @@ class warmup(_Composite):
     fraction : float, optional
         The first value as a fraction of that of the schedule, from 0 to 1. Default:
         ``1 / (steps + 1)``, so that all steps up are equal: step t has ``t / (steps + 1)``.
-
-    Notes
-    -----
-    It is torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the schedule. The
-    untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
-    ``steps = 2 / (1 - beta2) - 1`` (1999 for the usual beta2) and the default fraction.
 
     References
     ----------
@@ -754,6 +749,13 @@ class reduce_on_plateau(Schedule):
     other, the value is multiplied by `factor`; then `cooldown` steps are not counted, and the count
     begins again. The first step has `value`; there is no last one.
 
+    It is torch's ReduceLROnPlateau, told f(x0) before the first step and f before each other, with
+    its mode "min" and ``eps=0``. But for a negative f, torch's ``best * (1 - threshold)`` lies
+    above best, so that standing still counts as progress; here it does not.
+
+    It is not a function of t alone: its attribute `needs_value` is True, calling it raises an
+    error, and a run uses the function of t and f that `start` returns.
+
     Parameters
     ----------
     value : float or array
@@ -761,22 +763,13 @@ class reduce_on_plateau(Schedule):
     factor : float
         Above 0 and below 1.
     patience : int
-        How many bad steps are borne.
+        How many bad steps in a row are accepted.
     threshold : float
         The relative decrease of f that counts, at least 0.
     cooldown : int
         How many steps after a reduction are not counted.
     floor : float or array
         The value is not reduced below this.
-
-    Notes
-    -----
-    It is torch's ReduceLROnPlateau, told f(x0) before the first step and f before each other, with
-    its mode "min" and ``eps=0``. But for a negative f, torch's ``best * (1 - threshold)`` lies
-    above best, so that standing still counts as progress; here it does not.
-
-    It is not a function of t alone: its attribute `needs_value` is True, calling it raises an
-    error, and a run uses the function of t and f that `start` returns.
 
     Examples
     --------

@@ -71,9 +71,9 @@ class Column(NamedTuple):
 
 
 class Table(Sequence[R]):
-    """A sequence of rows that prints as a table, a row for each.
+    """A sequence of rows, also by their labels, that prints as a table.
 
-    A subclass is a dataclass that has `rows`, a `title` and `columns`.
+    A subclass is a dataclass that has `rows`, a `title`, `columns`, and a `label` for each row.
     """
 
     rows: tuple[R, ...]
@@ -89,12 +89,21 @@ class Table(Sequence[R]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def label(self, row: R) -> str:
+        """Name a row."""
+        raise NotImplementedError
+
     @overload
-    def __getitem__(self, which: int) -> R: ...
+    def __getitem__(self, which: int | str) -> R: ...
     @overload
     def __getitem__(self, which: slice) -> tuple[R, ...]: ...
-    def __getitem__(self, which: int | slice) -> R | tuple[R, ...]:
-        return self.rows[which]
+    def __getitem__(self, which: int | str | slice) -> R | tuple[R, ...]:
+        if not isinstance(which, str):
+            return self.rows[which]
+        named = {self.label(row): row for row in self.rows}
+        if which not in named:
+            raise KeyError(f"no row {which!r}; there are {', '.join(named)}")
+        return named[which]
 
     def _cells(self) -> tuple[list[list[str]], list[int]]:
         """The head and the rows as text, and which columns are on the left."""

@@ -93,7 +93,7 @@ def _gradient(text: str) -> Any:
     if text.lower() == "true":
         return True
     if ":" not in text:
-        raise argparse.ArgumentTypeError(f"module:function or true expected, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be module:function or true, got {text!r}")
     return _import(text)
 
 
@@ -104,32 +104,25 @@ def _import(text: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise _failed(module, error) from error
-        hint = f": name the module {module[:-3]!r}, not the file" * module.endswith(".py")
-        raise argparse.ArgumentTypeError(
-            f"there is no module {module!r} in {os.getcwd()}, nor is it installed{hint}"
-        ) from None
     except Exception as error:
-        raise _failed(module, error) from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+        if missing and f"{module}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
+            hint = f": name the module {module[:-3]!r}, not the file" * module.endswith(".py")
+            said = f"there is no module {module!r} in {os.getcwd()}, nor is it installed{hint}"
+        else:
+            said = f"the import of {module!r} failed with {type(error).__name__}: {error}"
+        raise argparse.ArgumentTypeError(said) from error
     try:
         thing = attrgetter(name)(found)
     except AttributeError:
         own = (k for k, v in vars(found).items() if getattr(v, "__module__", "") == module)
-        names = [k for k in own if not k.startswith("_")]
+        names = ", ".join(k for k in own if not k.startswith("_"))
         raise argparse.ArgumentTypeError(
-            f"the module {module!r} has no {name!r}; its functions are {', '.join(names) or 'none'}"
+            f"the module {module!r} has no {name!r}; its functions are {names or 'none'}"
         ) from None
     if not callable(thing) and not isinstance(thing, Problem):
-        raise argparse.ArgumentTypeError(f"{text} is no function, but {thing!r:.60}")
+        raise argparse.ArgumentTypeError(f"{text} must be a function, got {thing!r:.60}")
     return thing
-
-
-def _failed(module: str, error: Exception) -> argparse.ArgumentTypeError:
-    return argparse.ArgumentTypeError(
-        f"the import of {module!r} failed with {type(error).__name__}: {error}"
-    )
 
 
 def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
@@ -159,7 +152,7 @@ def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]
 def _bounds(parser: argparse.ArgumentParser, numbers: list[float]) -> Bounds | list[Any]:
     pairs = [*zip(numbers[0::2], numbers[1::2], strict=False)]
     if len(numbers) % 2:
-        parser.error(f"argument --bounds: pairs LOW HIGH expected, got {len(numbers)} numbers")
+        parser.error(f"argument --bounds: must be pairs LOW HIGH, got {len(numbers)} numbers")
     return Bounds(*pairs[0]) if len(pairs) == 1 else pairs
 
 

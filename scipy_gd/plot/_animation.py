@@ -67,7 +67,8 @@ def animate(
     x0 : array_like, shape (2,), optional
         The start of the methods. Default: that of the `Problem`.
     path : str or path-like, optional
-        The file to write: .gif, .html (a page with buttons, by itself) or .mp4 (needs ffmpeg).
+        The file to write: .gif, .html (a page with buttons, by itself) or .mp4 (needs ffmpeg, else
+        it is a RuntimeError).
     view : {"2d", "3d"}, default: "2d"
         Contours, or a surface.
     clock : {"nit", "evaluations"}, default: "nit"
@@ -91,11 +92,6 @@ def animate(
     -------
     matplotlib.animation.FuncAnimation
         In a notebook, ``IPython.display.HTML(animation.to_jshtml())`` shows it.
-
-    Raises
-    ------
-    RuntimeError
-        If ffmpeg is missing for .mp4.
 
     Examples
     --------
@@ -174,14 +170,10 @@ class _Racer:
 
 
 def _are_methods(runs: Any) -> bool:
-    if isinstance(runs, OptimizeResult):
-        return False
-    every = runs.values() if isinstance(runs, Mapping) else runs
-    every = every if isinstance(runs, Mapping | list | tuple) else [runs]
-    return all(
-        isinstance(one, str | tuple) or (callable(one) and not isinstance(one, History))
-        for one in every
-    )
+    named = isinstance(runs, Mapping) and not isinstance(runs, OptimizeResult)
+    every = runs.values() if named else runs if isinstance(runs, list | tuple) else [runs]
+    kinds = (isinstance(one, str | tuple) or callable(one) for one in every)
+    return all(kinds) and not any(isinstance(one, History) for one in every)
 
 
 def _race(
@@ -259,22 +251,18 @@ def _dense(track: Array, between: int) -> Array:
     return np.column_stack([np.interp(steps, k, column) for column in track.T])
 
 
-def _image(figure: Any) -> Any:
-    from PIL import Image
-
-    with io.BytesIO() as file:
-        figure.savefig(file, dpi=figure.dpi)
-        return Image.open(file).convert("RGB")
-
-
 def _freeze(figure: Any, ax: Any, moving: list[Any]) -> None:
     """Turn all but what moves into an image: it is drawn once, not in every frame."""
+    from PIL import Image
+
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     ax.set_title("")
     for artist in moving:
         artist.set_visible(False)
-    still = _image(figure)
+    with io.BytesIO() as file:
+        figure.savefig(file, dpi=figure.dpi)
+        still = Image.open(file).convert("RGB")
     for artist in moving:
         artist.set_visible(True)
     ax.set(**{f"{name}lim": getattr(ax, f"get_{name}lim")() for name in ax._axis_names})

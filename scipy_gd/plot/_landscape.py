@@ -303,23 +303,17 @@ def landscape(
     return Landscape(x, y, values, levels, LogNorm(bottom, top), lowest)
 
 
-def pale() -> Any:
-    """A colour map that leaves the curves on it legible, darker downhill."""
+def paint(ax: Any, land: Landscape) -> None:
+    """Fill between the levels, within the window: darker downhill, but pale under the curves."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("pale", ["#9db6d0", "#dbe5ef", "#fbfcfd"])
-
-
-def paint(ax: Any, land: Landscape) -> None:
-    """Fill between the levels, within the window."""
     ax.set(xlim=land.x[[0, -1]], ylim=land.y[[0, -1]])
     if land.norm is None:
         return
-    ax.contourf(
-        land.x, land.y, land.values, land.levels, cmap=pale(), norm=land.norm, extend="both"
-    )
-    lines = {"colors": "white", "linewidths": 0.6, "linestyles": "solid"}
-    ax.contour(land.x, land.y, land.values, land.levels, **lines)
+    pale = LinearSegmentedColormap.from_list("pale", ["#9db6d0", "#dbe5ef", "#fbfcfd"])
+    what = land.x, land.y, land.values, land.levels
+    ax.contourf(*what, cmap=pale, norm=land.norm, extend="both")
+    ax.contour(*what, colors="white", linewidths=0.6, linestyles="solid")
 
 
 def trails(ax: Any, tracks: Tracks, minima: Any = (), looks: Looks | None = None) -> None:

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -139,17 +139,9 @@ class Comparison(Table[Row]):
     def columns(self) -> Mapping[str, Column]:
         return _COLUMNS
 
-    @overload
-    def __getitem__(self, which: int | str) -> Row: ...
-    @overload
-    def __getitem__(self, which: slice) -> tuple[Row, ...]: ...
-    def __getitem__(self, which: int | str | slice) -> Row | tuple[Row, ...]:
-        if not isinstance(which, str):
-            return self.rows[which]
-        for row in self.rows:
-            if row.method == which:
-                return row
-        raise KeyError(f"no row {which!r}; there are {', '.join(r.method for r in self.rows)}")
+    def label(self, row: Row) -> str:
+        """Name a row: it is the solver's label."""
+        return row.method
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
@@ -355,7 +347,9 @@ def compare(
 
     Every solver runs through `scipy.optimize.minimize` against the same recorder, which counts the
     calls, keeps the path and ends the run when the budget is spent. The figures of the returned
-    point are taken afterwards by calls of their own, whatever the solver says about itself.
+    point are taken afterwards by calls of their own, whatever the solver says about itself. What is
+    returned is a `Comparison`: a sequence of `Row`, in the order of `methods`, that prints as a
+    table.
 
     Parameters
     ----------
@@ -389,19 +383,10 @@ def compare(
     rng : int, Generator or None, default: 0
         Given to the methods that draw random numbers.
     check : bool, default: True
-        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations.
+        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations, and raise
+        `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr which solver is running.
-
-    Returns
-    -------
-    Comparison
-        A sequence of `Row`, in the order of `methods`; prints as a table.
-
-    Raises
-    ------
-    GradientError
-        If the check finds the gradient wrong; it has the report.
 
     Notes
     -----

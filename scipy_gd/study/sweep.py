@@ -123,15 +123,21 @@ class Sweep(Table[Setting]):
     @property
     def columns(self) -> Mapping[str, Column]:
         seeds = self.rows[0].seeds.size
+
+        def ok(share: float) -> str:
+            return f"{share * seeds:.0f}/{seeds}" if seeds > 1 else "yes" if share else "no"
+
+        def spread(row: Setting) -> str:
+            return f"{row.f.min():.1e} to {row.f.max():.1e}"
+
         columns = {"method": Column("method", attrgetter("method"), left=True)}
         columns |= {a: Column(a, partial(_chosen, a), _shown) for a in self.axes}
         columns |= {n: Column(n, partial(_median, n), "{:.0f}".format) for n in COUNTS}
         columns["f"] = Column("f", partial(_median, "f"), "{:.2e}".format)
-        if seeds > 1:
-            columns["range"] = Column("range of f", _range)
+        columns |= {"range": Column("range of f", spread)} if seeds > 1 else {}
         return columns | {
             "gnorm": Column("|g|", partial(_median, "gnorm"), "{:.1e}".format),
-            "success": Column("ok", lambda row: np.mean(row.success), partial(_share, seeds)),
+            "success": Column("ok", lambda r: np.mean(r.success), ok),
             "message": Column("message", attrgetter("message"), one_line, left=True),
         }
 
@@ -216,15 +222,6 @@ def _median(name: str, row: Setting) -> float:
     return float(np.median(getattr(row, name)))
 
 
-def _range(row: Setting) -> str:
-    return f"{np.min(row.f):.1e} to {np.max(row.f):.1e}"
-
-
-def _share(seeds: int, share: float) -> str:
-    """How many runs were a success."""
-    return f"{share * seeds:.0f}/{seeds}" if seeds > 1 else "yes" if share else "no"
-
-
 def _chosen(axis: str, row: Setting) -> Any:
     return row.options.get(axis, math.nan)
 
@@ -273,7 +270,8 @@ def sweep(
     """Run a method at every setting of a grid, with every seed.
 
     An option that is given as a list or an array is an axis of the grid; any other value is the
-    same for all.
+    same for all. What is returned is a `Sweep`: a sequence of `Setting` that prints as a table,
+    with the best one and a picture.
 
     Parameters
     ----------
@@ -293,7 +291,7 @@ def sweep(
         ``map(function, items)`` that returns the results in order, such as that of a `Pool` or an
         executor. Whatever crosses to another process must be picklable, `fun` included.
     check : bool, default: True
-        Check the gradient by `check_grad` first.
+        Check the gradient by `check_grad` first, and raise `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr how far it is: a bar where there is a terminal and tqdm, else a line for each
         run.
@@ -301,16 +299,6 @@ def sweep(
         Options of the methods, `learning_rate`, `beta1`, `maxiter`, ...: a list or an array makes
         an axis. A tuple, a schedule, a string or a number is one value. A value that is an array
         itself (one rate for each parameter) goes into a list: ``learning_rate=[np.array([1, 2])]``.
-
-    Returns
-    -------
-    Sweep
-        A sequence of `Setting`; prints as a table, has `best` and `plot`.
-
-    Raises
-    ------
-    GradientError
-        If the check finds the gradient wrong.
 
     Notes
     -----
