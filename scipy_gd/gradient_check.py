@@ -438,12 +438,7 @@ class GradientCheck:
 
 
 class GradientError(ValueError):
-    """The gradient is wrong; the message is the table.
-
-    Parameters
-    ----------
-    check : GradientCheck
-        The check that failed, kept as the attribute ``check``.
+    """The gradient is wrong: the message is the table, ``check`` the `GradientCheck` that failed.
 
     Examples
     --------

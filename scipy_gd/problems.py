@@ -4,6 +4,11 @@ Each factory returns a `Problem`: a function with its gradient, Hessian and Hess
 places to start from, and the global minimisers that a method ought to find. Nothing is compiled
 before its first call, and what was compiled is kept on disk for the next session.
 
+>>> from scipy_gd.problems import himmelblau
+>>> p = himmelblau()
+>>> p.n, len(p.minima), p.minima[0], p.fun(p.x0)
+(2, 4, array([3., 2.]), 26.0)
+
 Every function takes ``(x, *args)`` with ``x`` a C-contiguous 1-d float64 array, as
 `scipy.optimize.minimize` calls it, and returns new arrays.
 """
@@ -124,10 +129,8 @@ class Problem:
         return min(distances, default=math.nan)
 
 
-@functools.cache
-def _jit(function: Function) -> Function:
-    compiled: Function = njit(cache=True)(function)
-    return compiled
+_jit = functools.cache(njit(cache=True))
+"""One compiled function for all problems of a kind, kept on disk."""
 
 
 def _frozen(arrays: Iterable[ArrayLike]) -> tuple[Array, ...]:
@@ -217,13 +220,6 @@ def rosenbrock(n: int = 2) -> Problem:
        function", The Computer Journal 3 (1960), 175-184.
     .. [2] S. Kok and C. Sandrock, "Locating and characterizing the stationary points of the
        extended Rosenbrock function", Evolutionary Computation 17 (2009), 437-453.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import rosenbrock
-    >>> p = rosenbrock()
-    >>> round(p.fun(p.x0), 9)
-    24.2
     """
     n = count(2)("n", n, 0)
     return _problem(
@@ -434,13 +430,6 @@ def beale() -> Problem:
        more than one variable", Technical Report 25, Princeton University, 1958.
     .. [2] J. J. Moré, B. S. Garbow and K. E. Hillstrom, "Testing unconstrained optimization
        software", ACM Transactions on Mathematical Software 7 (1981), 17-41, problem 5.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import beale
-    >>> p = beale()
-    >>> p.fun(p.x0)
-    14.203125
     """
     return _problem(
         (_beale, _beale_jac, _beale_both, _beale_hess, _beale_hessp),
@@ -496,15 +485,6 @@ def himmelblau() -> Problem:
     References
     ----------
     .. [1] D. M. Himmelblau, "Applied Nonlinear Programming", McGraw-Hill, 1972.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import himmelblau
-    >>> p = himmelblau()
-    >>> p.minima[0]
-    array([3., 2.])
-    >>> p.fun(p.minima[0])
-    0.0
     """
     return _problem(
         (_himmelblau, _himmelblau_jac, _himmelblau_both, _himmelblau_hess, _himmelblau_hessp),

@@ -102,7 +102,9 @@ def slice(
     """Draw a function of many variables on a plane.
 
     The plane goes through one point along two of the parameters, through two points along a
-    direction, or through three points. Histories are projected on it.
+    direction, or through three points. Histories are projected on it. Along parameters the axes
+    show their values. Any other plane has axes at right angles in units of x: one from the first
+    point to the second, one across.
 
     Parameters
     ----------
@@ -119,11 +121,6 @@ def slice(
     window, scale, ax : optional
         As for `path`. Default of `window`: the points and the paths; around a single point x,
         ``x[i] ± (1 + |x[i]|)``.
-
-    Notes
-    -----
-    Along parameters the axes show their values. Any other plane has axes at right angles in
-    units of x: one from the first point to the second, one across.
 
     Examples
     --------
