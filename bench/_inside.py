@@ -1,0 +1,25 @@
+"""The inside of a run, for the benchmarks that measure it; nothing else of `bench` imports it."""
+
+import numpy as np
+
+from scipy_gd._core.kernel import lift
+from scipy_gd._core.machine import tell
+from scipy_gd._core.state import POINTS
+from scipy_gd._options import settings
+from scipy_gd._run.layout import lay_out
+
+__all__ = ["kernel", "laid_out", "tell"]
+
+
+def laid_out(method, n, **options):
+    """The arrays and the record of a run that begins at 1, 1, ..., 1."""
+    V, s, _ = lay_out(method, np.ones(n), None, settings(method, options, n))
+    return V, s
+
+
+def kernel(method, g, **options):
+    """The compiled formula as ctypes has it, and the state for its first step, with gradient g."""
+    V, s = laid_out(method, g.size, **options)
+    s["trial"], s["t"] = 1, 1.0
+    V[POINTS] = g
+    return lift(method, False, False, ()).ctypes, V, s
