@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 if all is well; 1 if a gradient failed its check, or no run converged; 130
+        The exit code: 0 for success; 1 if a gradient failed its check, or no run converged; 130
         after Ctrl-C. Bad arguments raise SystemExit with code 2, as argparse does.
     """
     # Read when SciPy is loaded. On small problems BLAS threads wait more than they work, and at

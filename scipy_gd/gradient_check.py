@@ -75,8 +75,8 @@ def _noise(user: _User, x: Array, f: float, g: Array) -> float:
     """The noise in f: Hamming's difference table (Moré and Wild's ECNoise) at three spacings.
 
     High differences of a smooth function vanish, those of noise do not. The finest spacing shows
-    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, for a
-    kink between the points is no noise.
+    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, because
+    a kink between the points is not noise.
     """
     below, above = x - user.limits[0], user.limits[1] - x
     size = 1 + np.abs(x)
@@ -163,7 +163,7 @@ class _Line:
 
         First h is as small as noise allows if the guess is right: the nearer to x, the less can go
         wrong. If the slope is uncertain or not the guess, h climbs the ladder from its foot until
-        the slope is certain to a third of the tolerance, in no contradiction to smaller h.
+        the slope is certain to a third of the tolerance and does not contradict smaller h.
         """
         top = 2.0 ** np.floor(np.log2(1 + abs(self.x)))
         steps = top * 4.0 ** np.arange(1 - RUNGS, 1)
@@ -201,7 +201,7 @@ class _Line:
         return best
 
     def doubt(self, slope: _Slope, others: list[_Slope], doubtful: bool = False) -> _Slope:
-        """The slope, uncertain by all it differs from the guess if the guess was seen as well."""
+        """The slope, so uncertain that it covers the guess if another step agreed with that."""
         off = abs(slope.value - self.guess)
         close = 0.01 * min(off, abs(self.guess))
         near = (abs(s.value - self.guess) + s.raw < close for s in others if not s.flat)
@@ -472,7 +472,7 @@ def check_grad(
 
     `scipy.optimize.check_grad` gives one number, made of one-sided differences with one step, and
     leaves its meaning to the reader. This gives a verdict for every component, and says when the
-    differences are too poor for one.
+    differences are too inaccurate for one.
 
     Parameters
     ----------
@@ -513,7 +513,7 @@ def check_grad(
     from the right and from the left, so that a kink is seen as one. The noise is measured from
     difference tables [3]_ and is at least the rounding of f. h is as small as noise permits. If
     that leaves u too large or contradicts the analytic component, h climbs from 4e-15 to 1 times
-    ``1 + |x|`` until u is small; u also covers what derivatives from smaller steps say otherwise.
+    ``1 + |x|`` until u is small; u also covers any disagreement with smaller steps.
 
     With the error ``e = |a - d|`` of the analytic component a, and the tolerance
     ``t = rtol * max(|a|, |d|, scale)``, the verdict is
@@ -527,7 +527,7 @@ def check_grad(
     ``scale`` is for components that are nearly zero: a thousandth of the median of ``|a|`` over
     the points or of the change of slope seen within the steps, the slope that changes f by 64 of
     its rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest.
-    Structure of ``fun`` finer than its noise lets anyone see cannot be told from an error.
+    Structure of ``fun`` that is finer than its noise cannot be told from an error.
 
     ``fun`` is called about ``7 n + 27`` times per point (6 n differences, n + 1 by SciPy, 26 for
     the noise and the value), for a component that is wrong or unsure up to 50 times instead of

@@ -35,7 +35,7 @@ class Thinned(list[Any]):
         super().__init__()
         self.size = size or max(LEAST, min(1000, NUMBERS // n))
         self.full = self.size  # so many items at the start are kept without a gap
-        self.offered = 0  # so many have come
+        self.offered = 0
         self.counts: list[int] = []
 
     def stride(self, count: int) -> int:
@@ -84,8 +84,8 @@ class _Column:
 class History:
     """A callback that keeps a run: ``minimize(..., callback=History())``.
 
-    It works with SciPy's solvers and with ours. Ours fill one by themselves on
-    ``options={"history": True}`` and return it as ``result.history``. Nothing is evaluated for it.
+    It works with SciPy's solvers and with ours. With ``options={"history": True}`` ours fill one
+    themselves and return it as ``result.history``. It costs no evaluations.
 
     Parameters
     ----------
@@ -120,10 +120,9 @@ class History:
     Notes
     -----
     Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
-    does not tell is NaN: SciPy's tell the point and mostly the value (TNC the point
-    only), neither the start nor counts. A point with ``nit=0`` begins the history anew: our methods
-    hand over their start so, and it can be done by hand for SciPy's, as below. Without it, two runs
-    of SciPy's are kept as one: give each a history of its own.
+    does not report is NaN: SciPy's report the point and, except TNC, the value, but neither the
+    start nor counts. A point with ``nit=0`` starts the history afresh. Our methods begin with one;
+    for SciPy's you can pass it yourself, as below. Without it, two of their runs are kept as one.
 
     Examples
     --------

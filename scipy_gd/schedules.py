@@ -7,10 +7,9 @@ A schedule is a small immutable object, called with the number of the step, t = 
         "momentum": linear(0.5, 0.99, 500),
     })
 
-In all formulas ``k = t - 1`` is the number of steps that are done, which is what torch, optax and
-Keras count: the first step has the start value exactly, and what takes `steps` steps has come to
-its end at ``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps` as torch
-does.)
+In all formulas ``k = t - 1`` is the number of steps done so far, which is what torch, optax and
+Keras count: the first step has the start value exactly, and what takes `steps` steps ends at
+``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps` as torch does.)
 
 torch's schedulers, such as StepLR, are in `torch.optim.lr_scheduler`:
 https://docs.pytorch.org/docs/stable/optim.html.
@@ -166,10 +165,10 @@ class Schedule:
     def needs_value(self) -> bool:
         """Whether the values depend on those of the function.
 
-        Such a schedule cannot be called. Its `start()` gives what follows one run: a function of t
-        and f with a fresh memory. It returns the value for step t, where f is the function at the
-        point from which that step goes, f(x0) for t = 1. Called again with the same t, the last
-        call counts.
+        Such a schedule cannot be called. Its `start()` gives a function of t and f, with a fresh
+        memory, for one run: it returns the value for step t, where f is the function at the point
+        that the step starts from, f(x0) for t = 1. Called again with the same t, the last call
+        counts.
         """
         return False
 
@@ -529,7 +528,7 @@ class cosine_restarts(Schedule):
         if self.factor == 1:
             u = k % self.period / self.period
         else:
-            # one period more than k can reach, counted in doubles without a logarithm's rounding
+            # one period more than k can need, counted in doubles without a logarithm's rounding
             last = np.log2(k.max(initial=0) + 1) / np.log2(self.factor) + 1
             lengths = self.period * float(self.factor) ** np.arange(int(last) + 1)
             begins = np.cumsum(lengths) - lengths
@@ -774,8 +773,8 @@ class reduce_on_plateau(Schedule):
     Examples
     --------
     >>> from scipy_gd.schedules import reduce_on_plateau
-    >>> run = reduce_on_plateau(0.8, factor=0.5, patience=1).start()
-    >>> [run(t, f) for t, f in enumerate([5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0], start=1)]
+    >>> rate = reduce_on_plateau(0.8, factor=0.5, patience=1).start()
+    >>> [rate(t, f) for t, f in enumerate([5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0], start=1)]
     [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
     """
 

@@ -126,7 +126,7 @@ def _import(text: str) -> Any:
 
 
 def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
-    """The problem in each size, with its start; what is wrong ends the program.
+    """The problem in each size, with its start; an error ends the program.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _bounds(parser: argparse.ArgumentParser, numbers: list[float]) -> Bounds | l
 
 
 def _of_sizes(options: argparse.Namespace, sizes: Sequence[int]) -> list[Any]:
-    """The problem in each of the sizes that are asked for."""
+    """The problem in each size."""
     parser, factory = options.parser, options.problem
     if factory not in PROBLEMS.values():
         if options.n is not None:

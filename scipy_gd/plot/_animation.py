@@ -67,8 +67,8 @@ def animate(
     x0 : array_like, shape (2,), optional
         The start of the methods. Default: that of the `Problem`.
     path : str or path-like, optional
-        The file to write: .gif, .html (a page with buttons, by itself) or .mp4 (needs ffmpeg, else
-        it is a RuntimeError).
+        The file to write: .gif, .html (a page with buttons, complete in itself) or .mp4 (needs
+        ffmpeg, else it is a RuntimeError).
     view : {"2d", "3d"}, default: "2d"
         Contours, or a surface.
     clock : {"nit", "evaluations"}, default: "nit"
@@ -120,7 +120,7 @@ def animate(
     figure = plt.figure(figsize=(6.2, 4.4), dpi=100, layout="constrained")
     ax, place = (_from_above if view == "2d" else _in_perspective)(figure, land, value)
     spots(ax, place(np.array([track[0] for track in tracks.values()])), place(known))
-    between = 1 if view == "2d" else 10  # points of a step: on the surface it is no straight line
+    between = 1 if view == "2d" else 10  # points of a step, which is not straight on a surface
     looks, histories = styles(list(tracks)), labelled(runs)
     racers = [
         _Racer(ax, label, looks[label], place(_dense(track, between)), between, times)
@@ -192,7 +192,7 @@ def _race(
 
 
 def _times(label: str, run: Any, clock: str, count: int) -> Array:
-    """When each point was reached."""
+    """The time of each point."""
     if not isinstance(run, History):
         return np.arange(count)
     times = run.nit if clock == "nit" else run.nfev + run.njev
@@ -281,7 +281,7 @@ def _target(path: str | PathLike[str]) -> Path:
     target = Path(path)
     ending = target.suffix.lower()
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"`path`: there is no folder {str(target.parent)!r}")
+        raise FileNotFoundError(f"`path` must be in a folder, got {str(path)!r}")
     if ending not in FORMATS:
         raise ValueError(f"`path` must end in {', '.join(FORMATS)}, got {str(path)!r}")
     if ending == ".mp4":

@@ -46,7 +46,7 @@ def path(
     scale: str = "log",
     ax: Any = None,
 ) -> Any:
-    """Draw the way that runs took on the filled contours of a function of two variables.
+    """Draw the paths of runs on the filled contours of a function of two variables.
 
     For more variables, see `slice`.
 

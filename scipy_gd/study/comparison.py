@@ -26,7 +26,7 @@ __all__ = ["Comparison", "Row", "compare"]
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What one solver did: its own verdict beside figures that it had no hand in.
+    """What one solver did: its own verdict, and figures measured from outside.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ class Row:
         are bounds; of differences where no gradient is given) and the distance to the nearest
         known minimum (nan where none is known).
     success, message : bool, str
-        The solver's own verdict. Whoever exhausts the budget has the message "budget: ...".
+        The solver's own verdict; "budget: ..." if it exhausted the budget.
     x : ndarray
         The returned point; of a solver that was cut off or failed, the best point it evaluated.
     evaluations, best, gradients : ndarray
         The run: counts of evaluations (`fun` and `jac` together) and, after that many, the best
-        value so far and the largest gradient component (nan where no gradient was asked for).
+        value so far and the largest gradient component (nan where no gradient was evaluated).
     path : ndarray, shape (points, n)
         The iterates from the start to `x`; of a solver that calls no callback, the points that it
         evaluated. Both are thinned in long runs.
@@ -265,9 +265,9 @@ class _Recorder:
 def _solve(
     task: Task, solver: Solver, tol: float | None, recorder: _Recorder
 ) -> tuple[Array | None, int | None, bool, str]:
-    """Let a solver loose; return its x and nit (None: it has none to show), success, message."""
+    """Run a solver; return its x and nit (None if it was cut off or failed), success, message."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # What overflows or stalls shows in the row; who leaves the bounds is no rival.
+        # What overflows or stalls shows in the row; a solver without bounds does not compete.
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.filterwarnings("error", "Method .* cannot handle", RuntimeWarning)
         try:
@@ -302,7 +302,7 @@ def _row(
     f, gnorm = task.value(x), task.gnorm(x)
     evaluations, final = recorder.nfev + recorder.njev, f if task.inside(x) else math.inf
     points = [*recorder.points, _Point(evaluations, x, final, gnorm, recorder.f_best)]
-    run = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
+    curve = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
     return Row(
         method=solver.label,
         nit=int(recorder.nit if nit is None else nit),
@@ -316,9 +316,9 @@ def _row(
         success=success,
         message=message,
         x=x,
-        evaluations=run[:, 0],
-        best=np.fmin.accumulate(run[:, 1]),
-        gradients=run[:, 2],
+        evaluations=curve[:, 0],
+        best=np.fmin.accumulate(curve[:, 1]),
+        gradients=curve[:, 2],
         path=np.array([task.x0, *recorder.iterates, x] if recorder.nit else [p.x for p in points]),
     )
 
@@ -374,8 +374,8 @@ def compare(
     maxtime : float, optional
         Seconds that each solver may take.
     gtol : float, default: 1e-5
-        The gradient test, given to whoever has one. SciPy's solvers keep their other stops and
-        their defaults.
+        The gradient test, for every solver that has one. SciPy's solvers keep their other
+        stopping rules.
     tol : float, optional
         As in `scipy.optimize.minimize`, which sets several tolerances of its methods by it.
     gtol_only : bool, default: False

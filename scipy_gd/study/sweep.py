@@ -28,7 +28,7 @@ __all__ = ["Setting", "Sweep", "sweep"]
 COUNTS = ("nit", "nfev", "njev")
 FIGURES = ("f", "gnorm", *COUNTS, "success")
 NEAR = 1e-6
-"""Values that differ by less than this part of what the best run gained are equally good."""
+"""Values count as equal if they differ by less than this part of the best run's gain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +45,13 @@ class Setting:
         What each run was given as `rng`.
     f, gnorm : ndarray, shape (seeds,)
         At each returned point: the value and the largest component of the (projected) gradient;
-        nan where a run has raised an error.
+        nan where a run raised an error.
     nit, nfev, njev : ndarray, shape (seeds,)
         Iterations and calls, as the method reports them.
     success : ndarray of bool, shape (seeds,)
         The method's own verdict.
     messages : tuple of str
-        How each run ended, or the error that it has raised.
+        How each run ended, or the error that it raised.
     x : ndarray, shape (seeds, n)
         The returned points.
     """
@@ -70,7 +70,7 @@ class Setting:
 
     @property
     def message(self) -> str:
-        """str : how the first run ended that was no success, or the first if all were."""
+        """str : how the first run without success ended, or the first run if all succeeded."""
         return self.messages[int(np.argmin(self.success))]
 
 
@@ -143,7 +143,7 @@ class Sweep(Table[Setting]):
 
     @property
     def best(self) -> Setting:
-        """Setting : the one to take.
+        """Setting : the one to use.
 
         Of the settings whose (median) value comes as near to the least one as Moré and Wild's test
         asks, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with most successes, and of
@@ -211,7 +211,7 @@ class Sweep(Table[Setting]):
                 "`learning_rate` must be a number in some setting, for a curve to draw"
             )
         arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
-        # who gained nothing has diverged: the best point of the run is the start
+        # a run that gained nothing has diverged: its best point is the start
         figure = sensitivity(arrays, worst=np.nextafter(self.f_start, -np.inf), ax=ax).figure
         if path is not None:
             figure.savefig(path, dpi=150)
