@@ -281,8 +281,9 @@ class GradientCheck:
     njev: int
     rtol: float
 
-    def _factor(self, u: Array, v: Array, slack: Array) -> float | None:
-        """The k with u = k v, if there is one; a single pair shows it only if k is telling."""
+    def _factor(self, u: Array, v: Array, clear: NDArray[np.bool_]) -> float | None:
+        """The k with u = k v where clear; a single pair shows it only if k is telling."""
+        u, v, slack = u[clear], v[clear], self.uncertainty[clear]
         if not u.size or np.any(v == 0):
             return None
         k = float(np.median(u / v))
@@ -344,11 +345,7 @@ class GradientCheck:
         a, n, count = self.analytic, self.numeric, self.x.shape[1]
         size = np.maximum(np.abs(a), np.abs(n))
         clear = np.isfinite(size) & (self.uncertainty <= self.rtol * size) & (size > 0)
-
-        def factor(u: Array, v: Array) -> float | None:
-            return self._factor(u[clear], v[clear], self.uncertainty[clear])
-
-        if columns.size == count and (k := factor(a, n)) is not None:
+        if columns.size == count and (k := self._factor(a, n, clear)) is not None:
             if np.isclose(k, -1, rtol=10 * self.rtol):
                 return ["analytic = -numeric: the sign is wrong"]
             if k == 0:
@@ -359,15 +356,14 @@ class GradientCheck:
         said = []
         if moved := self._permutation(columns):
             some = [f"analytic[{i}] = numeric[{j}]" for i, j in moved.items()]
-            said.append(
-                f"components are permuted: {', '.join(some[:4] + ['...'] * (len(some) > 4))}"
-            )
-        elif (k := factor(a - n, self.x)) is not None:
+            some[4:] = ["..."] * (len(some) > 4)
+            said.append(f"components are permuted: {', '.join(some)}")
+        elif (k := self._factor(a - n, self.x, clear)) is not None:
             said.append(f"analytic = numeric {'+' if k > 0 else '-'} {abs(k):.6g} * x")
         elif columns.size < count:
             several = f"{columns.size} of {count} components are"
             which = several if columns.size > 1 else f"component {columns[0]} is"
-            k = factor(a, n)
+            k = self._factor(a, n, clear)
             said.append(f"only {which} wrong" + ("" if k is None else f", by the factor {k:.6g}"))
         if len(wrong) > 1 and np.all(self.verdict[0, columns] == "ok"):
             said.append("nothing is wrong at x0: a term that vanishes there?")

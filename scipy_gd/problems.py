@@ -674,9 +674,7 @@ _temperature, _distress = _table("""
 _CHALLENGER = (_temperature - _temperature.mean()) / _temperature.std(), _distress
 
 
-def _newton(
-    fun: Function, jac: Function, hess: Function, x: Array, args: tuple[Array, ...]
-) -> Array:
+def _newton(fun, jac, hess, x, args):
     """Minimise a positive convex function by Newton's method, halving steps that ascend."""
     for _ in range(100):
         step = -np.linalg.solve(hess(x, *args), jac(x, *args))

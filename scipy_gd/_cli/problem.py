@@ -45,12 +45,7 @@ def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     add("--bounds", nargs="+", type=float, metavar=("LOW", "HIGH"), help="a pair for each "
         "parameter, or one for all; inf and -inf: none")  # fmt: skip
     add("-n", nargs="+", type=above_zero(int), metavar="N", help="the size of the problem")
-    add(
-        "--seed",
-        type=_seed,
-        default=0,
-        help="for random problems and methods; default: %(default)s",
-    )
+    add("--seed", type=_seed, default=0, help="for random problems and methods; default: 0")
 
 
 def add_number(
@@ -63,8 +58,7 @@ def add_number(
 
 def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        value = kind(text)
-        if not value > 0:
+        if not (value := kind(text)) > 0:
             raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
         return value
 
@@ -73,8 +67,7 @@ def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
+    if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"must be at least 0, got {value}")
     return value
 
@@ -126,15 +119,7 @@ def _import(text: str) -> Any:
 
 
 def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
-    """The problem in each size, with its start; an error ends the program.
-
-    Parameters
-    ----------
-    options : Namespace
-        The parsed arguments.
-    sizes : sequence of int
-        The sizes where none are given. Default: the problem's own.
-    """
+    """The problem in each size, by default in `sizes`, with its start; an error is the end."""
     parser, start = options.parser, options.start
     bounds = options.bounds and _bounds(parser, options.bounds)
     every = []

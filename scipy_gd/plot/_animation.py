@@ -245,7 +245,7 @@ def _in_perspective(
 
 
 def _dense(track: Array, between: int) -> Array:
-    """The track with points between those it has, `between` to a step."""
+    """The track with further points, `between` to a step."""
     k = np.arange(len(track))
     steps = np.linspace(0, k[-1], between * k[-1] + 1)
     return np.column_stack([np.interp(steps, k, column) for column in track.T])

@@ -53,7 +53,7 @@ def path(
     Parameters
     ----------
     histories : History, OptimizeResult, array of shape (k, 2), list or dict of them
-        What the runs kept. A dict names them; else they have the names of their methods.
+        The recorded runs. A dict names them; else they have the names of their methods.
     fun : callable or Problem
         The function, ``fun(x) -> float`` with x of shape (2,).
     minima : array_like, shape (2,) or (k, 2), optional

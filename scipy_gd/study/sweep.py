@@ -351,12 +351,12 @@ def sweep(
 
 
 def _seeds(seeds: Any) -> NDArray[np.int_]:
-    expected = "`seeds` must be a number of seeds, or whole numbers from 0"
+    said = f"`seeds` must be a number of seeds, or whole numbers from 0, got {seeds!r}"
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable):
-        raise TypeError(f"{expected}, got {seeds!r}")
+        raise TypeError(said)
     draws = np.array([*seeds]) if isinstance(seeds, Iterable) else np.arange(seeds)
     if not draws.size or draws.dtype.kind not in "iu" or draws.min() < 0:
-        raise ValueError(f"{expected}, at least one, got {seeds!r}")
+        raise ValueError(said)
     return draws
 
 
