@@ -107,16 +107,11 @@ def labelled(given: Any) -> dict[str, Any]:
     for k, (label, one) in enumerate(entries):
         if isinstance(one, OptimizeResult):
             if "history" not in one:
-                raise ValueError(
-                    "`histories` must be kept by the runs: use options={'history': True}"
-                )
+                raise ValueError("`histories` must have been kept: use options={'history': True}")
             one = one.history
         label = label or getattr(one, "label", "") or f"run {k}"
         if label in found:
-            raise ValueError(
-                f"`histories` must differ in their labels, got {label!r} twice: give a dict "
-                "{label: history}"
-            )
+            raise ValueError(f"`histories` must differ in name, got {label!r} twice: give a dict")
         if isinstance(one, History) and not len(one):
             raise ValueError(f"`histories` must not be empty, got {label!r} without a point")
         found[label] = one
