@@ -17,21 +17,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, DONE, GRADIENT, POINTS, RECENT, RETRY, VALUE
-from .endings import (
-    BROKEN,
-    CONVERGED,
-    DIVERGED,
-    FTOL,
-    MAXITER,
-    NONFINITE,
-    PRECISION,
-    RUNNING,
-    STALLED,
-    TARGET,
-    XTOL,
-)
 from .jit import call, call_for_number, compiled, inlined, largest, local, norm, opened
 
 
@@ -92,31 +80,31 @@ def ran_away(V, r, moved):
 def ending_at(V, r, arrived, moved):
     """Whether the run ends at the current point, and how."""
     if r.needs & VALUE and not np.isfinite(r.f):
-        return NONFINITE
+        return endings.NONFINITE
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
-        return NONFINITE
+        return endings.NONFINITE
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
         if r.gnorm <= r.gtol:
-            return CONVERGED
+            return endings.CONVERGED
         if r.f <= r.target:
-            return TARGET
+            return endings.TARGET
     if arrived and r.nit > 0:
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
-            return FTOL
+            return endings.FTOL
         if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + norm(V[r.x])):
-            return XTOL
+            return endings.XTOL
         if ran_away(V, r, moved):
-            return DIVERGED
+            return endings.DIVERGED
     if r.nit >= r.maxiter:
-        return MAXITER
+        return endings.MAXITER
     if not progressed(r):
-        return STALLED
+        return endings.STALLED
     if r.searches and idle(r):
-        return PRECISION
+        return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
-        return PRECISION if r.searches else DIVERGED
-    return RUNNING
+        return endings.PRECISION if r.searches else endings.DIVERGED
+    return endings.RUNNING
 
 
 @inlined
@@ -139,10 +127,10 @@ def advance(V, r, memory, record, f):
     r.t += 1.0
     r.fresh = r.t == 1.0
     call(r.kernel, (memory, record))
-    if verdict != ANEW and r.ending != BROKEN:
+    if verdict != ANEW and r.ending != endings.BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
-    if r.ending == RUNNING:
+    if r.ending == endings.RUNNING:
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
     r.rate = r.alpha
     return r.ask
@@ -176,7 +164,7 @@ def tell(memory, record, f):
 
 def go_on(memory: int, record: int, r: Any) -> None:
     """Continue a run that has ended after an iteration, as if it had not."""
-    r.ending, r.ask = RUNNING, r.needs
+    r.ending, r.ask = endings.RUNNING, r.needs
     if r.first:
         r.ask = call_from_python(r.first)(memory, record)
     r.rate = r.alpha

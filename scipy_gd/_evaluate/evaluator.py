@@ -29,12 +29,10 @@ class Hessian(Protocol):
     """
 
     name: str
-    functions: dict[str, Any]
-    room: tuple[Vector, ...]
+    functions: Any
+    room: Any
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None: ...
-
-    def in_loop(self, near: Any, **functions: Any) -> Any: ...
 
 
 class OutOfBudget(Exception):
@@ -78,9 +76,9 @@ class Evaluator:
         fun: Callable[..., Any],
         args: tuple[Any, ...],
         source: Source,
-        *,
         exact: Source | None = None,
         hessian: Hessian | None = None,
+        *,
         map: Callable[..., Iterable[Any]] = map,
         maxfev: int = 2**62,
     ) -> None:

@@ -27,7 +27,9 @@ from . import differences
 from .loop_parts import part, read, store
 from .low_level import call_number, pair_of
 
+Args = tuple[Any, ...]
 Box = tuple[Vector, Vector] | None
+Values = Sequence[Any]
 FLOAT64 = np.dtype(np.float64)
 NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -52,7 +54,8 @@ class Source(Protocol):
     room : tuple of arrays
         Relative steps, lower and upper bounds, where there are points around x.
 
-    A source that can be differentiated again has `near_in_loop`: the gradient at any x.
+    A source that is compiled has `in_loop`; one that can be differentiated again has
+    `near_in_loop`, the gradient at any x.
     """
 
     name: str
@@ -60,20 +63,16 @@ class Source(Protocol):
     gradients: int
     counts: bool
     given: bool
-    functions: Mapping[str, Any]
-    room: tuple[Vector, ...]
+    functions: Any
+    room: Any
 
     def calls(self, part: int) -> int: ...
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]: ...
 
-    def in_loop(self, fun: Any, **functions: Any) -> tuple[Any, Any]: ...
+    def value(self, values: Values, g: Vector) -> float: ...
 
-    def value(self, values: Sequence[Any], g: Vector) -> float: ...
-
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None: ...
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None: ...
 
 
 def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None) -> Source:
@@ -93,7 +92,7 @@ class Given:
 
     def __init__(self, jac: Callable[..., Any]) -> None:
         self.jac = jac
-        self.functions = {"jac": jac}
+        self.functions: Mapping[str, Any] = {"jac": jac}
 
     def calls(self, part: int) -> int:
         return int(part == VALUE)
@@ -101,20 +100,18 @@ class Given:
     def points(self, x: Vector, part: int) -> Sequence[Vector]:
         return (x.copy(),) if part == VALUE else ()
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         f = values[0]
         return float(f) if isinstance(f, float) else scalar(f)
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         found = self.jac(x.copy(), *args)
         as_it_is = type(found) is np.ndarray and found.dtype is FLOAT64 and found.shape == g.shape
         g[:] = found if as_it_is else vector(found, g.size)
 
     def in_loop(self, fun: Any, jac: Any) -> tuple[Any, Any]:
         @part
-        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def gradient(V, r, x, args, budget, room):
             r.njev += 1
             read(V, r.trial, x)
             store(V, r.trial + POINTS, jac(x, *args))
@@ -124,7 +121,7 @@ class Given:
 
     def near_in_loop(self, fun: Any, jac: Any) -> Any:
         @part
-        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+        def near(V, r, row, x, args, budget):
             r.njev += 1
             store(V, row, jac(x, *args))
             return False
@@ -148,7 +145,7 @@ class Pair:
     def points(self, x: Vector, part: int) -> Sequence[Vector]:
         return () if part == GRADIENT and self.told else (x.copy(),)
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         try:
             f, found = values[0]
         except (TypeError, ValueError):
@@ -159,15 +156,13 @@ class Pair:
         self.told = True
         return f
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         if values:
             self.value(values, g)
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def value(V, r, x, args, budget, room):
             if r.nfev >= budget:
                 return True
             r.nfev += 1
@@ -181,7 +176,7 @@ class Pair:
 
     def near_in_loop(self, fun: Any) -> Any:
         @part
-        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+        def near(V, r, row, x, args, budget):
             if r.nfev >= budget:
                 return True
             r.nfev += 1
@@ -200,7 +195,7 @@ class LowLevelPair(Pair):
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def value(V, r, x, args, budget, room):
             if r.nfev >= budget:
                 return True
             r.nfev += 1
@@ -250,14 +245,12 @@ class Differences:
         h, one_sided = self.steps = np.empty(x.size), np.empty(x.size, bool)
         near = np.empty((self.each * x.size, x.size))
         count = differences.difference_points(x, *self.room, self.each, h, one_sided, near)
-        return x + 1j * np.diag(h) if self.name == "cs" else near[:count]
+        return list(x + 1j * np.diag(h) if self.name == "cs" else near[:count])
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         return scalar(values[0])
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         h, one_sided = self.steps
         if self.name == "cs":
             g[:] = np.imag([complex_scalar(each) for each in values]) / h
@@ -271,7 +264,7 @@ class Differences:
         quotient = of_scheme(fun, each)
 
         @part
-        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def gradient(V, r, x, args, budget, room):
             rel_step, lower, upper = room
             row, calls = r.trial, 0
             for i in range(r.n):
@@ -336,14 +329,12 @@ class Perturbed:
         self.quotient = np.divide(1.0, way, out=np.zeros(x.size), where=way != 0.0)
         return ahead, behind
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         up, down = (self.exact.value((each,), g) for each in values)
         g[:] = (up - down) * self.quotient
         return 0.5 * (up + down)
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         """It came with the value."""
 
     def commit(self) -> None:
@@ -356,25 +347,16 @@ class Perturbed:
             self.before = {}
 
 
-class Told:
+class Told(Given):
     """Values and gradients come from outside."""
 
-    name, parts, given, room = "told", 0, False, ()
-    gradients, counts = 0, True
+    name, parts, given = "told", 0, False
     functions = NO_FUNCTIONS
 
-    def calls(self, part: int) -> int:
-        return int(part == VALUE)
+    def __init__(self) -> None:
+        """There is no function."""
 
-    def points(self, x: Vector, part: int) -> Sequence[Vector]:
-        return (x.copy(),) if part == VALUE else ()
-
-    def value(self, values: Sequence[Any], g: Vector) -> float:
-        return scalar(values[0])
-
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         """It has been told."""
 
 
@@ -385,7 +367,7 @@ def value_in_loop(fun: Any) -> Any:
     """The value of `fun` at the trial."""
 
     @part
-    def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+    def value(V, r, x, args, budget, room):
         if r.nfev >= budget:
             return True
         r.nfev += 1
@@ -396,8 +378,8 @@ def value_in_loop(fun: Any) -> Any:
     return value
 
 
-@part  # type: ignore[untyped-decorator]
-def nothing_in_loop(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+@part
+def nothing_in_loop(V, r, x, args, budget, room):
     return False
 
 
@@ -405,7 +387,7 @@ def quotient_in_loop(fun: Any, each: int) -> Any:
     """A component of the gradient at the trial, by real differences."""
 
     @part
-    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):
         first = second = 0.0
         for k in range(each):
             read(V, r.trial, x)
@@ -423,7 +405,7 @@ def complex_quotient_in_loop(fun: Any, each: int) -> Any:
     """The same by a complex step."""
 
     @part
-    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):
         read(V, r.trial, x)
         z = x + 0j
         z[i] = complex(x[i], h)

@@ -89,7 +89,7 @@ class AskTell:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
         elif isinstance(jac, str) and method.needs & GRADIENT:
             source = Differences(jac, x.size, self._box, opts["finite_diff_rel_step"])
-        evaluator = Evaluator(_never, (), source, exact=Told(), maxfev=opts["maxfev"])
+        evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
         self._run = RunState(method, V, s, evaluator, scheduled, rng)
         self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
@@ -115,7 +115,8 @@ class AskTell:
     @property
     def x(self) -> Vector:
         r = self._run.r
-        return self._run.points[r.best if r.nit >= 0 else r.trial].copy()
+        x: Vector = self._run.points[r.best if r.nit >= 0 else r.trial]
+        return x.copy()
 
     @property
     def fun(self) -> float:
@@ -259,7 +260,7 @@ class AskTell:
         run = self._run
         run.r.maxiter, run.evaluator.limit = kept["maxiter"], kept["limit"]
         if "V" in kept:
-            addresses = {field: getattr(run.r, field) for field in ADDRESSES}
+            addresses = {field: getattr(run.r, field) for field in ADDRESSES.split()}
             run.V[:], run.s[:], run.whole = kept["V"], kept["s"], kept["whole"]
             for field, address in addresses.items():
                 setattr(run.r, field, address)

@@ -54,7 +54,7 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     ends = scheduled or batches
     batch = batch_of(cut)
 
-    def loop(  # type: ignore[no-untyped-def]
+    def loop(
         V, s, tell, args, steps, budget, pause, room, near, columns, table, start, rng,
         order, cursor, size,
     ):  # fmt: skip
@@ -96,7 +96,7 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     return njit(nogil=True, error_model="numpy")(loop)
 
 
-@njit(**INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)
 def set_columns(V: Any, r: Any, columns: Any, values: Any) -> None:
     """Put scheduled values where they belong, see `Scheduled.columns`."""
     for j in range(columns.size):
@@ -115,7 +115,7 @@ def batch_of(cut: tuple[bool, ...]) -> Any:
         return njit(lambda args, rows: ())
     first, rest = cut[0], batch_of(cut[1:])
 
-    @njit  # type: ignore[untyped-decorator]
+    @njit
     def batch(args: Any, rows: Any) -> Any:
         if first:
             return (take(args[0], rows), *rest(args[1:], rows))
@@ -128,7 +128,7 @@ def take(array: Any, rows: Any) -> Any:
     """A copy of some rows."""
 
 
-@overload(take)  # type: ignore[untyped-decorator]
+@overload(take)
 def _take(array: Any, rows: Any) -> Any:
     def of_vector(array: Any, rows: Any) -> Any:
         taken = np.empty(rows.size, array.dtype)
@@ -179,7 +179,9 @@ class Loop:
 
     def _entry(self, run: RunState) -> Callable[..., bool]:
         flags, args = self.flags, run.args
-        source, hessian, fun = run.evaluator.source, run.evaluator.hessian, run.evaluator.fun
+        source: Any = run.evaluator.source
+        hessian: Any = run.evaluator.hessian
+        fun = run.evaluator.fun
         types_ = [typeof(each) for each in args]
         for k in np.flatnonzero(flags.cut):
             types_[k] = types.Array(types_[k].dtype, types_[k].ndim, "C")
@@ -267,7 +269,8 @@ def loop_for(run: RunState) -> Loop:
     ValueError
         If there can be none; the message says why.
     """
-    evaluator, needs, epochs, cut = run.evaluator, run.r.needs, run.epochs, ()
+    evaluator, needs, epochs = run.evaluator, run.r.needs, run.epochs
+    cut: tuple[bool, ...] = ()
     source, hessian = evaluator.source, evaluator.hessian
     slope = bool(needs & GRADIENT)
     if run.perturbed is not None:

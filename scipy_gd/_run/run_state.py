@@ -29,7 +29,7 @@ from .scheduled import Scheduled
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
-    *ADDRESSES,
+    *ADDRESSES.split(),
     *("alpha_max", "gtol", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
 )
 # What must be the same in a run that goes on.
@@ -132,7 +132,8 @@ class RunState:
     @property
     def x(self) -> Vector:
         """A copy of the current point."""
-        return self.points[self.r.x].copy()
+        x: Vector = self.points[self.r.x]
+        return x.copy()
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
