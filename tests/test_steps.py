@@ -441,3 +441,81 @@ def test_newton_is_not_fooled_by_a_jac_that_fills_one_array(A):
     assert res.success
     np.testing.assert_array_equal(res.x, fresh.x)
     np.testing.assert_array_equal(res.jac, A * res.x + res.x**3)
+
+
+# --- Polyak's step
+
+
+def polyak_steps(x, fun, jac, direction, steps, c=1.0, longest=np.inf, target=0.0):
+    """x, and the points after it, by the formula of the book."""
+    points = [x]
+    for k in range(steps):
+        g = jac(x, k)
+        d = direction(g)
+        x = x - min((fun(x, k) - target) / (c * (g @ d)), longest) * d
+        points.append(x)
+    return np.array(points)
+
+
+def test_polyak_steps_are_those_of_the_book():
+    def fun(x, k=0):
+        return bowl(x) + 3.0
+
+    options = {"learning_rate": "polyak", "target": 3.0, "maxiter": 15}
+    found = iterates(gd, fun, slope, np.zeros(8), **options)
+    wanted = polyak_steps(np.zeros(8), fun, lambda x, k: slope(x), lambda g: g, 15, target=3.0)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_polyak_steps_in_the_metric_of_the_method():
+    r = np.zeros(8)
+
+    def direction(g):
+        r[:] = r + g * g
+        return g / (np.sqrt(r) + 1e-10)
+
+    options = {"learning_rate": "polyak", "target": 0.0}
+    found = iterates(METHODS["adagrad"], bowl, slope, np.zeros(8), **options)
+    wanted = polyak_steps(np.zeros(8), lambda x, k: bowl(x), lambda x, k: slope(x), direction, 30)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("longest", [np.inf, 0.01])
+def test_polyak_steps_on_batches_are_sps_max(longest):
+    """Loizou et al. (2021): c = 1/2, and a bound."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 3)), rng.normal(size=12)
+
+    def fun(w, X, y):
+        return 0.5 * np.mean((X @ w - y) ** 2)
+
+    def jac(w, X, y):
+        return X.T @ (X @ w - y) / len(y)
+
+    options = {"batch_size": 4, "epochs": 3, "shuffle": False, "return_all": True}
+    options |= {"learning_rate": "polyak", "target": 0.0, "max_learning_rate": longest}
+    found = minimize(fun, np.zeros(3), (X, y), METHODS["sgd"], jac=jac, options=options)
+    rows = [slice(4 * (k % 3), 4 * (k % 3) + 4) for k in range(9)]
+    wanted = polyak_steps(
+        np.zeros(3),
+        lambda w, k: fun(w, X[rows[k]], y[rows[k]]),
+        lambda w, k: jac(w, X[rows[k]], y[rows[k]]),
+        lambda g: g,
+        9,
+        0.5,
+        longest,
+    )
+    np.testing.assert_allclose(found.allvecs, wanted, rtol=1e-9)
+    assert found.fun == fun(found.x, X, y)
+
+
+def test_polyak_needs_to_know_the_lowest_value():
+    with pytest.raises(ValueError, match="`learning_rate='polyak'` needs the option `target`"):
+        minimize(bowl, np.zeros(8), jac=slope, method=gd, options={"learning_rate": "polyak"})
+    with pytest.raises(ValueError, match="`learning_rate` must be a number or 'auto'"):
+        minimize(
+            bowl,
+            np.zeros(8),
+            method=METHODS["random_search"],
+            options={"learning_rate": "polyak", "target": 0.0},
+        )
