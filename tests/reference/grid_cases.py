@@ -335,6 +335,9 @@ def differences() -> Cases:
     for method, way in product(DESCENT, ways):
         yield f"{method} | {way}", run(method, **{"maxiter": 40} | ways[way])
 
+    for method in ("gd", "adam", "lbfgs"):
+        yield f"{method} | 2-point, n=100", run(method, BOWL, jac="2-point", maxiter=5)
+
     def in_threads(log: Log, method: str, scheme: str) -> OptimizeResult:
         problem = ROSEN._replace(python=False)  # the order of the calls is left to chance
         with ThreadPool(2) as pool:
@@ -363,6 +366,8 @@ def rates() -> Cases:
             "schedule of arrays": {"learning_rate": [1.0, 2.0, 0.5] * s.cosine(a, a / 9, 30)},
             "groups": {"groups": groups},
             "number, bounds": {"learning_rate": a, "bounds": Bounds(-1.3, 0.6)},
+            "armijo, bounds": {"learning_rate": "armijo", "bounds": Bounds(-1.3, 0.6)},
+            "wolfe, bounds": {"learning_rate": "wolfe", "bounds": Bounds(-1.3, 0.6)},
         }
         for kind, how in kinds.items():
             yield f"{method} | {kind}", run(method, **how)
@@ -571,7 +576,7 @@ def batches() -> Cases:
         "nan": {"fun_at": ([6], np.nan)},
         "nan gradient": {"jac_at": ([6], [np.nan] * 3)},
     }
-    for method, way in product(SAMPLED, ways):
+    for method, way in product((*SAMPLED, "spsa"), ways):
         yield f"{method} | {way}", fitted(method, **ways[way])
     for seed in range(1, 5):
         yield f"sgd | seed {seed}", fitted("sgd", rng=seed)
@@ -667,10 +672,14 @@ def resuming() -> Cases:
         ", differences": {"jac": "2-point"},
     }
     for (method, stop), (way, how) in product(
-        product(("sgd", "adam", "prodigy"), (5, 7, 11)), sampled.items()
+        product(("sgd", "adam", "prodigy"), (5, 7, 8)), sampled.items()
     ):
         more = {"problem": LOSS, "batch_size": 8, "epochs": 3, "maxiter": 13} | how
         yield f"{method} | batch {stop}{way}", resume(method, first={"maxiter": stop}, **more)
+        yield (
+            f"{method} | callback in batch {stop}{way}",
+            resume(method, first={"stop": stop}, **more),
+        )
         error = {"fun_at": ([stop], Interrupted())}
         yield f"{method} | error in batch {stop}{way}", resume(method, first=error, **more)
 
@@ -831,6 +840,7 @@ def compiled() -> Cases:
         "c": {"problem": C_ROOT},
         "c, pair": {"problem": C_PAIR, "jac": "pair"},
         "c, differences": {"problem": C_ROOT, "jac": "2-point"},
+        "n=100": {"problem": of_numba(problems.rosenbrock(100))},
         "quadratic, n=6": {"problem": of_numba(problems.quadratic(6))},
         "raises": {"problem": N_ROSEN._replace(f=n_fragile), "jac": "2-point", "watched": True},
     }
@@ -998,6 +1008,15 @@ def endings() -> Cases:
     for method in ("gd", "momentum", "adam", "lion", "rprop", "schedule_free_sgd"):
         yield f"{method} | oscillates", run(method, KINK, learning_rate=0.05, maxiter=1500)
         yield f"{method} | hardly moves", run(method, learning_rate=1e-12, maxiter=1500)
+
+
+@block
+def long_runs() -> Cases:
+    """What only shows after many iterations: full memories, small rates."""
+    for method in FAMILIES:
+        how = {"problem": PROBLEMS["rosen, n=10"], "watched": False, "maxiter": 1200, "gtol": 1e-9}
+        yield f"{method} | auto", run(method, **how)
+        yield f"{method} | number", run(method, learning_rate=rate(method) / 5, **how)
 
 
 @block
