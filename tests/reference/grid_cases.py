@@ -218,19 +218,19 @@ def run(*given: Any, **more: Any) -> Case:
 def resumed(
     log: Log,
     method: str,
-    problem: Problem = ROSEN,
+    *,
     first: dict[str, Any] | None = None,
     then: dict[str, Any] | None = None,
-    **options: Any,
+    **how: Any,
 ) -> OptimizeResult:
     """A run that stops as `first` says, and goes on with its state from a pickle."""
     try:
-        half = minimized(log, method, problem, **options | (first or {}))
+        half = minimized(log, method, **how | (first or {}))
     except Interrupted as error:
         half = error.optimize_result
     log.note("trace", half.x, half.fun)
     state = pickle.loads(pickle.dumps(half.state))
-    return minimized(log, method, problem, **options | (then or {}), resume=state)
+    return minimized(log, method, **how | (then or {}), resume=state)
 
 
 def told(
@@ -640,7 +640,7 @@ def resuming() -> Cases:
         for stop, first in stops(k).items():
             yield f"{method} | {stop}", resume(method, first=first, maxiter=30)
     for method in METHODS:
-        yield f"{method} | fit", resume(method, FIT, first={"maxiter": 13}, maxiter=30)
+        yield f"{method} | fit", resume(method, problem=FIT, first={"maxiter": 13}, maxiter=30)
     ways: dict[str, dict[str, Any]] = {
         "number": {"learning_rate": 1e-3},
         "new rate": {"first": {"maxiter": 9, "learning_rate": 1e-3}, "learning_rate": 5e-4},
@@ -754,11 +754,14 @@ def n_pair(w, X, y):
     return n_loss(w, X, y), n_slope(w, X, y)
 
 
+n_value = problems.rosenbrock(3).fun
+
+
 @njit
 def n_fragile(x):
-    if x[0] > -0.5:
-        raise ValueError
-    return np.sum(x * x)
+    if x[0] > -1.0:
+        raise Interrupted
+    return n_value(x)
 
 
 @cfunc("float64(intc, CPointer(float64))")
@@ -925,15 +928,22 @@ def compiled_batches() -> Cases:
 @block
 def compiled_resuming() -> Cases:
     """Runs that stop in the compiled loop, or in Python, and go on in the other."""
-    for method, (first, then) in product(COMPILABLE, product((False, True), repeat=2)):
-        how = {"first": {"maxiter": 11, "compiled": first}, "then": {"compiled": then}}
-        name = (
-            f"{method} | {'compiled' if first else 'Python'} to {'compiled' if then else 'Python'}"
-        )
-        yield name, resume(method, N_ROSEN, watched=False, maxiter=25, **how)
+    drivers = {"compiled": True, "Python": False}
+    stops: dict[str, dict[str, Any]] = {
+        "maxiter": {"maxiter": 11},
+        "maxfev": {"maxfev": 9},
+        "callback": {"stop": 6},
+        "error": {"problem": N_ROSEN._replace(f=n_fragile)},
+    }
+    for method, a, b in product(COMPILABLE, drivers, drivers):
+        how = {"then": {"compiled": drivers[b]}, "watched": False, "maxiter": 25}
+        for stop in stops:
+            first = {"compiled": drivers[a], "watched": stop == "callback"} | stops[stop]
+            name = f"{method} | {stop}, {a} to {b}"
+            yield name, resume(method, problem=N_ROSEN, first=first, **how)
         if method in SAMPLED:
-            how |= {"batch_size": 8, "maxiter": 20}
-            yield f"{name}, batches", resume(method, N_LOSS, watched=False, **how)
+            how |= {"first": {"compiled": drivers[a], "maxiter": 11}, "batch_size": 8}
+            yield f"{method} | batches, {a} to {b}", resume(method, problem=N_LOSS, **how)
 
 
 # --- what is left
