@@ -117,7 +117,7 @@ class Given:
             store(V, r.trial + POINTS, jac(x, *args))
             return False
 
-        return value_in_loop(fun), gradient
+        return alone_in_loop(fun), gradient
 
     def near_in_loop(self, fun: Any, jac: Any) -> Any:
         @part
@@ -162,17 +162,11 @@ class Pair:
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):
-            if r.nfev >= budget:
-                return True
-            r.nfev += 1
-            r.njev += 1
-            read(V, r.trial, x)
+        def evaluate(V, r, x, args):
             r.f_trial, gradient = fun(x, *args)
             store(V, r.trial + POINTS, gradient)
-            return False
 
-        return value, nothing_in_loop
+        return value_in_loop(evaluate, 1), nothing_in_loop
 
     def near_in_loop(self, fun: Any) -> Any:
         @part
@@ -195,17 +189,11 @@ class LowLevelPair(Pair):
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):
-            if r.nfev >= budget:
-                return True
-            r.nfev += 1
-            r.njev += 1
-            read(V, r.trial, x)
+        def evaluate(V, r, x, args):
             g = V[r.trial + POINTS]
             r.f_trial = call_number(args[0], (x.size, x.ctypes.data, g.ctypes.data, args[1]))
-            return False
 
-        return value, nothing_in_loop
+        return value_in_loop(evaluate, 1), nothing_in_loop
 
 
 class Differences:
@@ -284,7 +272,7 @@ class Differences:
                     )
             return False
 
-        return value_in_loop(fun), gradient
+        return alone_in_loop(fun), gradient
 
 
 class Perturbed:
@@ -363,19 +351,30 @@ class Told(Given):
 # --- in the compiled loop
 
 
-def value_in_loop(fun: Any) -> Any:
-    """The value of `fun` at the trial."""
+def value_in_loop(evaluate: Any, gradients: int = 0) -> Any:
+    """The evaluation at the trial, counted; so many gradients come with it."""
 
     @part
     def value(V, r, x, args, budget, room):
         if r.nfev >= budget:
             return True
         r.nfev += 1
+        r.njev += gradients
         read(V, r.trial, x)
-        r.f_trial = fun(x, *args)
+        evaluate(V, r, x, args)
         return False
 
     return value
+
+
+def alone_in_loop(fun: Any) -> Any:
+    """An evaluation that brings the value alone."""
+
+    @part
+    def evaluate(V, r, x, args):
+        r.f_trial = fun(x, *args)
+
+    return value_in_loop(evaluate)
 
 
 @part
