@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from .._core import endings
-from .._core.bits import GRADIENT, VALUE
+from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector
@@ -105,7 +105,7 @@ def _told(run: RunState) -> Found:
     return (
         run.points[row].copy(),
         r.f if here else r.f_best,
-        run.gradients[row].copy() if slope else None,
+        run.V[row + POINTS].copy() if slope else None,
     )
 
 

@@ -201,12 +201,10 @@ class RunState:
         s = record(self.s.base)
         if self._pending:
             s["ask"] = self._pending
-        state = State(self._kept or {"V": self.V, "s": s})
-        state |= {
-            "method": self.method.__name__,
-            "nit": max(self.r.nit, 0),
-            "counts": np.array([evaluator.nfev, evaluator.njev, evaluator.nhev]),
-        }
+        saved = State()
+        state = saved.data = self._kept or {"V": self.V, "s": s}
+        state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
+        state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:
             state.setdefault("rng", copy.deepcopy(self.rng.bit_generator.state))
         if self.perturbed is not None:
@@ -216,7 +214,7 @@ class RunState:
                 state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
         if self.epochs is not None:
             state |= self.epochs.save()
-        return state
+        return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
         """Put a run that has not begun where another one has stopped.
