@@ -1,5 +1,6 @@
 """The command line: what it prints, what it draws, how it ends."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -49,6 +50,23 @@ def test_all_methods_by_default(capsys):
     assert main(["compare", "-n", "2", "--maxfev", "90", "--no-plot", "--json"]) == 0
     (table,) = json.loads(capsys.readouterr().out)
     assert [row["method"] for row in table["rows"]] == [*METHODS, *USUAL]
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_on_a_new_machine_all_cores_compile_first(processes, capsys, monkeypatch):
+    shared = []
+
+    def in_this_one(call, shares):
+        shared.extend(shares)
+        return map(call, shares)
+
+    monkeypatch.setattr("scipy_gd._cli.compare.COLD", 0.0)
+    if not processes:
+        here = contextlib.nullcontext(in_this_one)
+        monkeypatch.setattr("scipy_gd._cli.compare.mapping", lambda workers: here)
+    assert main([*QUICK, "-n", "2", "--no-plot"]) == 0
+    assert capsys.readouterr().out.count("method  nit  nfev") == 1
+    assert processes or sorted(name for share in shared for name in share) == ["BFGS", "gd"]
 
 
 def test_picture_goes_where_it_is_told(tmp_path):

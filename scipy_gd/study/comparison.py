@@ -224,7 +224,7 @@ class _Recorder:
                 self.note(x, args, f, g)
             return found
 
-        return watched if callable(call) else call
+        return watched if value or callable(call) else call
 
     def iterated(self, xk: Any, *_: Any) -> None:
         self.nit += 1
