@@ -20,13 +20,7 @@ Matrix = NDArray[np.float64]
 
 
 class Hessian(Protocol):
-    """What a run knows of the place where its Hessians come from; they are in `hessians.py`.
-
-    Attributes
-    ----------
-    name, functions, room
-        As for a `Source`.
-    """
+    """What a run knows of the place where its Hessians come from: as of a gradient's `Source`."""
 
     name: str
     functions: Any
@@ -40,35 +34,13 @@ class OutOfBudget(Exception):
 
 
 class Evaluator:
-    """The user's `fun` at one point after the other, and the gradients that its source makes.
+    """The user's `fun` at one point after the other, and what its sources make of it.
 
-    Parameters
-    ----------
-    fun : callable
-        ``fun(x, *args) -> float``, or ``-> (float, gradient)`` where that is the source.
-    args : tuple
-        Passed on to all of the user's functions.
-    source : Source
-        Where the gradients of the run come from.
-    exact : Source, optional
-        Where gradients come from that are not estimates. Default: `source`.
-    hessian : Hessian, optional
-        Where Hessians come from.
-    map : callable
-        Evaluates several points: ``map(function, points)``.
-    maxfev : int
-        Calls of `fun` that are allowed.
-
-    Attributes
-    ----------
-    nfev, njev, nhev : int
-        Calls of `fun`, gradients obtained, calls of `hess` or `hessp`.
-    f : float
-        The last value of the run: a gradient by itself is asked for only at the same point.
-    limit : int
-        Calls of `fun` that are allowed, but for those in `reserve`.
-    reserve : int
-        Calls that are kept for the last evaluation.
+    `exact` is the source of gradients that are no estimates, by default that of the run. `map`
+    evaluates several points. `nfev`, `njev` and `nhev` count the calls of `fun`, the gradients, and
+    the calls of `hess` or `hessp`. `f` is the last value of the run: a gradient by itself is asked
+    for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the last
+    evaluation.
     """
 
     def __init__(

@@ -37,34 +37,17 @@ NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
 class Source(Protocol):
     """What a run knows of the place where its gradients come from.
 
-    Attributes
-    ----------
-    name : str
-        Tells the compiled loops apart.
-    parts : int
-        What must be asked for to have the gradient at a point where nothing is known.
-    gradients : int
-        How many gradients come with a value.
-    counts : bool
-        Whether a gradient that is asked for is one more.
-    given : bool
-        Whether the user has given gradients.
-    functions : dict
-        What the compiled loop calls besides `fun`.
-    room : tuple of arrays
-        Relative steps, lower and upper bounds, where there are points around x.
-
     A source that is compiled has `in_loop`; one that can be differentiated again has
     `near_in_loop`, the gradient at any x.
     """
 
-    name: str
-    parts: int
-    gradients: int
-    counts: bool
-    given: bool
-    functions: Any
-    room: Any
+    name: str  # tells the compiled loops apart
+    parts: int  # what to ask for, to have the gradient at a point where nothing is known
+    gradients: int  # how many come with a value
+    counts: bool  # whether a gradient that is asked for is one more
+    given: bool  # whether it is the user who gives them
+    functions: Any  # what the compiled loop calls besides `fun`, by name
+    room: Any  # relative steps, lower and upper bounds, where there are points around x
 
     def calls(self, part: int) -> int: ...
 
@@ -197,18 +180,7 @@ class LowLevelPair(Pair):
 
 
 class Differences:
-    """Finite differences of `fun`; see `differences.py`.
-
-    Parameters
-    ----------
-    scheme : {"2-point", "3-point", "cs"}
-    n : int
-        The number of parameters.
-    box : (lower, upper) or None
-        No point is outside; complex steps need no room.
-    rel_step : float or array, optional
-        Relative steps.
-    """
+    """Finite differences of `fun` inside the box (complex steps need none), see `differences.py`."""
 
     parts, given = VALUE | GRADIENT, False
     gradients, counts = 0, True
@@ -278,16 +250,8 @@ class Differences:
 class Perturbed:
     """Simultaneous perturbation: two noisy values on both sides of x tell an estimate.
 
-    Parameters
-    ----------
-    rng : Generator
-        Draws the signs of the perturbation.
-    c, gamma : float
-        In its t-th use the perturbation is ``c / t**gamma`` in each component.
-    exact : Source
-        Knows what `fun` returns.
-    box : (lower, upper) or None
-        No point is outside.
+    In its t-th use the perturbation is ``c / t**gamma`` in each component, with signs from `rng`;
+    no point is outside the box. `exact` knows what `fun` returns.
     """
 
     name, parts, given, room = "perturbed", VALUE, False, ()

@@ -50,31 +50,10 @@ class State(UserDict[str, Any]):
 class RunState:
     """A run between two evaluations, or in the middle of one.
 
-    Parameters
-    ----------
-    method : Formula
-    V, s : arrays
-        The memory; it is changed in place, and holds the reason for the end in ``s["ending"]``.
-    evaluator : Evaluator
-    scheduled : sequence of Scheduled
-        What is set before each step.
-    rng : Generator, optional
-        Draws the noise, where the method needs some.
-    epochs : Epochs, optional
-        The data stream.
-
-    Attributes
-    ----------
-    prepared : bool
-        Whether there is anything to do before and after an evaluation.
-    r : object
-        The record's fields as attributes.
-    points, gradients : list of ndarray
-        The rows of `V` that hold points, and the gradients there.
-    at : tuple of int
-        The addresses of `V` and `s`.
-    H : ndarray
-        The rows that hold the Hessian, if there is one.
+    `V` and `s` are its memory, changed in place, and `r` has the fields of `s` as attributes (the
+    reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
+    rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
+    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`.
     """
 
     def __init__(

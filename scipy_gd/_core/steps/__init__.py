@@ -19,31 +19,20 @@ from typing import NamedTuple
 
 
 class StepRule(NamedTuple):
-    """A row of the table of step rules.
-
-    Attributes
-    ----------
-    name : str
-        What `learning_rate` or a method's `auto` says; the rule's file is named after it.
-    searches : bool
-        Whether the rule chooses the rate, along a direction that the formula keeps; otherwise the
-        formula's kernel makes the step at once.
-    offered : bool
-        Whether a user may ask for it, with any method that has a gradient.
-    on_samples : bool
-        Whether it compares no values, and so suits mini-batches.
-    needs : tuple of str
-        Options that it cannot do without.
-    rounding : float
-        The relative change of f that does not count as a change.
-    """
+    """A row of the table of step rules."""
 
     name: str
+    """What `learning_rate` or a method's `auto` says; the rule's file is named after it."""
     searches: bool = True
+    """It chooses the rate along a direction that the formula keeps; else the kernel steps."""
     offered: bool = False
+    """A user may ask for it, with any method that has a gradient."""
     on_samples: bool = False
+    """It compares no values, and so suits mini-batches."""
     needs: tuple[str, ...] = ()
+    """Options that it cannot do without."""
     rounding: float = 1e-14
+    """The relative change of f that does not count as a change."""
 
     @property
     def module(self) -> ModuleType:
