@@ -39,8 +39,8 @@ class Evaluator:
     `exact` is the source of gradients that are no estimates, by default that of the run. `map`
     evaluates several points. `nfev`, `njev` and `nhev` count the calls of `fun`, the gradients, and
     the calls of `hess` or `hessp`. `f` is the last value of the run: a gradient by itself is asked
-    for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the last
-    evaluation.
+    for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the
+    last evaluation.
     """
 
     def __init__(

@@ -180,7 +180,7 @@ class LowLevelPair(Pair):
 
 
 class Differences:
-    """Finite differences of `fun` inside the box (complex steps need none), see `differences.py`."""
+    """Finite differences of `fun`, inside the box but for complex steps; see `differences.py`."""
 
     parts, given = VALUE | GRADIENT, False
     gradients, counts = 0, True
