@@ -19,11 +19,11 @@ def laid_out(method, n, **options):
 
 
 def kernel(method, g, **options):
-    """The compiled formula as ctypes has it, and the state for its first step, with gradient g."""
+    """A function that runs the compiled formula on the state for its first step, with gradient g."""
     V, s = laid_out(method, g.size, **options)
     s["trial"], s["t"] = 1, 1.0
     V[POINTS] = g
-    return lift(method, False, False, ()).ctypes, V, s
+    return lift(method, False, False, ()).bound(V, s)
 
 
 def machine(method, g, **options):

@@ -1,6 +1,5 @@
 """Lifting: the compiled kernel does what the formula says, from any state in mid-run."""
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -76,9 +75,7 @@ def by_hand(method, V, s, options, box=None):
 
 
 def run_kernel(method, V, s, searching=False, bounded=False, arrays=()):
-    lift(method, searching, bounded, arrays).ctypes(
-        V.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), s.ctypes.data
-    )
+    assert lift(method, searching, bounded, arrays).bound(V, s)() == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -355,11 +352,15 @@ def test_states_that_are_handed_on_are_not_mixed_up():
     assert run_own(by_vector, maxiter=6).x.tolist() == run_own(by_element, maxiter=6).x.tolist()
 
 
-@pytest.mark.parametrize("bad", ["too short", "singular", "raises"])
+@pytest.mark.parametrize("bad", ["too short", "short state", "singular", "raises"])
 def test_a_formula_that_fails_is_an_error(bad):
     @vector(learning_rate=0.1)
     def short(g):
         return np.ones(1)
+
+    @vector(learning_rate=0.1)
+    def short_state(g, m):
+        return g, m[1:]
 
     @vector(learning_rate=0.1)
     def singular(g, x):
@@ -371,7 +372,12 @@ def test_a_formula_that_fails_is_an_error(bad):
             raise ZeroDivisionError
         return g
 
-    method = {"too short": short, "singular": singular, "raises": raises}[bad]
+    method = {
+        "too short": short,
+        "short state": short_state,
+        "singular": singular,
+        "raises": raises,
+    }[bad]
     with pytest.raises(ValueError, match="the formula of the method has raised") as caught:
         run_own(method)
     assert caught.value.optimize_result.x.tolist() == [3, 4]

@@ -17,8 +17,6 @@ from .jit import EXACT, cached, stamped
 from .state import pointers
 from .steps import RULES
 
-kernel_type = types.void(*pointers)
-
 _COMPILED: dict[Callable[..., Any], Any] = {}
 
 

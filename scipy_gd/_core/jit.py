@@ -85,6 +85,20 @@ call_for_number = caller(types.int64)
 
 
 @intrinsic
+def call_native(typing: Any, address: Any, memory: Any, record: Any) -> Any:
+    """Call a native function of Numba's on the memory of a run: 0, or the code of an error."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        out = [cgutils.alloca_once_value(builder, ir.Constant(byte, None)) for _ in range(2)]
+        values = [*out, *args[1:]]
+        function = ir.FunctionType(ir.IntType(32), [value.type for value in values]).as_pointer()
+        return builder.call(builder.inttoptr(args[0], function), values)
+
+    return types.int32(types.int64, memory, record), codegen
+
+
+@intrinsic
 def record_at(typing: Any, pointer: Any) -> Any:
     """The record at an address."""
 

@@ -20,7 +20,7 @@ from numba import types
 from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, DONE, GRADIENT, POINTS, RECENT, RETRY, VALUE
-from .jit import call, call_for_number, compiled, inlined, largest, local, norm, opened
+from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 
 
 @inlined
@@ -126,7 +126,8 @@ def advance(V, r, memory, record, f):
         r.trials = 0
     r.t += 1.0
     r.fresh = r.t == 1.0
-    call(r.kernel, (memory, record))
+    if call_native(r.kernel, memory, record):
+        r.ending = endings.BROKEN
     if verdict != ANEW and r.ending != endings.BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE

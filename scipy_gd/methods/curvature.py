@@ -1,6 +1,6 @@
 """Directions that know something of the curvature."""
 
-from numpy import abs, dot, empty, inf, isfinite, maximum, ones, sqrt
+from numpy import abs, dot, empty, inf, isfinite, maximum, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -48,19 +48,21 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
         k += 1
     held = dot(free, free) < n
     oldest = max(k - min(m, max(int(mincor), k - 500)), 0)
-    d, a, rho = g * free, empty(k - oldest), ones(k - oldest)
+    d, a, rho = g * free, empty(k - oldest), empty(k - oldest)
     for j in range(k - 1, oldest - 1, -1):
         i = j % m
         s, y = S[i], Y[i]
+        rho[j - oldest] = 1.0
         if held:
             y = y * free
-            rho[j - oldest] = dot(s, y) if dot(s, y) > 1e-10 else inf  # without that pair
+            sy = dot(s, y)
+            rho[j - oldest] = sy if sy > 1e-10 else inf  # without that pair
         b = a[j - oldest] = dot(s, d) / rho[j - oldest]
         for i in range(n):
             d[i] -= b * y[i]
     if k > 0:
         s, y = S[(k - 1) % m], Y[(k - 1) % m] * free
-        d *= max(dot(s, y), 1e-10) / dot(y, y)
+        d = d * max(dot(s, y), 1e-10) / dot(y, y)
     for j in range(oldest, k):
         i = j % m
         s, y = S[i], Y[i]
@@ -115,6 +117,6 @@ def newton(g, hess):
     d = g
     if isfinite(hess).all():
         w, Q = eigh(hess)
-        w = maximum(abs(w), max(1e-8 * abs(w).max(), 1e-300))
+        w = maximum(abs(w), max(1e-8 * max(-w[0], w[-1]), 1e-300))  # they come in order
         d = Q @ ((Q.T @ g) / w)
     return d
