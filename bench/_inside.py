@@ -19,7 +19,7 @@ def laid_out(method, n, **options):
 
 
 def kernel(method, g, **options):
-    """A function that runs the compiled formula on the state for its first step, with gradient g."""
+    """A function that runs the compiled formula on the state of its first step, at gradient g."""
     V, s = laid_out(method, g.size, **options)
     s["trial"], s["t"] = 1, 1.0
     V[POINTS] = g

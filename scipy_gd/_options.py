@@ -6,6 +6,7 @@ are declared with their formulas.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Mapping
@@ -243,9 +244,14 @@ def of(formula: Formula) -> dict[str, Option]:
     return {"learning_rate": rate, **formula.own} | {k: COMMON[k] for k in [*COMMON][1:]}
 
 
+@functools.lru_cache(1024)
+def _defaults(formula: Formula) -> dict[str, Any]:
+    return DEFAULTS | {"learning_rate": formula.learning_rate, **formula.hyper}
+
+
 def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
-    known = DEFAULTS | {"learning_rate": formula.learning_rate, **formula.hyper}
+    known = _defaults(formula).copy()
     for name, value in options.items():
         if value is not None and name in known:
             known[name] = check(formula, name)(name, value, n)

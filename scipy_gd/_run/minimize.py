@@ -58,7 +58,7 @@ def minimize(
     box = limits(bounds, x.size)
     _refuse_constraints(constraints)
     listener(callback)  # before any work is done
-    for name, given in {"hess": hess, "hessp": hessp}.items():
+    for name, given in (("hess", hess), ("hessp", hessp)):
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
