@@ -161,9 +161,10 @@ def elementwise(
     ----------
     learning_rate : float, optional
         The published learning rate, used where the objective is sampled, or if `auto` is None.
-    auto : {"spectral", "bold", "armijo", "wolfe", "fixed", "fifth", "restart"} or None
+    auto : str or None
         The step rule behind ``learning_rate="auto"``, which is then the default. "spectral" suits
-        directions in proportion to the gradient, "bold" those of about unit length.
+        directions in proportion to the gradient, "bold" those of about unit length; the others are
+        in ``_core/steps``.
     hyper : mapping, optional
         What the hyper-parameters mean, and their limits: an `Option` for each. Not needed for those
         with a common meaning (`momentum`, `beta1`, `beta2`, `rho`, `eps`, `weight_decay`).

@@ -28,13 +28,13 @@ from .arguments import (
     shown,
 )
 
-STEP_RULES = ("auto", *(rule.name for rule in RULES.values() if rule.offered))
+OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
 
 
 def rate(name: str, value: Any, n: int) -> Any:
     if isinstance(value, str):
-        return one_of(*STEP_RULES)(name, value, n)
+        return one_of("auto", *(rule.name for rule in OFFERED))(name, value, n)
     return per_parameter(number(0, above=True), scheduled_rate)(name, value, n)
 
 
@@ -71,8 +71,10 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
 COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
-        'rate`` that is called with the number of the step (1, 2, ...), ``"armijo"`` or '
-        '``"wolfe"`` for a line search, or ``"auto"`` for the rule that suits the method.',
+        "rate`` that is called with the number of the step (1, 2, ...), or a rule by its name: "
+        '``"auto"``, the one that suits the method; '
+        + "; ".join(f'``"{rule.name}"``, {rule.offered}' for rule in OFFERED)
+        + ".",
         rate,
     ),
     "max_learning_rate": Option(

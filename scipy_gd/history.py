@@ -152,7 +152,7 @@ class History:
         self._points = Thinned(self.size)
         self._last: _Point | None = None
 
-    def on_start(self, label: str) -> None:
+    def __scipy_gd_start__(self, label: str) -> None:
         """Be told the name of the method before its run begins, and of the start as well."""
         self.label = self.label or label
 

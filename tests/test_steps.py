@@ -21,8 +21,10 @@ from scipy_gd import (
     schedule_free_adamw,
     spg,
 )
+from scipy_gd._core.steps import RULES
 from scipy_gd.problems import quadratic
 
+SEARCHES = [rule.name for rule in RULES.values() if rule.offered and not rule.needs]
 START = np.array([-1.2, 1.0, -0.5, 0.8])
 A, c = (np.array(a) for a in quadratic(8, 50.0).args)
 
@@ -62,7 +64,7 @@ def test_accepted_steps_fulfil_the_conditions(descent, rate):
                 assert rosen_der(y) @ (x - y) >= -weak * promised * (1 + 1e-8)
 
 
-@pytest.mark.parametrize("rate", ["armijo", "wolfe", "auto"])
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
 def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
     if descent.auto == "fixed" and rate == "auto":
         return
@@ -84,7 +86,7 @@ def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
 
 
 def test_bounds_hold_under_every_rule(descent):
-    for rate in ("armijo", "wolfe", "auto"):
+    for rate in ("auto", *SEARCHES):
         seen = []
 
         def fun(x, seen=seen):
@@ -145,7 +147,7 @@ def test_small_boxed_quadratics_are_solved(descent, seed):
     seed=st.integers(0, 10_000),
     scale=st.sampled_from([1e-6, 1.0, 1e5]),
     bounded=st.booleans(),
-    rate=st.sampled_from(["auto", "armijo", "wolfe", 0.01]),
+    rate=st.sampled_from(["auto", *SEARCHES, 0.01]),
 )
 def test_success_means_that_the_gradient_vanishes(method, n, seed, scale, bounded, rate):
     rng = np.random.default_rng(seed)
@@ -396,7 +398,7 @@ def test_a_square_that_overflows_is_not_taken_for_a_value_that_is_not_finite(eac
 # --- no step at all, and any units
 
 
-@pytest.mark.parametrize("rate", ["auto", "armijo", "wolfe"])
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
 @pytest.mark.parametrize("x0", [[-1.2, 1.0], [1.3, 0.7, 0.8, 1.9, 1.2], [1.5, 8.0]])
 def test_a_trial_that_leaves_x_where_it_is_is_no_step(rate, x0):
     """Differences end in rounding: steps along such gradients may be shorter than a last digit."""
@@ -519,3 +521,24 @@ def test_polyak_needs_to_know_the_lowest_value():
             method=METHODS["random_search"],
             options={"learning_rate": "polyak", "target": 0.0},
         )
+
+
+def test_polyak_stays_where_a_batch_has_no_slope():
+    X = np.vstack([np.zeros((10, 2)), np.random.default_rng(0).normal(size=(10, 2))])
+    options = {"learning_rate": "polyak", "target": 0.0, "batch_size": 5, "shuffle": False}
+    res = minimize(
+        lambda w, X: np.logaddexp(0, -X @ w).mean(),
+        np.zeros(2),
+        (X,),
+        METHODS["sgd"],
+        jac=lambda w, X: -(X / (1 + np.exp(X @ w))[:, None]).mean(0),
+        options=options | {"epochs": 3, "max_learning_rate": 0.1},
+    )
+    assert res.success
+    assert res.fun < np.log(2)
+
+
+def test_polyak_is_not_for_an_estimate_of_the_gradient():
+    options = {"learning_rate": "polyak", "target": 0.0}
+    with pytest.raises(ValueError, match="`learning_rate` must be a number or 'auto'"):
+        minimize(bowl, np.zeros(8), method=METHODS["spsa"], options=options)

@@ -103,7 +103,11 @@ class Evaluator:
         self.njev += gradients
         if count > 1 and self.map is not map:
             self.nfev += count
-            return list(self.map(Bound(self.fun, self.args), list(points)))
+            values = list(self.map(Bound(self.fun, self.args), list(points)))
+            if len(values) != count:
+                got = f"the {count} points, got {len(values)}"
+                raise ValueError(f"`workers` must return a value for each of {got}")
+            return values
         values = []
         for point in points:
             self.nfev += 1

@@ -146,7 +146,8 @@ class Pair:
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
         def evaluate(V, r, x, args):
-            r.f_trial, gradient = fun(x, *args)
+            f, gradient = fun(x, *args)
+            r.f_trial = float(f)  # no array
             store(V, r.trial + POINTS, gradient)
 
         return value_in_loop(evaluate, 1), nothing_in_loop
@@ -336,7 +337,7 @@ def alone_in_loop(fun: Any) -> Any:
 
     @part
     def evaluate(V, r, x, args):
-        r.f_trial = fun(x, *args)
+        r.f_trial = float(fun(x, *args))  # no array
 
     return value_in_loop(evaluate)
 

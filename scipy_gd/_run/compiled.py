@@ -298,7 +298,11 @@ def loop_for(run: RunState) -> Loop:
                     f"`{name}` is not a Numba function (decorate it with numba.njit)"
                 ) from None
         loop = _LOOPS.setdefault(evaluator.fun, {})[key] = Loop(flags)
-    if loop.failures and (failure := loop.failures.get(kind(run.args))):
+    try:
+        failure = loop.failures.get(kind(run.args))
+    except (NumbaError, ValueError) as error:
+        raise ValueError(f"`args`: {error}") from None
+    if failure:
         raise ValueError(failure)
     return loop
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
-NUMBERS = [*RULES]
 
 
 def lay_out(
@@ -149,7 +149,8 @@ def _frame(
         r.memory = reserve(len(method.memory) * maxcor)
     for name, value in method.init.items():
         r.init[method.states.index(name)] = value
-    r.rule, r.searches, r.rounding = NUMBERS.index(rule.name), rule.searches, rule.rounding
+    r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
+    r.searches, r.rounding = rule.searches, rule.rounding
     r.first, r.judge = rule_at(rule.name)
     r.kernel = lift(method, rule.searches, bounded, arrays, clipped).address
     r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in arrays
@@ -184,7 +185,7 @@ def rule_for(method: Formula, opts: dict[str, Any], sampled: bool) -> StepRule:
             f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
             "sampled objective (mini-batches): its values cannot be compared"
         )
-    if rule.searches and not slope:
+    if rule.searches and (method.probes or not slope):
         raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
     for option in rule.needs:
         if opts[option] == _options.DEFAULTS[option]:

@@ -44,7 +44,13 @@ class State(UserDict[str, Any]):
     """A dict that is not printed with its result."""
 
     def __repr__(self) -> str:
-        return f"<state of {self['method']} after {self['nit']} iterations>"
+        return f"<state of {self.get('method')} after {self.get('nit')} iterations>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (self.data,)  # a pickle must not know where this class is
+
+    def __deepcopy__(self, memo: Any) -> State:
+        return State(copy.deepcopy(self.data, memo))
 
 
 class RunState:

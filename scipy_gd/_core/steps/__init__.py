@@ -25,8 +25,8 @@ class StepRule(NamedTuple):
     """What `learning_rate` or a method's `auto` says; the rule's file is named after it."""
     searches: bool = True
     """It chooses the rate along a direction that the formula keeps; else the kernel steps."""
-    offered: bool = False
-    """A user may ask for it, with any method that has a gradient."""
+    offered: str = ""
+    """What the user is told who may ask for it, with any method that has a gradient."""
     on_samples: bool = False
     """It compares no values, and so suits mini-batches."""
     needs: tuple[str, ...] = ()
@@ -50,11 +50,16 @@ RULES = {
         StepRule("fixed", searches=False, on_samples=True),
         StepRule("keep_best", searches=False),
         StepRule("fifth", searches=False),
-        StepRule("armijo", offered=True),
-        StepRule("wolfe", offered=True, rounding=1e-10),
+        StepRule("armijo", offered="backtracking until f falls enough"),
+        StepRule("wolfe", offered="a line search that also wants a flatter slope", rounding=1e-10),
         StepRule("spectral"),
         StepRule("bold"),
         StepRule("restart"),
-        StepRule("polyak", offered=True, on_samples=True, needs=("target",)),
+        StepRule(
+            "polyak",
+            offered="the step that would reach the lowest value, which you give as `target`",
+            on_samples=True,
+            needs=("target",),
+        ),
     )
 }
