@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         return 2
     for name in arguments:
         module = importlib.import_module(f"bench.{name}")
-        save(name, module.__doc__ or "", module.run())
+        save(name, module.__doc__ or "", module.measure())
     return 0
 
 

@@ -1,6 +1,7 @@
 """Tables, timing and where the figures come from."""
 
 import importlib.metadata
+import json
 import platform
 import statistics
 import time
@@ -27,8 +28,12 @@ class Table(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
 
+    def shown(self) -> "Table":
+        """The same, its figures as they are shown."""
+        return self._replace(rows=[list(map(show, row)) for row in self.rows])
+
     def __str__(self) -> str:
-        cells = [list(map(show, row)) for row in [self.columns, *self.rows]]
+        cells = [self.columns, *self.shown().rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = []
         for row in cells:
@@ -53,7 +58,7 @@ def show(value: Any) -> str:
 
 
 def save(name: str, about: str, tables: Sequence[Table]) -> None:
-    """Print the tables and write them down, with the versions and the machine."""
+    """Print the tables and write them down, with the versions and the machine; and as data."""
     text = "\n\n".join(map(str, tables))
     print(text)
     RESULTS.mkdir(exist_ok=True)
@@ -63,7 +68,15 @@ def save(name: str, about: str, tables: Sequence[Table]) -> None:
         f"# {name}\n\n{about.strip()}\n\n`python -m bench {name}`, {time.strftime('%Y-%m-%d')}\n\n"
         f"{machine()}\n\n{picture}{text}\n"
     )
+    data = {"about": about.strip(), "tables": [table.shown()._asdict() for table in tables]}
+    path.with_suffix(".json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     print(f"\nwritten to {path}")
+
+
+def saved(name: str) -> tuple[str, dict[str, Table]]:
+    """What a benchmark has said about itself, and its tables by their titles."""
+    data = json.loads((RESULTS / f"{name}.json").read_text())
+    return data["about"], {table["title"]: Table(**table) for table in data["tables"]}
 
 
 def machine() -> str:

@@ -122,7 +122,7 @@ def scikit_learns():
     return lambda: SGDClassifier(max_iter=EPOCHS, tol=None, **how).fit(X, y).coef_[0]
 
 
-def run():
+def measure():
     contestants = {
         "scipy_gd, Numba functions": ours(compiled_logistic),
         "scipy_gd, NumPy functions": ours(logistic),

@@ -25,12 +25,9 @@ from numba import cfunc, njit
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, curve_fit, minimize
 
+from bench._inside import kernel
 from bench._report import Table, seconds_each
 from scipy_gd import METHODS, adam, gd, lbfgs
-from scipy_gd._core.bits import POINTS
-from scipy_gd._core.kernel import lift
-from scipy_gd._options import settings
-from scipy_gd._run.layout import lay_out
 from scipy_gd.problems import rosenbrock
 
 C_LOOPS = r"""
@@ -178,7 +175,7 @@ def pointer(array):
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def run():
+def measure():
     with tempfile.TemporaryDirectory() as folder:
         c = c_library(folder)
         tables = [kernels(c)] if c else []
@@ -188,7 +185,7 @@ def run():
 def kernels(c):
     """One step to another point; C alone, and C when it measures the step and the gradient too."""
     rows = [
-        [f"{name}, n = {n:,}", *kernel(c, name, n)]
+        [f"{name}, n = {n:,}", *against_c(c, name, n)]
         for name in ("gd", "momentum", "adam")
         for n in (10_000, 1_000_000)
     ]
@@ -196,13 +193,9 @@ def kernels(c):
     return Table("Nanoseconds an element of a step", columns, rows)
 
 
-def kernel(c, name, n):
-    method = METHODS[name]
+def against_c(c, name, n):
     g = np.random.default_rng(0).normal(size=n)
-    V, s, _ = lay_out(method, np.ones(n), None, settings(method, {"learning_rate": 1e-9}, n))
-    s["t"], s["trial"] = 1.0, 1
-    V[POINTS] = g
-    ours = lift(method, False, False, ()).bound(V, s)
+    ours = kernel(METHODS[name], g, learning_rate=1e-9)
     vectors = [np.ones(n), g, *(np.zeros(n) for _ in range(3)), np.zeros(2)]
     *pointers, norms = map(pointer, vectors)
     arguments = (ctypes.c_long(n), *pointers, ctypes.c_double(1e-9), ctypes.c_double(1.0), norms)

@@ -89,7 +89,7 @@ class Counts:
         return self.table[self.rows[solver], chosen]
 
 
-def run():
+def measure():
     solvers = [*ours(), *published(), *scipys()]
     counts = Counts(solvers, {name: make() for name, make in SETS.items()})
     draw(counts)

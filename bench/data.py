@@ -95,7 +95,7 @@ def percent(losses, optimum):
     return float(np.median(excess)), f"{show(excess.min())} to {show(excess.max())}"
 
 
-def run():
+def measure():
     problems = learning.problems()
     optima = dict(zip([p.name for p in problems], work(learning.optimum, problems), strict=True))
     names = [*TEXTBOOK, *TUNING_FREE]

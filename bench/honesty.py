@@ -40,7 +40,7 @@ def verdict(solver, problem):
     return {"runs", "not claimed"} if reached else {"runs"}
 
 
-def run():
+def measure():
     sets = (more_wild, rosenbrocks, quadratics, fits, logistics, boxed)
     problems = [problem for make in sets for problem in make()]
     problems.sort(key=lambda problem: -problem.x0.size)

@@ -11,33 +11,19 @@ import os
 
 import numpy as np
 
+from bench._inside import kernel, machine
 from bench._report import Table, seconds_each
 from scipy_gd import adam
-from scipy_gd._core.bits import POINTS
-from scipy_gd._core.kernel import lift
-from scipy_gd._core.machine import tell
-from scipy_gd._options import settings
-from scipy_gd._run.layout import lay_out
 
 SIZES = (2, 100, 10_000, 1_000_000)
 
 
 def loop(n, g):
-    V, s, _ = lay_out(
-        adam,
-        np.ones(n),
-        None,
-        settings(adam, {"learning_rate": 1e-3, "maxiter": 2**60, "gtol": 0.0}, n),
-    )
-    s["patience"] = 2**60
-    return lambda: tell(V, s, 1.0, g)
+    return machine(adam, g, learning_rate=1e-3, maxiter=2**60, gtol=0.0)
 
 
 def step(n, g):
-    V, s, _ = lay_out(adam, np.ones(n), None, settings(adam, {"learning_rate": 1e-3}, n))
-    s["trial"], s["t"] = 1, 1.0
-    V[POINTS] = g
-    return lift(adam, False, False, ()).bound(V, s)
+    return kernel(adam, g, learning_rate=1e-3)
 
 
 def numpy_adam(n, g):
@@ -89,7 +75,7 @@ def optax_adam(n, g):
     return step
 
 
-def run():
+def measure():
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     contestants = {
         "scipy_gd": step,

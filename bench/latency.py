@@ -57,7 +57,7 @@ def seconds(program, cache):
     return time.perf_counter() - start
 
 
-def run():
+def measure():
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         cold = seconds(FIRST, cache)

@@ -61,7 +61,7 @@ def scipys(name):
     return solve
 
 
-def run():
+def measure():
     warnings.simplefilter("ignore")
     contestants = {
         "scipy_gd adam": ours(adam),

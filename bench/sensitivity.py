@@ -27,7 +27,7 @@ FAMILIES = {
 }
 
 
-def run():
+def measure():
     data = learning.digits()
     problem = learning.linear_problem("digits: softmax", learning.multinomial, data, 10)
     optimum = learning.optimum(problem)

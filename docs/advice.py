@@ -11,8 +11,8 @@ ADVICE = {
         "Mini-batches of a well scaled loss: nothing is simpler, and on convex losses little is "
         "better, with a falling rate or an average.",
         "Features of different scales, which want different rates: scale them, or take `adam`. A "
-        "constant rate comes to no rest, and one that is above 2 over the largest curvature "
-        "diverges. Without mini-batches it is `gd`.",
+        "constant rate never settles, and one above 2 over the largest curvature diverges. "
+        "Without mini-batches it is `gd`.",
     ),
     "momentum": (
         "Long valleys at a fixed rate, and mini-batches, whose noise the velocity averages out.",
@@ -22,11 +22,11 @@ ADVICE = {
     "nesterov": (
         "As `momentum`, with less swinging, since the gradient is taken where the velocity leads.",
         "A momentum that is too large for the function swings all the same: `nesterov_restart` "
-        "finds out by itself.",
+        "finds a suitable one.",
     ),
     "adagrad": (
         "Parameters of different scales, and sparse gradients: each parameter has its own rate.",
-        "The rates only fall. With a fixed `learning_rate` a long run comes to rest before the "
+        "The rates only fall. With a fixed `learning_rate` a long run stalls before the "
         "minimum; the automatic step makes up for it.",
     ),
     "rmsprop": (
@@ -57,7 +57,7 @@ ADVICE = {
     "adamw": (
         "As `adam`, where the parameters are to be kept small: the decay does not pass through the "
         "moments.",
-        "As `adam`. A decay moves the point where it comes to rest away from the minimum of f.",
+        "As `adam`. A decay moves the point where it settles away from the minimum of f.",
     ),
     "amsgrad": (
         "As `adam`, where rare large gradients carry the information: their weight is not "
@@ -66,7 +66,7 @@ ADVICE = {
     ),
     "nadam": (
         "As `adam`, along valleys, where looking one step ahead saves some of the swinging.",
-        "As `adam`, whose weaknesses it shares.",
+        "It shares the weaknesses of `adam`.",
     ),
     "adan": (
         "As `adam`, along valleys: the change of the gradient shortens the swinging, often with "
@@ -85,8 +85,8 @@ ADVICE = {
         "As `adam`; and it forgets a large gradient slowly.",
     ),
     "adabelief": (
-        "As `adam`, where the gradient is steady: the steps are long as long as it does what its "
-        "average says.",
+        "As `adam`, where the gradient is steady: the steps are long while it agrees with its "
+        "average.",
         "As `adam`. Without noise the variance is nearly 0, and a fixed rate is soon too large.",
     ),
     "yogi": (
@@ -111,8 +111,8 @@ ADVICE = {
         "character on the way, where it goes on in an old direction.",
     ),
     "adabound": (
-        "Mini-batches: begins as `adam` and ends as momentum, whose points often are the better "
-        "ones on data that were not fitted.",
+        "Mini-batches: it begins as `adam` and ends as momentum, which often does better on data "
+        "that were not fitted.",
         "The last rate, `final_rate * learning_rate`, must suit the function, as that of any "
         "gradient descent; the default is meant for losses of neural networks.",
     ),
@@ -124,8 +124,8 @@ ADVICE = {
     "lion": (
         "Mini-batches and very many parameters: one state vector, and noise counts by its sign "
         "only.",
-        "All steps are equally long in all parameters: without a falling rate it never comes to "
-        "rest, and parameters of different units do not suit it.",
+        "All steps are equally long in all parameters: without a falling rate it never "
+        "settles, and it does not suit parameters of different units.",
     ),
     "rprop": (
         "Deterministic gradients of which only the signs can be trusted: each parameter's step "
@@ -139,11 +139,11 @@ ADVICE = {
     ),
     "adgd": (
         "Convex functions whose value is expensive or unknown: it asks for gradients only.",
-        "Functions that are not convex: nothing watches over the descent.",
+        "Functions that are not convex: nothing ensures descent.",
     ),
     "dowg": (
         "Convex functions without a rate to choose, and without function values.",
-        "Functions that are not convex: the distance that was gone astray counts for good.",
+        "Functions that are not convex: distance travelled in the wrong direction counts for good.",
     ),
     "prodigy": (
         "Mini-batches without a rate to choose: it finds the rate of `adamw` on the way.",
@@ -151,14 +151,14 @@ ADVICE = {
         "too large for the end. A cosine schedule from 1 to 0 helps.",
     ),
     "schedule_free_sgd": (
-        "Mini-batches, when it is not known beforehand how long the run will be: the average does "
-        "what a falling rate would.",
+        "Mini-batches, when you do not know how long the run will be: the average does what a "
+        "falling rate would.",
         "The rate itself must still be chosen; at a rate that is too large the average does not "
         "help.",
     ),
     "schedule_free_adamw": (
         "As `schedule_free_sgd`, for parameters of different scales.",
-        "As `schedule_free_sgd`, whose weakness it shares.",
+        "It shares the weakness of `schedule_free_sgd`.",
     ),
     "nesterov_restart": (
         "Convex functions, badly conditioned ones too, without a rate to choose.",
@@ -183,7 +183,7 @@ ADVICE = {
     "random_search": (
         "Few parameters and a function without a usable gradient: kinks, steps, noise of small "
         "size.",
-        "More than some ten parameters; and it never knows that it has arrived.",
+        "More than some ten parameters; and it cannot tell when it has arrived.",
     ),
     "spsa": (
         "Simulations and experiments: noisy values, no gradient, any number of parameters at two "

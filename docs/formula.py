@@ -6,7 +6,7 @@ from html import escape
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "eps": "ε", "eta": "η", "theta": "θ", "mu": "μ",
-    "rho": "ρ",
+    "nu": "ν", "rho": "ρ",
 }  # fmt: skip
 NAMES = {"learning_rate": "η", "plus": "+", "minus": "−", "inf": "∞"}
 COMPARED = {

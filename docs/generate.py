@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from pathlib import Path
 from textwrap import indent
 
 import matplotlib
@@ -13,11 +12,11 @@ from advice import ADVICE
 from formula import mathml
 from scipy.optimize import minimize
 
+from bench._report import RESULTS, saved
 from scipy_gd import METHODS, compare, plot
 from scipy_gd.endings import ENDINGS
 from scipy_gd.problems import beale, himmelblau, logistic_regression, quadratic, rosenbrock
 
-ROOT = Path(__file__).parent.parent
 SURFACES = (rosenbrock(), beale())
 PROBLEMS = (
     rosenbrock(2),
@@ -40,7 +39,7 @@ def everything(folder):
         text = page(method, counts)
         (folder / "methods" / f"{method.__name__}.rst").write_text(text)
     (folder / "methods" / "index.rst").write_text(index())
-    shutil.copytree(ROOT / "bench" / "results", folder / "bench", dirs_exist_ok=True)
+    shutil.copytree(RESULTS, folder / "bench", dirs_exist_ok=True)
     (folder / "benchmarks.rst").write_text(benchmarks())
     (folder / "options.rst").write_text(definitions(common()))
     (folder / "endings.rst").write_text(endings())
@@ -189,10 +188,8 @@ def results(method, counts):
 
 def bench(method):
     """The rows of this method in the benchmark, which may not know a new one yet."""
-    lines = (ROOT / "bench" / "results" / "convergence.md").read_text().splitlines()
-    first = lines.index("### Solved") + 2
-    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines[first:]]
-    head, body = cells[0], cells[2 : cells.index([""])]
+    _, tables = saved("convergence")
+    head, body = tables["Solved"].columns, tables["Solved"].rows
     rows = [row for row in body if row[0].split(",")[0] == method.__name__]
     if not rows:
         return ""
@@ -203,8 +200,8 @@ def bench(method):
 def benchmarks():
     """What each of the benchmarks measures, in the first line that it says of itself."""
     rows = []
-    for path in sorted((ROOT / "bench" / "results").glob("*.md")):
-        first = path.read_text().split("\n\n")[1].replace("`", "``")
+    for path in sorted(RESULTS.glob("*.json")):
+        first = saved(path.stem)[0].split("\n\n")[0].replace("`", "``")
         rows.append((f":doc:`{path.stem} <generated/bench/{path.stem}>`", first))
     return table(("benchmark", "what it measures"), rows)
 

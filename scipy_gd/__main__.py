@@ -18,18 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 if all is well; 1 if a gradient failed its check, or no run converged; 130
+        The exit code: 0 for success; 1 if a gradient failed its check, or no run converged; 130
         after Ctrl-C. Bad arguments raise SystemExit with code 2, as argparse does.
-
-    Examples
-    --------
-    >>> import contextlib, io
-    >>> from scipy_gd.__main__ import main
-    >>> with contextlib.redirect_stderr(io.StringIO()):
-    ...     main(["compare", "-n", "2", "--methods", "BFGS", "--no-plot"])  # doctest: +ELLIPSIS
-    rosenbrock, n = 2: gradient check: ok ...
-    method  nit  nfev  njev  nhev  time/s ...
-    0
     """
     # Read when SciPy is loaded. On small problems BLAS threads wait more than they work, and at
     # times half a second at once: that would be L-BFGS-B's time, not the method's.

@@ -90,7 +90,8 @@ class Method(Formula):
         callback: Callable[..., Any] | None = None,
         **options: Any,
     ) -> OptimizeResult:
-        return _run()(self, fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options)
+        given = fun, x0, args, jac, hess, hessp, bounds, constraints, callback, options
+        return _minimize()(self, *given)
 
     @functools.cached_property
     def options(self) -> Mapping[str, Option]:
@@ -108,12 +109,10 @@ class Method(Formula):
 
 
 @functools.cache
-def _run() -> Callable[..., OptimizeResult]:
-    from ._run.minimize import (
-        run,  # Numba comes with it: importing the package must not wait for that
-    )
+def _minimize() -> Callable[..., OptimizeResult]:
+    from ._run.minimize import minimize  # it brings Numba, which an import must not wait for
 
-    return run
+    return minimize
 
 
 _CALL = dict([*inspect.signature(Method.__call__).parameters.items()][:-1])
@@ -162,9 +161,10 @@ def elementwise(
     ----------
     learning_rate : float, optional
         The published learning rate, used where the objective is sampled, or if `auto` is None.
-    auto : {"spectral", "bold", "armijo", "wolfe", "fixed", "fifth", "restart"} or None
+    auto : str or None
         The step rule behind ``learning_rate="auto"``, which is then the default. "spectral" suits
-        directions in proportion to the gradient, "bold" those of about unit length.
+        directions in proportion to the gradient, "bold" those of about unit length; the others are
+        in ``_core/steps``.
     hyper : mapping, optional
         What the hyper-parameters mean, and their limits: an `Option` for each. Not needed for those
         with a common meaning (`momentum`, `beta1`, `beta2`, `rho`, `eps`, `weight_decay`).

@@ -6,6 +6,7 @@ are declared with their formulas.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Mapping
@@ -27,13 +28,13 @@ from .arguments import (
     shown,
 )
 
-STEP_RULES = ("auto", *(rule.name for rule in RULES.values() if rule.offered))
+OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
 
 
 def rate(name: str, value: Any, n: int) -> Any:
     if isinstance(value, str):
-        return one_of(*STEP_RULES)(name, value, n)
+        return one_of("auto", *(rule.name for rule in OFFERED))(name, value, n)
     return per_parameter(number(0, above=True), scheduled_rate)(name, value, n)
 
 
@@ -70,8 +71,10 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
 COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
-        'rate`` that is called with the number of the step (1, 2, ...), ``"armijo"`` or '
-        '``"wolfe"`` for a line search, or ``"auto"`` for the rule that suits the method.',
+        "rate`` that is called with the number of the step (1, 2, ...), or a rule by its name: "
+        '``"auto"``, the one that suits the method; '
+        + "; ".join(f'``"{rule.name}"``, {rule.offered}' for rule in OFFERED)
+        + ".",
         rate,
     ),
     "max_learning_rate": Option(
@@ -243,9 +246,14 @@ def of(formula: Formula) -> dict[str, Option]:
     return {"learning_rate": rate, **formula.own} | {k: COMMON[k] for k in [*COMMON][1:]}
 
 
+@functools.lru_cache(1024)
+def _defaults(formula: Formula) -> dict[str, Any]:
+    return DEFAULTS | {"learning_rate": formula.learning_rate, **formula.hyper}
+
+
 def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
-    known = DEFAULTS | {"learning_rate": formula.learning_rate, **formula.hyper}
+    known = _defaults(formula).copy()
     for name, value in options.items():
         if value is not None and name in known:
             known[name] = check(formula, name)(name, value, n)

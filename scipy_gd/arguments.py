@@ -2,7 +2,8 @@
 their functions return.
 
 `minimize` passes everything to a callable method as the user wrote it (it standardises bounds and
-callbacks for its own solvers only), so that this is ours to do.
+callbacks for its own solvers only), so that this is ours to do. What is not as it should be raises
+TypeError or ValueError, with a message that names the argument.
 """
 
 from __future__ import annotations
@@ -34,15 +35,7 @@ def real_numbers(given: Any) -> NDArray[Any] | None:
 
 
 def starting_point(x0: Any) -> Vector:
-    """A fresh float64 vector.
-
-    Raises
-    ------
-    TypeError
-        If `x0` is not made of real numbers.
-    ValueError
-        If it is empty, not finite or has more than one dimension.
-    """
+    """A fresh float64 vector."""
     given = real_numbers(x0)
     if given is None:
         raise TypeError(f"`x0` must be real numbers, got {x0!r}")
@@ -65,13 +58,6 @@ def limits(bounds: Any, n: int) -> tuple[Vector, Vector] | None:
         As SciPy's solvers take them.
     n : int
         The number of parameters.
-
-    Raises
-    ------
-    TypeError
-        If `bounds` is none of these.
-    ValueError
-        If the number is wrong, a bound is NaN or an interval is empty.
     """
     if bounds is None:
         return None
@@ -129,13 +115,7 @@ def listener(callback: Any) -> Callable[[OptimizeResult], Any] | None:
 
 
 def scalar(f: Any) -> float:
-    """A float from whatever `fun` returned.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not one real number.
-    """
+    """A float from whatever `fun` returned."""
     value = real_numbers(f)
     if value is None:
         raise TypeError(
@@ -161,13 +141,7 @@ def complex_scalar(f: Any) -> complex:
 
 
 def vector(g: Any, n: int, name: str = "jac") -> Vector:
-    """A float64 vector from whatever `jac` returned; (n, 1) and (1, n) are taken as vectors.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not n real numbers.
-    """
+    """A float64 vector from whatever `jac` returned; (n, 1) and (1, n) are taken as vectors."""
     given = real_numbers(g)
     if given is None:
         raise TypeError(f"`{name}` must return {n} real numbers, got {g!r:.60}")

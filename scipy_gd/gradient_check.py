@@ -75,8 +75,8 @@ def _noise(user: _User, x: Array, f: float, g: Array) -> float:
     """The noise in f: Hamming's difference table (Moré and Wild's ECNoise) at three spacings.
 
     High differences of a smooth function vanish, those of noise do not. The finest spacing shows
-    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, for a
-    kink between the points is no noise.
+    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, because
+    a kink between the points is not noise.
     """
     below, above = x - user.limits[0], user.limits[1] - x
     size = 1 + np.abs(x)
@@ -163,7 +163,7 @@ class _Line:
 
         First h is as small as noise allows if the guess is right: the nearer to x, the less can go
         wrong. If the slope is uncertain or not the guess, h climbs the ladder from its foot until
-        the slope is certain to a third of the tolerance, in no contradiction to smaller h.
+        the slope is certain to a third of the tolerance and does not contradict smaller h.
         """
         top = 2.0 ** np.floor(np.log2(1 + abs(self.x)))
         steps = top * 4.0 ** np.arange(1 - RUNGS, 1)
@@ -201,7 +201,7 @@ class _Line:
         return best
 
     def doubt(self, slope: _Slope, others: list[_Slope], doubtful: bool = False) -> _Slope:
-        """The slope, uncertain by all it differs from the guess if the guess was seen as well."""
+        """The slope, so uncertain that it covers the guess if another step agreed with that."""
         off = abs(slope.value - self.guess)
         close = 0.01 * min(off, abs(self.guess))
         near = (abs(s.value - self.guess) + s.raw < close for s in others if not s.flat)
@@ -281,8 +281,9 @@ class GradientCheck:
     njev: int
     rtol: float
 
-    def _factor(self, u: Array, v: Array, slack: Array) -> float | None:
-        """The k with u = k v, if there is one; a single pair shows it only if k is telling."""
+    def _factor(self, u: Array, v: Array, clear: NDArray[np.bool_]) -> float | None:
+        """The k with u = k v where clear; a single pair shows it only if k is telling."""
+        u, v, slack = u[clear], v[clear], self.uncertainty[clear]
         if not u.size or np.any(v == 0):
             return None
         k = float(np.median(u / v))
@@ -344,11 +345,7 @@ class GradientCheck:
         a, n, count = self.analytic, self.numeric, self.x.shape[1]
         size = np.maximum(np.abs(a), np.abs(n))
         clear = np.isfinite(size) & (self.uncertainty <= self.rtol * size) & (size > 0)
-
-        def factor(u: Array, v: Array) -> float | None:
-            return self._factor(u[clear], v[clear], self.uncertainty[clear])
-
-        if columns.size == count and (k := factor(a, n)) is not None:
+        if columns.size == count and (k := self._factor(a, n, clear)) is not None:
             if np.isclose(k, -1, rtol=10 * self.rtol):
                 return ["analytic = -numeric: the sign is wrong"]
             if k == 0:
@@ -359,15 +356,14 @@ class GradientCheck:
         said = []
         if moved := self._permutation(columns):
             some = [f"analytic[{i}] = numeric[{j}]" for i, j in moved.items()]
-            said.append(
-                f"components are permuted: {', '.join(some[:4] + ['...'] * (len(some) > 4))}"
-            )
-        elif (k := factor(a - n, self.x)) is not None:
+            some[4:] = ["..."] * (len(some) > 4)
+            said.append(f"components are permuted: {', '.join(some)}")
+        elif (k := self._factor(a - n, self.x, clear)) is not None:
             said.append(f"analytic = numeric {'+' if k > 0 else '-'} {abs(k):.6g} * x")
         elif columns.size < count:
             several = f"{columns.size} of {count} components are"
             which = several if columns.size > 1 else f"component {columns[0]} is"
-            k = factor(a, n)
+            k = self._factor(a, n, clear)
             said.append(f"only {which} wrong" + ("" if k is None else f", by the factor {k:.6g}"))
         if len(wrong) > 1 and np.all(self.verdict[0, columns] == "ok"):
             said.append("nothing is wrong at x0: a term that vanishes there?")
@@ -438,12 +434,7 @@ class GradientCheck:
 
 
 class GradientError(ValueError):
-    """The gradient is wrong; the message is the table.
-
-    Parameters
-    ----------
-    check : GradientCheck
-        The check that failed, kept as the attribute ``check``.
+    """The gradient is wrong: the message is the table, ``check`` the `GradientCheck` that failed.
 
     Examples
     --------
@@ -477,7 +468,7 @@ def check_grad(
 
     `scipy.optimize.check_grad` gives one number, made of one-sided differences with one step, and
     leaves its meaning to the reader. This gives a verdict for every component, and says when the
-    differences are too poor for one.
+    differences are too inaccurate for one.
 
     Parameters
     ----------
@@ -510,10 +501,6 @@ def check_grad(
     GradientCheck
         Verdicts, both gradients, errors; prints as a table.
 
-    See Also
-    --------
-    scipy.optimize.check_grad : One number for one point; reported as ``GradientCheck.scipy``.
-
     Notes
     -----
     The numeric derivative d is extrapolated from central differences at three steps h, 4h, 16h
@@ -522,7 +509,7 @@ def check_grad(
     from the right and from the left, so that a kink is seen as one. The noise is measured from
     difference tables [3]_ and is at least the rounding of f. h is as small as noise permits. If
     that leaves u too large or contradicts the analytic component, h climbs from 4e-15 to 1 times
-    ``1 + |x|`` until u is small; u also covers what derivatives from smaller steps say otherwise.
+    ``1 + |x|`` until u is small; u also covers any disagreement with smaller steps.
 
     With the error ``e = |a - d|`` of the analytic component a, and the tolerance
     ``t = rtol * max(|a|, |d|, scale)``, the verdict is
@@ -536,7 +523,7 @@ def check_grad(
     ``scale`` is for components that are nearly zero: a thousandth of the median of ``|a|`` over
     the points or of the change of slope seen within the steps, the slope that changes f by 64 of
     its rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest.
-    Structure of ``fun`` finer than its noise lets anyone see cannot be told from an error.
+    Structure of ``fun`` that is finer than its noise cannot be told from an error.
 
     ``fun`` is called about ``7 n + 27`` times per point (6 n differences, n + 1 by SciPy, 26 for
     the noise and the value), for a component that is wrong or unsure up to 50 times instead of

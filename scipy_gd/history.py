@@ -27,19 +27,8 @@ class Thinned(list[Any]):
     """What is offered, up to `size` items: the start in full, then every 2nd, every 4th, ...
 
     The stride doubles whenever the count does, so that the end of a run has the resolution of a
-    logarithmic axis, and a short run is kept whole.
-
-    Parameters
-    ----------
-    size : int, optional
-        Most items to keep, at least 64.
-    n : int
-        Numbers in an item; the default of `size` is 1000, or less where that takes much memory.
-
-    Attributes
-    ----------
-    offered : int
-        How many items have come.
+    logarithmic axis, and a short run is kept whole. The default of `size` is 1000, or less where
+    items of `n` numbers take much memory.
     """
 
     def __init__(self, size: int | None = None, n: int = 1) -> None:
@@ -95,8 +84,8 @@ class _Column:
 class History:
     """A callback that keeps a run: ``minimize(..., callback=History())``.
 
-    It works with SciPy's solvers and with ours. Ours fill one by themselves on
-    ``options={"history": True}`` and return it as ``result.history``. Nothing is evaluated for it.
+    It works with SciPy's solvers and with ours. With ``options={"history": True}`` ours fill one
+    themselves and return it as ``result.history``. It costs no evaluations.
 
     Parameters
     ----------
@@ -131,10 +120,9 @@ class History:
     Notes
     -----
     Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
-    does not tell is NaN: SciPy's tell the point and mostly the value (TNC the point
-    only), neither the start nor counts. A point with ``nit=0`` begins the history anew: our methods
-    hand over their start so, and it can be done by hand for SciPy's, as below. Without it, two runs
-    of SciPy's are kept as one: give each a history of its own.
+    does not report is NaN: SciPy's report the point and, except TNC, the value, but neither the
+    start nor counts. A point with ``nit=0`` starts the history afresh. Our methods begin with one;
+    for SciPy's you can pass it yourself, as below. Without it, two of their runs are kept as one.
 
     Examples
     --------
@@ -164,7 +152,7 @@ class History:
         self._points = Thinned(self.size)
         self._last: _Point | None = None
 
-    def on_start(self, label: str) -> None:
+    def __scipy_gd_start__(self, label: str) -> None:
         """Be told the name of the method before its run begins, and of the start as well."""
         self.label = self.label or label
 

@@ -4,6 +4,11 @@ Each factory returns a `Problem`: a function with its gradient, Hessian and Hess
 places to start from, and the global minimisers that a method ought to find. Nothing is compiled
 before its first call, and what was compiled is kept on disk for the next session.
 
+>>> from scipy_gd.problems import himmelblau
+>>> p = himmelblau()
+>>> p.n, len(p.minima), p.minima[0], p.fun(p.x0)
+(2, 4, array([3., 2.]), 26.0)
+
 Every function takes ``(x, *args)`` with ``x`` a C-contiguous 1-d float64 array, as
 `scipy.optimize.minimize` calls it, and returns new arrays.
 """
@@ -14,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,6 +27,8 @@ from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds
+
+from .arguments import count, number, real_numbers
 
 __all__ = [
     "PROBLEMS",
@@ -38,6 +44,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Function = Callable[..., Any]
+FUNCTIONS = ("fun", "jac", "fun_and_jac", "hess", "hessp")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -48,16 +55,13 @@ class Problem:
     ----------
     name : str
         Key of the factory in `PROBLEMS`.
-    fun : callable
-        ``fun(x, *args) -> float``, the value at ``x`` of shape (n,).
-    jac : callable
-        ``jac(x, *args) -> ndarray``, the gradient, of shape (n,).
+    fun, jac, hess : callable
+        ``fun(x, *args)``, the value at ``x`` of shape (n,); the gradient, of shape (n,); the
+        Hessian, of shape (n, n).
     fun_and_jac : callable
         ``fun_and_jac(x, *args) -> (float, ndarray)``, both at once, for ``jac=True``.
-    hess : callable
-        ``hess(x, *args) -> ndarray``, the Hessian, of shape (n, n).
     hessp : callable
-        ``hessp(x, p, *args) -> ndarray``, the Hessian times ``p``, both of shape (n,).
+        ``hessp(x, p, *args)``, the Hessian times ``p``, both of shape (n,).
     args : tuple
         The data of the problem, to be passed on to the five functions.
     starts : tuple of ndarray
@@ -78,6 +82,8 @@ class Problem:
     >>> from scipy.optimize import minimize
     >>> from scipy_gd.problems import rosenbrock
     >>> p = rosenbrock()
+    >>> p.n, p.x0, float(p.plain.fun(p.minima[0]))
+    (2, array([-1.2,  1. ]), 0.0)
     >>> result = minimize(p.fun_and_jac, p.x0, p.args, method="BFGS", jac=True)
     >>> p.distance(result.x) < 1e-5
     True
@@ -102,73 +108,29 @@ class Problem:
 
     @property
     def x0(self) -> Array:
-        """The first starting point, of shape (n,), as a new writable array.
-
-        Examples
-        --------
-        >>> from scipy_gd.problems import rosenbrock
-        >>> rosenbrock().x0
-        array([-1.2,  1. ])
-        """
+        """The first starting point, of shape (n,), as a new writable array."""
         return self.starts[0].copy()
 
     @property
     def n(self) -> int:
-        """The number of variables.
-
-        Examples
-        --------
-        >>> from scipy_gd.problems import rosenbrock
-        >>> rosenbrock(5).n
-        5
-        """
+        """The number of variables."""
         return self.starts[0].size
 
     @property
     def plain(self) -> Problem:
-        """The same problem with its five functions in plain Python, not compiled.
-
-        Examples
-        --------
-        >>> from scipy_gd.problems import saddle
-        >>> p = saddle().plain
-        >>> p.fun([3, 1])
-        8
-        """
-        names = ("fun", "jac", "fun_and_jac", "hess", "hessp")
-        functions = {name: getattr(self, name) for name in names}
-        return dataclasses.replace(
-            self, **{name: getattr(f, "py_func", f) for name, f in functions.items()}
-        )
+        """The same problem with its five functions in plain Python, not compiled."""
+        functions = {name: getattr(self, name) for name in FUNCTIONS}
+        python = {name: getattr(f, "py_func", f) for name, f in functions.items()}
+        return dataclasses.replace(self, **python)
 
     def distance(self, x: ArrayLike) -> float:
-        """Return the Euclidean distance to the nearest global minimiser.
-
-        Parameters
-        ----------
-        x : array_like, shape (n,)
-            A point.
-
-        Returns
-        -------
-        float
-            The distance; ``nan`` if the problem has no minimiser.
-
-        Examples
-        --------
-        >>> from scipy_gd.problems import saddle
-        >>> saddle().distance([3.0, 6.0])
-        5.0
-        """
-        return min(
-            (float(np.linalg.norm(np.subtract(x, m))) for m in self.minima), default=math.nan
-        )
+        """The Euclidean distance of x to the nearest global minimiser; nan if there is none."""
+        distances = (float(np.linalg.norm(np.subtract(x, m))) for m in self.minima)
+        return min(distances, default=math.nan)
 
 
-@functools.cache
-def _jit(function: Function) -> Function:
-    compiled: Function = njit(cache=True)(function)
-    return compiled
+_jit = functools.cache(njit(cache=True))
+"""One compiled function for all problems of a kind, kept on disk."""
 
 
 def _frozen(arrays: Iterable[ArrayLike]) -> tuple[Array, ...]:
@@ -179,40 +141,16 @@ def _frozen(arrays: Iterable[ArrayLike]) -> tuple[Array, ...]:
 
 
 def _problem(
-    name: str,
     functions: tuple[Function, Function, Function, Function, Function],
     *,
     starts: Iterable[ArrayLike],
     minima: Iterable[ArrayLike],
-    title: str,
-    source: str,
-    f_min: float = 0.0,
     args: Iterable[ArrayLike] = (),
-    bounds: Bounds | None = None,
+    **others: Any,
 ) -> Problem:
-    fun, jac, fun_and_jac, hess, hessp = map(_jit, functions)
-    return Problem(
-        name=name,
-        fun=fun,
-        jac=jac,
-        fun_and_jac=fun_and_jac,
-        hess=hess,
-        hessp=hessp,
-        args=_frozen(args),
-        starts=_frozen(starts),
-        minima=_frozen(minima),
-        f_min=f_min,
-        bounds=bounds,
-        title=title,
-        source=source,
-    )
-
-
-def _check_number(name: str, value: Any, kind: Any, least: float) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {kind.__name__.lower()}, got {value!r}")
-    if not least <= value < math.inf:
-        raise ValueError(f"{name} must be finite and at least {least}, got {value!r}")
+    given: dict[str, Any] = {"f_min": 0.0, "bounds": None} | others
+    given |= zip(FUNCTIONS, map(_jit, functions), strict=True)
+    return Problem(args=_frozen(args), starts=_frozen(starts), minima=_frozen(minima), **given)
 
 
 # The functions below are plain Python. `_jit` compiles them; `register_jitable` marks those that
@@ -239,7 +177,7 @@ def _rosenbrock_jac(x):
     return g
 
 
-def _rosenbrock_fun_and_jac(x):
+def _rosenbrock_both(x):
     return _rosenbrock(x), _rosenbrock_jac(x)
 
 
@@ -268,22 +206,13 @@ def rosenbrock(n: int = 2) -> Problem:
         f(x) = sum(100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)
 
     The curved valley is found at once and followed slowly. The minimum is 0 at (1, ..., 1); for
-    n >= 4 there is a second, local minimum near (-1, 1, ..., 1).
+    n >= 4 there is a second, local minimum near (-1, 1, ..., 1). It starts at (-1.2, 1, -1.2, 1,
+    ...) or, farther off, at (4, -4.1, 4, -4.1, ...).
 
     Parameters
     ----------
     n : int, default 2
         Number of variables, at least 2.
-
-    Returns
-    -------
-    Problem
-        It starts at (-1.2, 1, -1.2, 1, ...) or, farther off, at (4, -4.1, 4, -4.1, ...).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``n`` is not an integer of at least 2.
 
     References
     ----------
@@ -291,26 +220,13 @@ def rosenbrock(n: int = 2) -> Problem:
        function", The Computer Journal 3 (1960), 175-184.
     .. [2] S. Kok and C. Sandrock, "Locating and characterizing the stationary points of the
        extended Rosenbrock function", Evolutionary Computation 17 (2009), 437-453.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import rosenbrock
-    >>> p = rosenbrock()
-    >>> round(p.fun(p.x0), 9)
-    24.2
     """
-    _check_number("n", n, numbers.Integral, 2)
+    n = count(2)("n", n, 0)
     return _problem(
-        "rosenbrock",
-        (
-            _rosenbrock,
-            _rosenbrock_jac,
-            _rosenbrock_fun_and_jac,
-            _rosenbrock_hess,
-            _rosenbrock_hessp,
-        ),
+        (_rosenbrock, _rosenbrock_jac, _rosenbrock_both, _rosenbrock_hess, _rosenbrock_hessp),
         starts=[np.resize([-1.2, 1.0], n), np.resize([4.0, -4.1], n)],
         minima=[np.ones(n)],
+        name="rosenbrock",
         title="a narrow curved valley",
         source="H. H. Rosenbrock, The Computer Journal 3 (1960), 175-184",
     )
@@ -325,13 +241,13 @@ def _quadratic_jac(x, A, c):
 
 
 @register_jitable
-def _quadratic_fun_and_jac(x, A, c):
+def _quadratic_both(x, A, c):
     g = _quadratic_jac(x, A, c)
     return 0.5 * ((x - c) @ g), g
 
 
 def _quadratic(x, A, c):
-    return _quadratic_fun_and_jac(x, A, c)[0]
+    return _quadratic_both(x, A, c)[0]
 
 
 def _quadratic_hess(x, A, c):
@@ -352,8 +268,8 @@ def quadratic(
         f(x) = 1/2 (x - c) @ A @ (x - c),  A = Q @ diag(eigenvalues) @ Q.T
 
     The eigenvalues go from 1 to ``condition`` in equal ratios (for n = 1 there is only the
-    first); the orthogonal Q, the minimiser c and the start are random. The minimum
-    is 0.
+    first); the orthogonal Q, the minimiser c and the start are random. The minimum is 0. Its
+    ``args`` are ``(A, c)``, of shapes (n, n) and (n,).
 
     Parameters
     ----------
@@ -363,16 +279,6 @@ def quadratic(
         Greatest eigenvalue of A over the least, at least 1.
     rng : int, numpy.random.Generator or None, default 0
         Whatever `numpy.random.default_rng` takes; None draws a new problem each time.
-
-    Returns
-    -------
-    Problem
-        Its ``args`` are ``(A, c)``, of shapes (n, n) and (n,).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``n`` is not an integer of at least 1, or ``condition`` no finite number of at least 1.
 
     References
     ----------
@@ -387,24 +293,18 @@ def quadratic(
     >>> bool(np.isclose(np.linalg.cond(A), 1e4))
     True
     """
-    _check_number("n", n, numbers.Integral, 1)
-    _check_number("condition", condition, numbers.Real, 1)
+    n = count(1)("n", n, 0)
+    condition = number(1, below=True)("condition", condition, 0)
     rng = np.random.default_rng(rng)
     Q = np.linalg.qr(rng.standard_normal((n, n))).Q
     A = (Q * np.geomspace(1, condition, n)) @ Q.T
     c, start = rng.standard_normal((2, n))
     return _problem(
-        "quadratic",
-        (
-            _quadratic,
-            _quadratic_jac,
-            _quadratic_fun_and_jac,
-            _quadratic_hess,
-            _quadratic_hessp,
-        ),
+        (_quadratic, _quadratic_jac, _quadratic_both, _quadratic_hess, _quadratic_hessp),
         args=((A + A.T) / 2, c),
         starts=[start],
         minima=[c],
+        name="quadratic",
         title=f"a convex quadratic with condition number {condition:g}",
         source="J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., 2006, section 3.3",
     )
@@ -423,7 +323,7 @@ def _saddle_jac(x):
     return np.array([2 * x[0], -2 * x[1]])
 
 
-def _saddle_fun_and_jac(x):
+def _saddle_both(x):
     return _saddle(x), _saddle_jac(x)
 
 
@@ -443,13 +343,9 @@ def saddle() -> Problem:
         f(x, y) = x**2 - y**2,  |x|, |y| <= 2
 
     Within ``bounds`` the minima are -4 at (0, -2) and (0, 2); without them the function is
-    unbounded below, and a method should say so rather than stop at the saddle point.
-
-    Returns
-    -------
-    Problem
-        It starts beside the ridge, at (1, 0.001), or on it, at (1, 0), from where the gradient
-        leads straight to the saddle point (0, 0).
+    unbounded below, and a method should say so rather than stop at the saddle point. It starts
+    beside the ridge, at (1, 0.001), or on it, at (1, 0), from where the gradient leads straight to
+    the saddle point (0, 0).
 
     References
     ----------
@@ -466,12 +362,12 @@ def saddle() -> Problem:
     array([0., 2.])
     """
     return _problem(
-        "saddle",
-        (_saddle, _saddle_jac, _saddle_fun_and_jac, _saddle_hess, _saddle_hessp),
+        (_saddle, _saddle_jac, _saddle_both, _saddle_hess, _saddle_hessp),
         starts=[[1.0, 1e-3], [1.0, 0.0]],
         minima=[[0.0, -2.0], [0.0, 2.0]],
         f_min=-4.0,
         bounds=Bounds([-2.0, -2.0], [2.0, 2.0]),
+        name="saddle",
         title="a saddle point that attracts along one axis and repels along the other",
         source="J. D. Lee et al., Conference on Learning Theory, PMLR 49 (2016), 1246-1257",
     )
@@ -502,7 +398,7 @@ def _beale_jac(x):
     return 2 * (_beale_residuals(x) @ _beale_residuals_jac(x))
 
 
-def _beale_fun_and_jac(x):
+def _beale_both(x):
     return _beale(x), _beale_jac(x)
 
 
@@ -525,13 +421,8 @@ def beale() -> Problem:
 
         f(x, y) = (1.5 - x (1 - y))**2 + (2.25 - x (1 - y**2))**2 + (2.625 - x (1 - y**3))**2
 
-    The minimum is 0 at (3, 0.5). A method that strays to x < 0, y > 1 may follow another valley
-    for ever, f falling to 0.452 as x goes to minus infinity and y to 1.
-
-    Returns
-    -------
-    Problem
-        It starts at (1, 1).
+    The minimum is 0 at (3, 0.5), the start (1, 1). A method that strays to x < 0, y > 1 may follow
+    another valley for ever, f falling to 0.452 as x goes to minus infinity and y to 1.
 
     References
     ----------
@@ -539,19 +430,12 @@ def beale() -> Problem:
        more than one variable", Technical Report 25, Princeton University, 1958.
     .. [2] J. J. Moré, B. S. Garbow and K. E. Hillstrom, "Testing unconstrained optimization
        software", ACM Transactions on Mathematical Software 7 (1981), 17-41, problem 5.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import beale
-    >>> p = beale()
-    >>> p.fun(p.x0)
-    14.203125
     """
     return _problem(
-        "beale",
-        (_beale, _beale_jac, _beale_fun_and_jac, _beale_hess, _beale_hessp),
+        (_beale, _beale_jac, _beale_both, _beale_hess, _beale_hessp),
         starts=[[1.0, 1.0]],
         minima=[[3.0, 0.5]],
+        name="beale",
         title="flat corners between steep walls",
         source="E. M. L. Beale, Technical Report 25, Princeton University, 1958",
     )
@@ -573,7 +457,7 @@ def _himmelblau_jac(x):
     return np.array([4 * a * u + 2 * v, 2 * u + 4 * b * v])
 
 
-def _himmelblau_fun_and_jac(x):
+def _himmelblau_both(x):
     return _himmelblau(x), _himmelblau_jac(x)
 
 
@@ -595,35 +479,15 @@ def himmelblau() -> Problem:
 
         f(x, y) = (x**2 + y - 11)**2 + (x + y**2 - 7)**2
 
-    The minima are 0, one in each quadrant, in the order of the quadrants.
-
-    Returns
-    -------
-    Problem
-        It starts at (2, 2), (-2, 2), (-2, -2) or (2, -2), in the quadrant of each minimum.
+    The minima are 0, one in each quadrant, in the order of the quadrants; so are the starts:
+    (2, 2), (-2, 2), (-2, -2), (2, -2).
 
     References
     ----------
     .. [1] D. M. Himmelblau, "Applied Nonlinear Programming", McGraw-Hill, 1972.
-
-    Examples
-    --------
-    >>> from scipy_gd.problems import himmelblau
-    >>> p = himmelblau()
-    >>> p.minima[0]
-    array([3., 2.])
-    >>> p.fun(p.minima[0])
-    0.0
     """
     return _problem(
-        "himmelblau",
-        (
-            _himmelblau,
-            _himmelblau_jac,
-            _himmelblau_fun_and_jac,
-            _himmelblau_hess,
-            _himmelblau_hessp,
-        ),
+        (_himmelblau, _himmelblau_jac, _himmelblau_both, _himmelblau_hess, _himmelblau_hessp),
         starts=[[2.0, 2.0], [-2.0, 2.0], [-2.0, -2.0], [2.0, -2.0]],
         # The roots of x^2 + y = 11, x + y^2 = 7, correctly rounded.
         minima=[
@@ -632,6 +496,7 @@ def himmelblau() -> Problem:
             [-3.779310253377747, -3.2831859912861696],
             [3.5844283403304917, -1.8481265269644036],
         ],
+        name="himmelblau",
         title="four equal minima",
         source="D. M. Himmelblau, Applied Nonlinear Programming, McGraw-Hill, 1972",
     )
@@ -650,13 +515,13 @@ def _linear(w, A, y):
 
 
 @register_jitable
-def _linear_fun_and_jac(w, A, y):
+def _linear_both(w, A, y):
     r = A @ w - y
     return _half_mean_square(r), A.T @ r / y.size
 
 
 def _linear_jac(w, A, y):
-    return _linear_fun_and_jac(w, A, y)[1]
+    return _linear_both(w, A, y)[1]
 
 
 def _linear_hess(w, A, y):
@@ -682,12 +547,12 @@ _NORRIS = _table("""
 """)
 
 
-def _real_array(name: str, a: ArrayLike, ndim: int) -> Array:
-    a = np.asarray(a)
-    if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {a.dtype}")
+def _real_array(name: str, given: ArrayLike, ndim: int) -> Array:
+    a = real_numbers(given)
+    if a is None:
+        raise TypeError(f"`{name}` must be an array of real numbers, got {given!r:.60}")
     if a.ndim != ndim or a.size == 0 or not np.isfinite(a).all():
-        raise ValueError(f"{name} must be {ndim}-d, not empty and finite, got shape {a.shape}")
+        raise ValueError(f"`{name}` must be {ndim}-d, not empty and finite, got shape {a.shape}")
     return a.astype(float)
 
 
@@ -698,12 +563,12 @@ def _data(
     if X is None and y is None:
         X, y = default
     elif X is None or y is None:
-        raise ValueError("X and y must be given together")
+        raise ValueError("`X` and `y` must be given together")
     else:
         source = "data given by the caller"
     X, y = _real_array("X", X, 2), _real_array("y", y, 1)
     if len(y) != len(X):
-        raise ValueError(f"y must have one entry for each row of X, got {len(y)} for {len(X)}")
+        raise ValueError(f"`y` must have one entry for each row of X, got {len(y)} for {len(X)}")
     return np.column_stack([X, np.ones(len(X))]), y, source
 
 
@@ -718,24 +583,16 @@ def linear_regression(X: ArrayLike | None = None, y: ArrayLike | None = None) ->
     Norris, not rescaled, so that the condition number is about 10^6. NIST certifies the slope
     1.00211681802045 and the intercept -0.262323073774029.
 
+    It has n = k + 1 variables, of which the last is the intercept, and starts at 0. Its ``args``
+    are ``(A, y)``, with A of shape (m, n). If the columns of A are dependent there are many
+    minimisers, and ``minima`` holds the shortest.
+
     Parameters
     ----------
     X : array_like, shape (m, k), optional
         Predictors, without a column of ones.
     y : array_like, shape (m,), optional
         Responses.
-
-    Returns
-    -------
-    Problem
-        In n = k + 1 variables, of which the last is the intercept, starting at 0. Its ``args``
-        are ``(A, y)``, with A of shape (m, n). If the columns of A are dependent there are many
-        minimisers, and ``minima`` holds the shortest.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``X`` and ``y`` are not finite real arrays of fitting shapes, or one is missing.
 
     References
     ----------
@@ -752,12 +609,12 @@ def linear_regression(X: ArrayLike | None = None, y: ArrayLike | None = None) ->
     A, y, source = _data(X, y, _NORRIS, "NIST Statistical Reference Datasets, Norris")
     minimum = np.linalg.lstsq(A, y, rcond=None)[0]
     return _problem(
-        "linear_regression",
-        (_linear, _linear_jac, _linear_fun_and_jac, _linear_hess, _linear_hessp),
+        (_linear, _linear_jac, _linear_both, _linear_hess, _linear_hessp),
         args=(A, y),
         starts=[np.zeros_like(minimum)],
         minima=[minimum],
         f_min=float(_linear(minimum, A, y)),
+        name="linear_regression",
         title=f"least squares on {A.shape[0]} x {A.shape[1]} data",
         source=source,
     )
@@ -783,7 +640,7 @@ def _logistic(w, A, y, penalty):
 
 
 @register_jitable
-def _logistic_fun_and_jac(w, A, y, penalty):
+def _logistic_both(w, A, y, penalty):
     z = y * (A @ w)
     loss = _log_loss(z)
     wrong = np.exp(-z - loss)  # 1 / (1 + exp(z)), the probability of the other label
@@ -792,7 +649,7 @@ def _logistic_fun_and_jac(w, A, y, penalty):
 
 @register_jitable
 def _logistic_jac(w, A, y, penalty):
-    return _logistic_fun_and_jac(w, A, y, penalty)[1]
+    return _logistic_both(w, A, y, penalty)[1]
 
 
 @register_jitable
@@ -817,9 +674,7 @@ _temperature, _distress = _table("""
 _CHALLENGER = (_temperature - _temperature.mean()) / _temperature.std(), _distress
 
 
-def _newton(
-    fun: Function, jac: Function, hess: Function, x: Array, args: tuple[Array, ...]
-) -> Array:
+def _newton(fun, jac, hess, x, args):
     """Minimise a positive convex function by Newton's method, halving steps that ascend."""
     for _ in range(100):
         step = -np.linalg.solve(hess(x, *args), jac(x, *args))
@@ -843,6 +698,9 @@ def logistic_regression(
     The default data are the 23 flights of the space shuttle before the loss of Challenger: the
     temperature at launch, standardised, and whether any O-ring was in thermal distress.
 
+    It has n = k + 1 variables, of which the last is the intercept, and starts at 0. Its ``args``
+    are ``(A, y, penalty)`` of shapes (m, n), (m,) and (n,), with labels of -1 and 1.
+
     Parameters
     ----------
     X : array_like, shape (m, k), optional
@@ -850,20 +708,8 @@ def logistic_regression(
     y : array_like, shape (m,), optional
         Labels, 0 and 1 or -1 and 1; both must occur.
     l2 : float, default 0.01
-        The penalty on all variables but the intercept, at least 0.
-
-    Returns
-    -------
-    Problem
-        In n = k + 1 variables, of which the last is the intercept, starting at 0. Its ``args``
-        are ``(A, y, penalty)`` of shapes (m, n), (m,) and (n,), with labels of -1 and 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``X`` and ``y`` are not finite real arrays of fitting shapes, or one is missing; if
-        ``y`` does not have the two labels; if ``l2`` is not a finite number of at least 0, or is
-        so small that there is no single minimum.
+        The penalty on all variables but the intercept, at least 0, and large enough for a single
+        minimum.
 
     References
     ----------
@@ -883,9 +729,9 @@ def logistic_regression(
         X, y, _CHALLENGER, "S. R. Dalal et al., J. Amer. Statist. Assoc. 84 (1989), 945-957"
     )
     if set(y) not in ({0.0, 1.0}, {-1.0, 1.0}):
-        raise ValueError(f"y must have the labels 0 and 1, or -1 and 1, got {np.unique(y)}")
+        raise ValueError(f"`y` must have the labels 0 and 1, or -1 and 1, got {np.unique(y)}")
     y = np.where(y > 0, 1.0, -1.0)
-    _check_number("l2", l2, numbers.Real, 0)
+    l2 = number(0, below=True)("l2", l2, 0)
     penalty = np.full(A.shape[1], float(l2))
     penalty[-1] = 0
     args, start = (A, y, penalty), np.zeros(A.shape[1])
@@ -893,30 +739,27 @@ def logistic_regression(
         minimum = _newton(_logistic, _logistic_jac, _logistic_hess, start, args)
     except np.linalg.LinAlgError as error:
         raise ValueError(
-            f"l2 = {l2} leaves no single minimum: the labels are separable or the columns of X"
-            " dependent; choose a greater l2"
+            "`l2` must be greater, for a single minimum: the labels are separable or the columns "
+            f"of X dependent; got {l2}"
         ) from error
     return _problem(
-        "logistic_regression",
-        (_logistic, _logistic_jac, _logistic_fun_and_jac, _logistic_hess, _logistic_hessp),
+        (_logistic, _logistic_jac, _logistic_both, _logistic_hess, _logistic_hessp),
         args=args,
         starts=[start],
         minima=[minimum],
         f_min=float(_logistic(minimum, *args)),
+        name="logistic_regression",
         title=f"log-loss on {A.shape[0]} x {A.shape[1]} data, with L2 penalty {l2:g}",
         source=source,
     )
 
 
 PROBLEMS: dict[str, Callable[..., Problem]] = {
-    factory.__name__: factory
-    for factory in (
-        rosenbrock,
-        quadratic,
-        saddle,
-        beale,
-        himmelblau,
-        linear_regression,
-        logistic_regression,
-    )
+    "rosenbrock": rosenbrock,
+    "quadratic": quadratic,
+    "saddle": saddle,
+    "beale": beale,
+    "himmelblau": himmelblau,
+    "linear_regression": linear_regression,
+    "logistic_regression": logistic_regression,
 }

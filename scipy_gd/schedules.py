@@ -7,10 +7,12 @@ A schedule is a small immutable object, called with the number of the step, t = 
         "momentum": linear(0.5, 0.99, 500),
     })
 
-In all formulas ``k = t - 1`` is the number of steps that are done, which is what torch, optax and
-Keras count: the first step has the start value exactly, and what takes `steps` steps has come to
-its end at ``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps` as torch
-does.)
+In all formulas ``k = t - 1`` is the number of steps done so far, which is what torch, optax and
+Keras count: the first step has the start value exactly, and what takes `steps` steps ends at
+``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps` as torch does.)
+
+torch's schedulers, such as StepLR, are in `torch.optim.lr_scheduler`:
+https://docs.pytorch.org/docs/stable/optim.html.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Run = Callable[[int, float], float | Array]
+Told = Callable[[int, float], float | Array]
 """What `Schedule.start` returns: a function of t and f."""
 Part = Callable[[Any], Any]
 """A schedule inside another one, as a function of k."""
@@ -91,7 +93,6 @@ def _increasing(name: str, value: Any, n: int) -> tuple[int, ...]:
 Value = Annotated[float | Array, _value]
 Positive = Annotated[float, _above_0]
 Steps = Annotated[int, count(1)]
-Patience = Annotated[int, count(0)]
 
 # --- what all have in common
 
@@ -145,16 +146,10 @@ class Schedule:
             raise ValueError(f"`t` counts the steps from 1, got {t}")
         values = np.empty((t.size, *shape))
         values[...] = self._at(k)
-        return _plain(values.reshape(t.shape + shape))
+        return _unwrapped(values.reshape(t.shape + shape))
 
     def table(self, first: int, count: int) -> Array:
-        """The values of `count` steps from step `first` on, as rows.
-
-        Returns
-        -------
-        ndarray, shape (count,) or (count, n)
-            To the last bit what calls give.
-        """
+        """The values of `count` steps from step `first` on, as rows; to the last bit as called."""
         return np.asarray(self(np.arange(first, first + count)))
 
     def then(self, other: Schedule | float | Array, at: int) -> sequence:
@@ -170,10 +165,10 @@ class Schedule:
     def needs_value(self) -> bool:
         """Whether the values depend on those of the function.
 
-        Such a schedule cannot be called. Its `start()` gives what follows one run: a function of t
-        and f with a fresh memory. It returns the value for step t, where f is the function at the
-        point from which that step goes, f(x0) for t = 1. Called again with the same t, the last
-        call counts.
+        Such a schedule cannot be called. Its `start()` gives a function of t and f, with a fresh
+        memory, for one run: it returns the value for step t, where f is the function at the point
+        that the step starts from, f(x0) for t = 1. Called again with the same t, the last call
+        counts.
         """
         return False
 
@@ -186,12 +181,9 @@ class Schedule:
         given = {k: v.shape for k, v in vars(self).items() if isinstance(v, np.ndarray | Schedule)}
         return {name: shape for name, shape in given.items() if shape}
 
-    def _arguments(self) -> dict[str, Any]:
-        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
-
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
-        return f"{type(self).__name__}({arguments})"
+        given = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and repr(self) == repr(other)
@@ -203,9 +195,9 @@ class Schedule:
         return type(self), tuple(vars(self).values())
 
 
-def _plain(value: Any) -> float | Array:
-    plain: float | Array = value if np.ndim(value) else float(value)
-    return plain
+def _unwrapped(value: Any) -> float | Array:
+    unwrapped: float | Array = value if np.ndim(value) else float(value)
+    return unwrapped
 
 
 # --- from a value
@@ -239,6 +231,8 @@ class constant(Schedule):
 class step(Schedule):
     """A staircase: ``value * factor**(k // every)``, with k = t - 1.
 
+    It is torch's StepLR. It has no last step.
+
     Parameters
     ----------
     value : float or array
@@ -248,16 +242,11 @@ class step(Schedule):
     factor : float
         From one stair to the next, above 0.
 
-    Notes
-    -----
-    It is torch's StepLR. It has no last step.
-
     References
     ----------
     R. Ge, S. M. Kakade, R. Kidambi and P. Netrapalli, "The step decay schedule: a near optimal,
     geometrically decaying learning rate procedure for least squares", NeurIPS (2019),
     https://arxiv.org/abs/1904.12838.
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html
 
     Examples
     --------
@@ -279,7 +268,7 @@ class milestones(Schedule):
     """A staircase with stairs of any length: ``value * factor**(how many of `at` are <= k)``.
 
     Here k = t - 1: with ``at=[30, 80]`` step 31 is the first with ``value * factor``, step 81 the
-    first with ``value * factor**2``, and so it stays.
+    first with ``value * factor**2``, and so it stays. It is torch's MultiStepLR.
 
     Parameters
     ----------
@@ -289,11 +278,6 @@ class milestones(Schedule):
         After how many steps the value changes; increasing.
     factor : float
         From one stair to the next, above 0.
-
-    References
-    ----------
-    It is torch's MultiStepLR,
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiStepLR.html.
 
     Examples
     --------
@@ -314,6 +298,8 @@ class milestones(Schedule):
 class exponential(Schedule):
     """Exponential decay: ``value * decay**k``, with k = t - 1.
 
+    It is torch's ExponentialLR. It has no last step: it tends to 0.
+
     Parameters
     ----------
     value : float or array
@@ -321,15 +307,10 @@ class exponential(Schedule):
     decay : float
         From one step to the next, above 0; above 1 for growth.
 
-    Notes
-    -----
-    It is torch's ExponentialLR. It has no last step: it tends to 0.
-
     References
     ----------
     X. Li, Z. Zhuang and F. Orabona, "A second look at exponential and cosine step sizes:
     simplicity, adaptivity, and performance", ICML (2021), https://arxiv.org/abs/2002.05273.
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ExponentialLR.html
 
     Examples
     --------
@@ -349,6 +330,9 @@ class exponential(Schedule):
 class inverse_time(Schedule):
     """Decay with the inverse of time: ``value / (1 + decay * k)**power``, with k = t - 1.
 
+    With ``power=1`` it is Keras's InverseTimeDecay, whose ``decay_rate / decay_steps`` is `decay`.
+    It has no last step: it tends to 0.
+
     Parameters
     ----------
     value : float or array
@@ -359,11 +343,6 @@ class inverse_time(Schedule):
         Above 0. For a noisy gradient the sum of the rates must be infinite and that of their
         squares finite (Robbins and Monro; Goodfellow et al., equations 8.12 and 8.13), which they
         are for a `power` above 1/2 and up to 1.
-
-    Notes
-    -----
-    With ``power=1`` it is Keras's InverseTimeDecay, whose ``decay_rate / decay_steps`` is `decay`.
-    It has no last step: it tends to 0.
 
     References
     ----------
@@ -417,6 +396,10 @@ class _Ramp(Schedule):
 class linear(_Ramp):
     """Along a line to a floor: ``(1 - u) * start + u * end``, with u = min((t - 1) / steps, 1).
 
+    It is torch's LinearLR and optax's linear_schedule. The book writes k for t - 1, epsilon_0 for
+    `start`, epsilon_tau for `end` and tau for `steps`; read with its algorithm 8.1, which calls the
+    first step k = 1, the line would be one step ahead of this one.
+
     Parameters
     ----------
     start : float or array
@@ -425,12 +408,6 @@ class linear(_Ramp):
         The value after `steps` steps, of step ``steps + 1`` and all later ones.
     steps : int
         The number of steps from the one to the other.
-
-    Notes
-    -----
-    It is torch's LinearLR and optax's linear_schedule. The book writes k for t - 1, epsilon_0 for
-    `start`, epsilon_tau for `end` and tau for `steps`; read with its algorithm 8.1, which calls the
-    first step k = 1, the line would be one step ahead of this one.
 
     References
     ----------
@@ -452,27 +429,20 @@ class linear(_Ramp):
 class polynomial(_Ramp):
     """Along a power to a floor: ``end + (start - end) * (1 - u)**power``, u = min((t-1)/steps, 1).
 
-    Parameters
-    ----------
-    start : float or array
-        The value of step 1.
-    end : float or array
-        The value after `steps` steps, of step ``steps + 1`` and all later ones.
-    steps : int
-        The number of steps from the one to the other.
-    power : float
-        Above 0; 1 gives `linear`.
-
-    Notes
-    -----
     It is optax's polynomial_schedule and Keras's PolynomialDecay; torch's PolynomialLR is the case
     ``end=0``.
+
+    Parameters
+    ----------
+    start, end, steps
+        As for `linear`.
+    power : float
+        Above 0; 1 gives `linear`.
 
     References
     ----------
     L.-C. Chen, G. Papandreou, I. Kokkinos, K. Murphy and A. L. Yuille, "DeepLab" (2016),
     https://arxiv.org/abs/1606.00915: the policy "poly", with power 0.9.
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.PolynomialLR.html
 
     Examples
     --------
@@ -491,25 +461,18 @@ class polynomial(_Ramp):
 class cosine(_Ramp):
     """Half a cosine wave: ``end + (start - end) * (1 + cos(pi u)) / 2``, u = min((t-1)/steps, 1).
 
-    Parameters
-    ----------
-    start : float or array
-        The value of step 1.
-    end : float or array
-        The value after `steps` steps, of step ``steps + 1`` and all later ones.
-    steps : int
-        The number of steps from the one to the other.
-
-    Notes
-    -----
     Up to step ``steps + 1`` it is torch's CosineAnnealingLR, which goes up again afterwards;
     Keras's CosineDecay and optax's cosine_decay_schedule stay at the end, as this one does.
+
+    Parameters
+    ----------
+    start, end, steps
+        As for `linear`.
 
     References
     ----------
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR
     (2017), equation 5 without restarts, https://arxiv.org/abs/1608.03983.
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
 
     Examples
     --------
@@ -530,6 +493,9 @@ class cosine_restarts(Schedule):
     first step of each period has the value `start`; the last one falls short of `end`, which would
     be the value of the first step after the period.
 
+    It is torch's CosineAnnealingWarmRestarts; `period` is T_0 and `factor` T_mult. It has no last
+    step.
+
     Parameters
     ----------
     start : float or array
@@ -540,11 +506,6 @@ class cosine_restarts(Schedule):
         The number of steps before the first restart.
     factor : int
         How many times longer each period is than the one before it: 1, all the same; 2, doubling.
-
-    Notes
-    -----
-    It is torch's CosineAnnealingWarmRestarts; `period` is T_0 and `factor` T_mult. It has no last
-    step.
 
     References
     ----------
@@ -567,7 +528,7 @@ class cosine_restarts(Schedule):
         if self.factor == 1:
             u = k % self.period / self.period
         else:
-            # one period more than k can reach, counted in doubles without a logarithm's rounding
+            # one period more than k can need, counted in doubles without a logarithm's rounding
             last = np.log2(k.max(initial=0) + 1) / np.log2(self.factor) + 1
             lengths = self.period * float(self.factor) ** np.arange(int(last) + 1)
             begins = np.cumsum(lengths) - lengths
@@ -584,6 +545,11 @@ class one_cycle(Schedule):
     ``k = pct_start * steps - 1``, and from there down to ``peak / div_factor / final_div_factor``
     at ``k = steps - 1``, that is in step `steps`. There it stays.
 
+    It is torch's OneCycleLR with its defaults: the variant of fastai, with two phases and cosines.
+    (In the paper a third phase follows two lines of the same length, one up and one down.) After
+    step `steps` torch raises an error. The momentum which torch cycles along, 0.95 to 0.85 and
+    back, is ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
+
     Parameters
     ----------
     peak : float or array
@@ -597,19 +563,10 @@ class one_cycle(Schedule):
     final_div_factor : float
         The last value is the first divided by this.
 
-    Notes
-    -----
-    It is torch's OneCycleLR with its defaults: the variant of fastai, with two phases and cosines.
-    (In the paper a third phase follows two lines of the same length, one up and one down.) After
-    step `steps` torch raises an error; this stays at the last value. The momentum which torch
-    cycles along, 0.95 to 0.85 and back, is
-    ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
-
     References
     ----------
     L. N. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large
     learning rates" (2018), https://arxiv.org/abs/1708.07120.
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html
 
     Examples
     --------
@@ -662,16 +619,17 @@ class _Composite(Schedule):
     def needs_value(self) -> bool:
         return any(part.needs_value for part in self._parts)
 
-    def start(self) -> Run:
-        runs = [_run(part) for part in self._parts]
+    def start(self) -> Told:
+        parts = [_told(part) for part in self._parts]
 
-        def run(t: int, f: float) -> float | Array:
-            return _plain(self._of(t - 1, *(lambda k, run=run: run(k + 1, f) for run in runs)))
+        def told(t: int, f: float) -> float | Array:
+            at = (lambda k, part=part: part(k + 1, f) for part in parts)
+            return _unwrapped(self._of(t - 1, *at))
 
-        return run
+        return told
 
 
-def _run(schedule: Any) -> Run:
+def _told(schedule: Any) -> Told:
     return schedule.start() if schedule.needs_value else lambda t, f: schedule(t)
 
 
@@ -708,7 +666,8 @@ class scaled(_Composite):
 class sequence(_Composite):
     """One schedule for some steps, then another from its beginning; ``first.then(second, at)``.
 
-    Step t has the value ``first(t)`` for t up to `at`, and ``second(t - at)`` afterwards.
+    Step t has the value ``first(t)`` for t up to `at`, and ``second(t - at)`` afterwards. It is
+    torch's SequentialLR with ``milestones=[at]``, and optax's join_schedules.
 
     Parameters
     ----------
@@ -717,11 +676,6 @@ class sequence(_Composite):
         are counted from the first step.
     at : int
         The number of steps that the first is for.
-
-    References
-    ----------
-    It is torch's SequentialLR with ``milestones=[at]``, and optax's join_schedules,
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.SequentialLR.html.
 
     Examples
     --------
@@ -746,6 +700,10 @@ class warmup(_Composite):
     With k = t - 1 and k < steps, step t has the value
     ``(fraction + (1 - fraction) * k / steps) * schedule(1)``; later ones ``schedule(t - steps)``.
 
+    It is torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the schedule. The
+    untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
+    ``steps = 2 / (1 - beta2) - 1`` (1999 for the usual beta2) and the default fraction.
+
     Parameters
     ----------
     steps : int
@@ -755,12 +713,6 @@ class warmup(_Composite):
     fraction : float, optional
         The first value as a fraction of that of the schedule, from 0 to 1. Default:
         ``1 / (steps + 1)``, so that all steps up are equal: step t has ``t / (steps + 1)``.
-
-    Notes
-    -----
-    It is torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the schedule. The
-    untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
-    ``steps = 2 / (1 - beta2) - 1`` (1999 for the usual beta2) and the default fraction.
 
     References
     ----------
@@ -796,6 +748,13 @@ class reduce_on_plateau(Schedule):
     other, the value is multiplied by `factor`; then `cooldown` steps are not counted, and the count
     begins again. The first step has `value`; there is no last one.
 
+    It is torch's ReduceLROnPlateau, told f(x0) before the first step and f before each other, with
+    its mode "min" and ``eps=0``. But for a negative f, torch's ``best * (1 - threshold)`` lies
+    above best, so that standing still counts as progress; here it does not.
+
+    It is not a function of t alone: its attribute `needs_value` is True, calling it raises an
+    error, and a run uses the function of t and f that `start` returns.
+
     Parameters
     ----------
     value : float or array
@@ -803,7 +762,7 @@ class reduce_on_plateau(Schedule):
     factor : float
         Above 0 and below 1.
     patience : int
-        How many bad steps are borne.
+        How many bad steps in a row are accepted.
     threshold : float
         The relative decrease of f that counts, at least 0.
     cooldown : int
@@ -811,32 +770,19 @@ class reduce_on_plateau(Schedule):
     floor : float or array
         The value is not reduced below this.
 
-    Notes
-    -----
-    It is torch's ReduceLROnPlateau, told f(x0) before the first step and f before each other, with
-    its mode "min" and ``eps=0``. But for a negative f, torch's ``best * (1 - threshold)`` lies
-    above best, so that standing still counts as progress; here it does not.
-
-    This is no function of t alone: its attribute `needs_value` is True, calling it raises an error,
-    and a run uses the function of t and f that `start` returns, with a fresh memory.
-
-    References
-    ----------
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ReduceLROnPlateau.html
-
     Examples
     --------
     >>> from scipy_gd.schedules import reduce_on_plateau
-    >>> run = reduce_on_plateau(0.8, factor=0.5, patience=1).start()
-    >>> [run(t, f) for t, f in enumerate([5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0], start=1)]
+    >>> rate = reduce_on_plateau(0.8, factor=0.5, patience=1).start()
+    >>> [rate(t, f) for t, f in enumerate([5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0], start=1)]
     [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
     """
 
     value: Value
     factor: Annotated[float, number(0, 1, above=True, below=True)]
-    patience: Patience
+    patience: Annotated[int, count(0)]
     threshold: Annotated[float, number(0, below=True)] = 1e-4
-    cooldown: Patience = 0
+    cooldown: Annotated[int, count(0)] = 0
     floor: Value = 0.0
 
     def __post_init__(self) -> None:
@@ -851,18 +797,18 @@ class reduce_on_plateau(Schedule):
     def _at(self, k: Array) -> Any:
         raise TypeError(f"the values of {self!r} depend on f: use its `start()`")
 
-    def start(self) -> Run:
+    def start(self) -> Told:
         last = 0
         before = now = _Plateau(np.maximum(self.value, self.floor))
 
-        def run(t: int, f: float) -> float | Array:
+        def told(t: int, f: float) -> float | Array:
             nonlocal last, before, now
             if t != last:
                 last, before = t, now
             now = self._after(f, *before)
-            return _plain(now.value)
+            return _unwrapped(now.value)
 
-        return run
+        return told
 
     def _after(self, f: float, value: Any, best: float, bad: int, rest: int) -> _Plateau:
         if f < best - self.threshold * abs(best):

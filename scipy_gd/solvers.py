@@ -62,7 +62,7 @@ class Solver:
         """Whether an option means something to the solver and is still open."""
         if option in self.options or option in self.preset:
             return False
-        if isinstance(self.method, str):  # SciPy warns of those that it does not know
+        if isinstance(self.method, str):  # SciPy warns about those it does not know
             return True
         anything = any(p.kind is p.VAR_KEYWORD for p in self.parameters.values())
         return option not in CONTRACT and (anything or option in self.parameters)

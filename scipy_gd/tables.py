@@ -71,9 +71,9 @@ class Column(NamedTuple):
 
 
 class Table(Sequence[R]):
-    """A sequence of rows that prints as a table, a row for each.
+    """A sequence of rows, also by their labels, that prints as a table.
 
-    A subclass is a dataclass that has `rows`, a `title` and `columns`.
+    A subclass is a dataclass that has `rows`, a `title`, `columns`, and a `label` for each row.
     """
 
     rows: tuple[R, ...]
@@ -89,12 +89,21 @@ class Table(Sequence[R]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def label(self, row: R) -> str:
+        """Name a row."""
+        raise NotImplementedError
+
     @overload
-    def __getitem__(self, which: int) -> R: ...
+    def __getitem__(self, which: int | str) -> R: ...
     @overload
     def __getitem__(self, which: slice) -> tuple[R, ...]: ...
-    def __getitem__(self, which: int | slice) -> R | tuple[R, ...]:
-        return self.rows[which]
+    def __getitem__(self, which: int | str | slice) -> R | tuple[R, ...]:
+        if not isinstance(which, str):
+            return self.rows[which]
+        named = {self.label(row): row for row in self.rows}
+        if which not in named:
+            raise KeyError(f"no row {which!r}; there are {', '.join(named)}")
+        return named[which]
 
     def _cells(self) -> tuple[list[list[str]], list[int]]:
         """The head and the rows as text, and which columns are on the left."""
@@ -118,7 +127,7 @@ class Table(Sequence[R]):
         return as_html(*self._cells(), self.title)
 
     def sort(self: S, key: str | Callable[[R], Any] = "f", *, reverse: bool = False) -> S:
-        """Return the table with its rows in another order.
+        """Return a new table with the rows in another order.
 
         Parameters
         ----------
@@ -126,18 +135,6 @@ class Table(Sequence[R]):
             A column's name, or a function of a row. Rows without that figure (nan) come last.
         reverse : bool, default: False
             Largest first.
-
-        Returns
-        -------
-        Comparison or Sweep
-            A new one.
-
-        Examples
-        --------
-        >>> from scipy_gd import compare
-        >>> rows = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell", "BFGS"])
-        >>> [row.method for row in rows.sort("method")]
-        ['BFGS', 'Powell']
         """
         if isinstance(key, str) and key not in self.columns:
             raise ValueError(f"`key` must be one of {', '.join(self.columns)}, got {key!r}")

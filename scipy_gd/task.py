@@ -70,7 +70,7 @@ class Task:
     def minimize(
         self, solver: Solver, *, tol: float | None = None, **replaced: Any
     ) -> OptimizeResult:
-        """Let a solver loose on the task, with other functions in place of its own."""
+        """Run a solver on the task, if need be with other functions in place of its own."""
         functions = {"fun": self.fun, "jac": self.jac, "hess": self.hess, "hessp": self.hessp}
         functions |= replaced
         if not solver.second_order:

@@ -15,18 +15,8 @@ __all__ = ["mapping"]
 def mapping(workers: int | Callable[..., Iterable[Any]] | None) -> Iterator[Callable[..., Any]]:
     """The ``map(function, items)`` that `workers` stands for; its results come in order.
 
-    Parameters
-    ----------
-    workers : int, map-like callable or None
-        A number of processes (-1: as many as there are cores), a map of your own, or None for the
-        map of Python.
-
-    Examples
-    --------
-    >>> from scipy_gd.workers import mapping
-    >>> with mapping(None) as map_:
-    ...     list(map_(abs, [-1, 2]))
-    [1, 2]
+    It is a number of processes (-1: as many as there are cores), a map-like callable, or None for
+    the map of Python.
     """
     if callable(workers):
         yield workers

@@ -1,4 +1,7 @@
+import os
 import sys
+
+os.environ.setdefault("MPLBACKEND", "agg")  # pictures need no screen; read when it is loaded
 
 import numpy as np
 import pytest

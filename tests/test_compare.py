@@ -453,7 +453,7 @@ def test_rows_by_index_label_and_slice_and_in_order():
     assert rows.sort("distance").rows == rows.rows  # all nan
     with pytest.raises(KeyError, match="no row 'adam'; there are BFGS, boaster"):
         rows["adam"]
-    with pytest.raises(ValueError, match="`key` must be one of method, .*, got 'speed'"):
+    with pytest.raises(ValueError, match=r"`key` must be one of method, .*, got 'speed'"):
         rows.sort("speed")
 
 

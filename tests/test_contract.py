@@ -687,3 +687,19 @@ def test_huge_maxiter_and_stopiteration_in_differences(valley):
 
     with pytest.raises(StopIteration, match="from fun"):
         minimize(stops, valley.x0, method=gd)
+
+
+def test_a_callback_is_a_callback_whatever_else_it_has():
+    class Watcher:
+        nits = ()
+
+        def on_start(self):
+            raise AssertionError("this is the user's own")
+
+        def __call__(self, intermediate_result):
+            self.nits += (intermediate_result.nit,)
+
+    watcher = Watcher()
+    options = {"maxiter": 3}
+    minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=adam, callback=watcher, options=options)
+    assert watcher.nits == (1, 2, 3)

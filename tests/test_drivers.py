@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import carray, cfunc, njit
+from numba import carray, cfunc, jit, njit
 from scipy import LowLevelCallable
 from scipy.optimize import minimize
 
@@ -606,3 +606,23 @@ def test_ctrl_c_stops_a_compiled_run():
     """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert out.stdout.split() == ["True", "True"], out.stderr
+
+
+def test_a_value_that_is_an_array_is_refused():
+    """Numba would store its first element."""
+    jac = njit(lambda x: 2 * (x - 1))
+    for fun in (njit(lambda x: (x - 1) ** 2), njit(lambda x: ((x - 1) ** 2, 2 * (x - 1)))):
+        pair = len(fun.py_func(np.ones(2))) == 2 and isinstance(fun.py_func(np.ones(2)), tuple)
+        with pytest.raises(ValueError, match="`compiled=True` is not possible"):
+            minimize(
+                fun, [3.0, 4.0], jac=True if pair else jac, method=gd, options={"compiled": True}
+            )
+
+
+def test_arguments_that_numba_does_not_know_stay_in_python():
+    fun = jit(forceobj=True)(lambda x, d: float(((x - d["a"]) ** 2).sum()))
+    jac = jit(forceobj=True)(lambda x, d: 2 * (x - d["a"]))
+    res = minimize(fun, [3.0, 4.0], args=({"a": 1.0},), jac=jac, method=gd)
+    np.testing.assert_allclose(res.x, 1.0, atol=1e-4)
+    with pytest.raises(ValueError, match="`compiled=True` is not possible: `args`"):
+        minimize(fun, [3.0], args=({"a": 1.0},), jac=jac, method=gd, options={"compiled": True})

@@ -153,3 +153,12 @@ def test_a_pair_is_called_once_for_both():
         assert res.success
         assert res.nfev == res.njev == len(calls)
         assert res.jac.tolist() == (2 * res.x).tolist()
+
+
+@pytest.mark.parametrize("much", [slice(0), slice(-1), slice(None, None, 2)])
+def test_workers_must_return_a_value_for_each_point(much):
+    def workers(function, points):
+        return [function(x) for x in list(points)][much]
+
+    with pytest.raises(ValueError, match="`workers` must return a value for each of the 3 points"):
+        minimize(lambda x: float(x @ x), [3.0, 4.0, 5.0], method=gd, options={"workers": workers})

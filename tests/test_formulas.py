@@ -79,7 +79,7 @@ def told(method, x0, gradient, steps, box=None, **options):
     for t in range(steps + 1):
         row = s["trial"][0]
         V[row + POINTS] = gradient(V[row], t) if t < steps else 0.0
-        assert tell(V, s, 0.0)
+        assert tell(V.ctypes.data, s.ctypes.data, 0.0)
         yield V, s
 
 

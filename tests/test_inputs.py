@@ -55,7 +55,7 @@ BAD_ARGUMENTS = [
     (
         {"learning_rate": "fast"},
         ValueError,
-        "`learning_rate` must be one of 'auto', 'armijo', 'wolfe'",
+        "`learning_rate` must be one of 'auto', ",
     ),
     ({"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "`learning_rate` must be a number or have"),
     ({"learning_rate": [0.1, -0.2]}, ValueError, "`learning_rate` must be at least 0"),

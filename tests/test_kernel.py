@@ -477,3 +477,27 @@ def test_kernels_are_compiled_once_per_variant():
     assert lift(gd, False, False, ()) is lift(gd, False, False, ())
     assert lift(gd, False, False, ()) is not lift(gd, False, True, ())
     assert f"{STAMP:08x}" != "00000000"
+
+
+@pytest.mark.parametrize("what", ["K = 1.0", "K = 3.0"])
+def test_what_a_formula_refers_to_is_the_current_one(tmp_path_factory, what):
+    """Numba's cache does not see another module: what lies there must not be remembered."""
+    folder = tmp_path_factory.getbasetemp() / "helped"
+    folder.mkdir(exist_ok=True)
+    (folder / "helper.py").write_text(what + "\n")
+    (folder / "own.py").write_text(
+        textwrap.dedent("""
+            import helper
+            from scipy_gd import elementwise
+            @elementwise(learning_rate=0.1, auto=None)
+            def helped(g):
+                return g * helper.K
+            if __name__ == "__main__":
+                options = {"maxiter": 1, "return_all": True}
+                print(helped(lambda x: x[0], [0.0], jac=lambda x: [1.0], **options).allvecs[1][0])
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, folder / "own.py"], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) == pytest.approx(-0.1 * float(what.split()[-1]))

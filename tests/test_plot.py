@@ -593,7 +593,7 @@ def test_race_by_evaluations_stops_each_at_its_own():
     animation.to_jshtml()
     (ax,) = (ax for ax in plt.gcf().axes if ax.get_title())
     assert ax.get_title() == f"evaluation {histories['b'].nfev + histories['b'].njev}"
-    with pytest.raises(ValueError, match="must know 'evaluations', .*'BFGS' does not"):
+    with pytest.raises(ValueError, match=r"must know 'evaluations', .*'BFGS' does not"):
         plot.animate(["adam", "BFGS"], rosenbrock(), clock="evaluations")
 
 

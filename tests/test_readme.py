@@ -56,6 +56,7 @@ def test_figures_in_the_readme_are_those_of_the_committed_results():
                 assert tuple(re.split(r" *\| *", line)) in known, line
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a command for a POSIX shell")
 @pytest.mark.skipif("CI" not in os.environ, reason="downloads: runs in CI")
 def test_the_main_job_runs_in_a_fresh_copy(tmp_path):
     """The README's first command, as it stands there, in a copy of the tracked files."""

@@ -1,5 +1,6 @@
 """A run that is saved and continued is the run that never stopped."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -353,3 +354,10 @@ def test_another_size_is_refused():
 
 def test_every_method_has_a_state():
     assert all("V" in solve(m, maxiter=2).state for m in METHODS.values())
+
+
+def test_a_pickled_state_is_plain():
+    """It must not matter to a file where a class lives in a later version."""
+    state = minimize(loss, np.zeros(3), (DATA,), gd, jac=True, options={"maxiter": 3}).state
+    assert type(pickle.loads(pickle.dumps(state))) is dict
+    assert type(copy.deepcopy(state)) is type(state)

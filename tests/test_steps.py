@@ -23,8 +23,10 @@ from scipy_gd import (
     schedule_free_adamw,
     spg,
 )
+from scipy_gd._core.steps import RULES
 from scipy_gd.problems import quadratic
 
+SEARCHES = [rule.name for rule in RULES.values() if rule.offered and not rule.needs]
 START = np.array([-1.2, 1.0, -0.5, 0.8])
 A, c = (np.array(a) for a in quadratic(8, 50.0).args)
 
@@ -64,7 +66,7 @@ def test_accepted_steps_fulfil_the_conditions(descent, rate):
                 assert rosen_der(y) @ (x - y) >= -weak * promised * (1 + 1e-8)
 
 
-@pytest.mark.parametrize("rate", ["armijo", "wolfe", "auto"])
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
 def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
     if descent.auto == "fixed" and rate == "auto":
         return
@@ -86,7 +88,7 @@ def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
 
 
 def test_bounds_hold_under_every_rule(descent):
-    for rate in ("armijo", "wolfe", "auto"):
+    for rate in ("auto", *SEARCHES):
         seen = []
 
         def fun(x, seen=seen):
@@ -147,7 +149,7 @@ def test_small_boxed_quadratics_are_solved(descent, seed):
     seed=st.integers(0, 10_000),
     scale=st.sampled_from([1e-6, 1.0, 1e5]),
     bounded=st.booleans(),
-    rate=st.sampled_from(["auto", "armijo", "wolfe", 0.01]),
+    rate=st.sampled_from(["auto", *SEARCHES, 0.01]),
 )
 def test_success_means_that_the_gradient_vanishes(method, n, seed, scale, bounded, rate):
     rng = np.random.default_rng(seed)
@@ -398,7 +400,7 @@ def test_a_square_that_overflows_is_not_taken_for_a_value_that_is_not_finite(eac
 # --- no step at all, and any units
 
 
-@pytest.mark.parametrize("rate", ["auto", "armijo", "wolfe"])
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
 @pytest.mark.parametrize("x0", [[-1.2, 1.0], [1.3, 0.7, 0.8, 1.9, 1.2], [1.5, 8.0]])
 def test_a_trial_that_leaves_x_where_it_is_is_no_step(rate, x0):
     """Differences end in rounding: steps along such gradients may be shorter than a last digit."""
@@ -443,3 +445,102 @@ def test_newton_is_not_fooled_by_a_jac_that_fills_one_array(A):
     assert res.success
     np.testing.assert_array_equal(res.x, fresh.x)
     np.testing.assert_array_equal(res.jac, A * res.x + res.x**3)
+
+
+# --- Polyak's step
+
+
+def polyak_steps(x, fun, jac, direction, steps, c=1.0, longest=np.inf, target=0.0):
+    """x, and the points after it, by the formula of the book."""
+    points = [x]
+    for k in range(steps):
+        g = jac(x, k)
+        d = direction(g)
+        x = x - min((fun(x, k) - target) / (c * (g @ d)), longest) * d
+        points.append(x)
+    return np.array(points)
+
+
+def test_polyak_steps_are_those_of_the_book():
+    def fun(x, k=0):
+        return bowl(x) + 3.0
+
+    options = {"learning_rate": "polyak", "target": 3.0, "maxiter": 15}
+    found = iterates(gd, fun, slope, np.zeros(8), **options)
+    wanted = polyak_steps(np.zeros(8), fun, lambda x, k: slope(x), lambda g: g, 15, target=3.0)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_polyak_steps_in_the_metric_of_the_method():
+    r = np.zeros(8)
+
+    def direction(g):
+        r[:] = r + g * g
+        return g / (np.sqrt(r) + 1e-10)
+
+    options = {"learning_rate": "polyak", "target": 0.0}
+    found = iterates(METHODS["adagrad"], bowl, slope, np.zeros(8), **options)
+    wanted = polyak_steps(np.zeros(8), lambda x, k: bowl(x), lambda x, k: slope(x), direction, 30)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("longest", [np.inf, 0.01])
+def test_polyak_steps_on_batches_are_sps_max(longest):
+    """Loizou et al. (2021): c = 1/2, and a bound."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 3)), rng.normal(size=12)
+
+    def fun(w, X, y):
+        return 0.5 * np.mean((X @ w - y) ** 2)
+
+    def jac(w, X, y):
+        return X.T @ (X @ w - y) / len(y)
+
+    options = {"batch_size": 4, "epochs": 3, "shuffle": False, "return_all": True}
+    options |= {"learning_rate": "polyak", "target": 0.0, "max_learning_rate": longest}
+    found = minimize(fun, np.zeros(3), (X, y), METHODS["sgd"], jac=jac, options=options)
+    rows = [slice(4 * (k % 3), 4 * (k % 3) + 4) for k in range(9)]
+    wanted = polyak_steps(
+        np.zeros(3),
+        lambda w, k: fun(w, X[rows[k]], y[rows[k]]),
+        lambda w, k: jac(w, X[rows[k]], y[rows[k]]),
+        lambda g: g,
+        9,
+        0.5,
+        longest,
+    )
+    np.testing.assert_allclose(found.allvecs, wanted, rtol=1e-9)
+    assert found.fun == fun(found.x, X, y)
+
+
+def test_polyak_needs_to_know_the_lowest_value():
+    with pytest.raises(ValueError, match="`learning_rate='polyak'` needs the option `target`"):
+        minimize(bowl, np.zeros(8), jac=slope, method=gd, options={"learning_rate": "polyak"})
+    with pytest.raises(ValueError, match="`learning_rate` must be a number or 'auto'"):
+        minimize(
+            bowl,
+            np.zeros(8),
+            method=METHODS["random_search"],
+            options={"learning_rate": "polyak", "target": 0.0},
+        )
+
+
+def test_polyak_stays_where_a_batch_has_no_slope():
+    X = np.vstack([np.zeros((10, 2)), np.random.default_rng(0).normal(size=(10, 2))])
+    options = {"learning_rate": "polyak", "target": 0.0, "batch_size": 5, "shuffle": False}
+    res = minimize(
+        lambda w, X: np.logaddexp(0, -X @ w).mean(),
+        np.zeros(2),
+        (X,),
+        METHODS["sgd"],
+        jac=lambda w, X: -(X / (1 + np.exp(X @ w))[:, None]).mean(0),
+        options=options | {"epochs": 3, "max_learning_rate": 0.1},
+    )
+    assert res.success
+    assert res.fun < np.log(2)
+
+
+def test_polyak_is_not_for_an_estimate_of_the_gradient():
+    options = {"learning_rate": "polyak", "target": 0.0}
+    with pytest.raises(ValueError, match="`learning_rate` must be a number or 'auto'"):
+        minimize(bowl, np.zeros(8), method=METHODS["spsa"], options=options)

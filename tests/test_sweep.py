@@ -322,7 +322,7 @@ def test_picture_has_a_curve_for_all_but_the_rate(tmp_path):
     np.testing.assert_array_equal(line.get_ydata()[:2], [result[1].f[0], result[5].f[0]])
     assert np.isnan(line.get_ydata()[2])  # it has diverged
     assert len(result.plot(ax=ax).axes) == 1
-    with pytest.raises(ValueError, match="no learning rate of the sweep is a number"):
+    with pytest.raises(ValueError, match="`learning_rate` must be a number in some"):
         run(learning_rate=["auto"], maxiter=5).plot()
 
 

@@ -39,7 +39,7 @@ def execute(argv: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     options = parser.parse_args([*map(_no_option, given)])
     options.stdout = sys.stdout
-    # what a user's function prints must not be among the JSON
+    # keep what a user's function prints out of the JSON
     apart = contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext()
     try:
         with apart:

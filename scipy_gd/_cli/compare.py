@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from .. import compare
 from ..methods import METHODS
 from ..solvers import SCIPY
+from ..workers import mapping
 from . import check_grad, output, problem
 
 SIZES = (2, 10, 100)
+COLD = 2.0
+"""So many seconds for a first evaluation mean that nothing has been compiled on this machine."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -37,11 +45,15 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 def execute(options: argparse.Namespace) -> int:
+    began = time.perf_counter()
     every = problem.given(options, SIZES)
+    cold = time.perf_counter() - began > COLD
     picture = output.canvas(options)
     passed = [check_grad.passes(options, one) for one in every]
     if not all(passed):
         return 1
+    if cold:
+        _compile(every[0], options.methods or [*METHODS])
     results = []
     for one in every:
         result = compare(
@@ -67,3 +79,16 @@ def execute(options: argparse.Namespace) -> int:
 
         output.draw(options, picture, lambda: comparison(results))
     return 0 if any(row.success for result in results for row in result) else 1
+
+
+def _compile(one: problem.Given, methods: Sequence[str]) -> None:
+    """Let all cores fill the cache on disk, where one would compile method after method."""
+    cores = os.cpu_count() or 1
+    shares = [share for k in range(cores) if (share := methods[k::cores])]
+    # what goes wrong here does so again below, where it is reported
+    with contextlib.suppress(Exception), mapping(cores) as map_:
+        list(map_(partial(_briefly, one), shares))
+
+
+def _briefly(one: problem.Given, methods: Sequence[str]) -> None:
+    compare(one.fun, **one.arguments, methods=methods, maxfev=10, check=False)

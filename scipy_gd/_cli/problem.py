@@ -45,12 +45,7 @@ def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     add("--bounds", nargs="+", type=float, metavar=("LOW", "HIGH"), help="a pair for each "
         "parameter, or one for all; inf and -inf: none")  # fmt: skip
     add("-n", nargs="+", type=above_zero(int), metavar="N", help="the size of the problem")
-    add(
-        "--seed",
-        type=_seed,
-        default=0,
-        help="for random problems and methods; default: %(default)s",
-    )
+    add("--seed", type=_seed, default=0, help="for random problems and methods; default: 0")
 
 
 def add_number(
@@ -63,8 +58,7 @@ def add_number(
 
 def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        value = kind(text)
-        if not value > 0:
+        if not (value := kind(text)) > 0:
             raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
         return value
 
@@ -73,8 +67,7 @@ def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
+    if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"must be at least 0, got {value}")
     return value
 
@@ -93,7 +86,7 @@ def _gradient(text: str) -> Any:
     if text.lower() == "true":
         return True
     if ":" not in text:
-        raise argparse.ArgumentTypeError(f"module:function or true expected, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be module:function or true, got {text!r}")
     return _import(text)
 
 
@@ -104,44 +97,29 @@ def _import(text: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise _failed(module, error) from error
-        hint = f": name the module {module[:-3]!r}, not the file" * module.endswith(".py")
-        raise argparse.ArgumentTypeError(
-            f"there is no module {module!r} in {os.getcwd()}, nor is it installed{hint}"
-        ) from None
     except Exception as error:
-        raise _failed(module, error) from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+        if missing and f"{module}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
+            hint = f": name the module {module[:-3]!r}, not the file" * module.endswith(".py")
+            said = f"there is no module {module!r} in {os.getcwd()}, nor is it installed{hint}"
+        else:
+            said = f"the import of {module!r} failed with {type(error).__name__}: {error}"
+        raise argparse.ArgumentTypeError(said) from error
     try:
         thing = attrgetter(name)(found)
     except AttributeError:
         own = (k for k, v in vars(found).items() if getattr(v, "__module__", "") == module)
-        names = [k for k in own if not k.startswith("_")]
+        names = ", ".join(k for k in own if not k.startswith("_"))
         raise argparse.ArgumentTypeError(
-            f"the module {module!r} has no {name!r}; its functions are {', '.join(names) or 'none'}"
+            f"the module {module!r} has no {name!r}; its functions are {names or 'none'}"
         ) from None
     if not callable(thing) and not isinstance(thing, Problem):
-        raise argparse.ArgumentTypeError(f"{text} is no function, but {thing!r:.60}")
+        raise argparse.ArgumentTypeError(f"{text} must be a function, got {thing!r:.60}")
     return thing
 
 
-def _failed(module: str, error: Exception) -> argparse.ArgumentTypeError:
-    return argparse.ArgumentTypeError(
-        f"the import of {module!r} failed with {type(error).__name__}: {error}"
-    )
-
-
 def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
-    """The problem in each size, with its start; what is wrong ends the program.
-
-    Parameters
-    ----------
-    options : Namespace
-        The parsed arguments.
-    sizes : sequence of int
-        The sizes where none are given. Default: the problem's own.
-    """
+    """The problem in each size, by default in `sizes`, with its start; an error is the end."""
     parser, start = options.parser, options.start
     bounds = options.bounds and _bounds(parser, options.bounds)
     every = []
@@ -159,12 +137,12 @@ def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]
 def _bounds(parser: argparse.ArgumentParser, numbers: list[float]) -> Bounds | list[Any]:
     pairs = [*zip(numbers[0::2], numbers[1::2], strict=False)]
     if len(numbers) % 2:
-        parser.error(f"argument --bounds: pairs LOW HIGH expected, got {len(numbers)} numbers")
+        parser.error(f"argument --bounds: must be pairs LOW HIGH, got {len(numbers)} numbers")
     return Bounds(*pairs[0]) if len(pairs) == 1 else pairs
 
 
 def _of_sizes(options: argparse.Namespace, sizes: Sequence[int]) -> list[Any]:
-    """The problem in each of the sizes that are asked for."""
+    """The problem in each size."""
     parser, factory = options.parser, options.problem
     if factory not in PROBLEMS.values():
         if options.n is not None:

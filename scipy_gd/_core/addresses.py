@@ -11,27 +11,47 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import cfunc, types
+from numba.extending import intrinsic
 
 from .jit import EXACT, cached, stamped
 from .state import pointers
 from .steps import RULES
 
-number_of = types.int64(*pointers)
-nothing_of = types.void(*pointers)
+_COMPILED: dict[Callable[..., Any], Any] = {}
+
+
+def address_of(function: Callable[..., Any] | None, result: Any, *more: Any) -> int:
+    """Where a function of a run's memory is, compiled for C at its first use; 0 if there is none.
+
+    It is called with the addresses of `V` and `s`, and with `more` numbers.
+    """
+    if function is None:
+        return 0
+    if function not in _COMPILED:  # keeping it keeps what is at the address
+        build = functools.partial(cfunc, result(*pointers, *more))
+        _COMPILED[function] = cached(build, stamped(function), forceinline=True, **EXACT)
+    return _COMPILED[function].address  # type: ignore[no-any-return]
 
 
 @functools.cache
-def compiled_at(signature: Any, function: Callable[..., Any]) -> Any:
-    """A function of addresses as a C function, with its `address`."""
-    return cached(functools.partial(cfunc, signature), stamped(function), **EXACT)
-
-
 def rule_at(name: str) -> tuple[int, int]:
     """The addresses of a step rule's `first` and `judge`; 0 for one that it does not have."""
     module = RULES[name].module
-    functions = (getattr(module, part, None) for part in ("first", "judge"))
-    first, judge = (compiled_at(number_of, f).address if f else 0 for f in functions)
-    return first, judge
+    first, judge = (getattr(module, part, None) for part in ("first", "judge"))
+    return address_of(first, types.int64), address_of(judge, types.int64)
+
+
+@intrinsic
+def pointers_of(typing: Any, memory: Any, record: Any) -> Any:
+    """Addresses as the pointers that they are."""
+    both = types.Tuple(pointers)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = map(context.get_value_type, pointers)
+        values = [builder.inttoptr(each, kind) for each, kind in zip(args, kinds, strict=True)]
+        return context.make_tuple(builder, both, values)
+
+    return both(types.int64, types.int64), codegen
 
 
 call_from_python = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)

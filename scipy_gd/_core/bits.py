@@ -14,3 +14,8 @@ DONE, VALUE, GRADIENT, HESSIAN, NOISE = 0, 1, 2, 4, 8
 # What a step rule says of a trial. STAY: count the iteration, but keep the point. ANEW: keep the
 # point, and let the formula begin again without its states.
 ACCEPT, STAY, RETRY, ANEW = range(4)
+
+
+def fields(kind: str, names: str) -> list[tuple[str, str]]:
+    """Scalars of the record: "i8" are whole numbers and flags, "f8" numbers."""
+    return [(name, kind) for name in names.split()]

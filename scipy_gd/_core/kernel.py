@@ -336,7 +336,8 @@ def lift(
     used = {n: function.__globals__[n] for n in names if n in function.__globals__}
     faster = {name: LOOPS[f] for name, f in used.items() if f is np.dot or f is np.linalg.norm}
     constants = {name: value for name, value in used.items() if isinstance(value, int | float)}
-    text = ast.unparse(tree) + repr(constants)
+    named = {name: getattr(value, "__name__", "") for name, value in used.items()}
+    text = ast.unparse(tree) + repr(constants) + repr(named)
     definition.name = f"{function.__name__}_{zlib.crc32(text.encode(), STAMP):08x}"
     scope = function.__globals__ | faster | PLUMBING
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
@@ -345,7 +346,7 @@ def lift(
     build = functools.partial(njit, [types.void(*pointers)], nogil=True)
     # Numba would not notice a change of anything else that the formula refers to
     known = all(
-        name in constants or isinstance(value, np.ufunc | ModuleType) or _is_numpys(value)
+        name in constants or isinstance(value, np.ufunc) or _is_numpys(value)
         for name, value in used.items()
     )
     options = FAST | INNER
@@ -353,4 +354,5 @@ def lift(
 
 
 def _is_numpys(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).split(".")[0] in ("numpy", "math", "builtins")
+    module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    return str(module).split(".")[0] in ("numpy", "math", "builtins")

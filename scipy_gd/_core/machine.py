@@ -1,6 +1,6 @@
 """The machine: told one evaluation, it moves on to the next point to evaluate.
 
-    ask = tell(V, s, f)
+    ask = tell(address of V, address of s, f)
 
 `tell` is all that happens between two evaluations of the user's functions. It never calls them: it
 is told the value at the point it asked for (row `s.trial` of `V`; the gradient there is in the row
@@ -12,29 +12,15 @@ The formula and the step rule are compiled apart, and reached by their addresses
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 from numba import types
 
-from .addresses import call_from_python, compiled_at
+from . import endings
+from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, DONE, GRADIENT, POINTS, RECENT, RETRY, VALUE
-from .endings import (
-    BROKEN,
-    CONVERGED,
-    DIVERGED,
-    FTOL,
-    MAXITER,
-    NONFINITE,
-    PRECISION,
-    RUNNING,
-    STALLED,
-    TARGET,
-    XTOL,
-)
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .state import V_type, pointers, s_type
 
 
 @inlined
@@ -94,31 +80,31 @@ def ran_away(V, r, moved):
 def ending_at(V, r, arrived, moved):
     """Whether the run ends at the current point, and how."""
     if r.needs & VALUE and not np.isfinite(r.f):
-        return NONFINITE
+        return endings.NONFINITE
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
-        return NONFINITE
+        return endings.NONFINITE
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
         if r.gnorm <= r.gtol:
-            return CONVERGED
+            return endings.CONVERGED
         if r.f <= r.target:
-            return TARGET
+            return endings.TARGET
     if arrived and r.nit > 0:
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
-            return FTOL
+            return endings.FTOL
         if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + norm(V[r.x])):
-            return XTOL
+            return endings.XTOL
         if ran_away(V, r, moved):
-            return DIVERGED
+            return endings.DIVERGED
     if r.nit >= r.maxiter:
-        return MAXITER
+        return endings.MAXITER
     if not progressed(r):
-        return STALLED
+        return endings.STALLED
     if r.searches and idle(r):
-        return PRECISION
+        return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
-        return PRECISION if r.searches else DIVERGED
-    return RUNNING
+        return endings.PRECISION if r.searches else endings.DIVERGED
+    return endings.RUNNING
 
 
 @inlined
@@ -141,44 +127,47 @@ def advance(V, r, memory, record, f):
     r.t += 1.0
     r.fresh = r.t == 1.0
     if call_native(r.kernel, memory, record):
-        r.ending = BROKEN
-    if verdict != ANEW and r.ending != BROKEN:
+        r.ending = endings.BROKEN
+    if verdict != ANEW and r.ending != endings.BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
-    if r.ending == RUNNING:
+    if r.ending == endings.RUNNING:
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
     r.rate = r.alpha
     return r.ask
 
 
-@compiled(types.int64(V_type, s_type, types.float64))
-def tell(V, s, f):
+@compiled(types.int64(types.int64, types.int64, types.float64))
+def tell(memory, record, f):
     """Take the evaluation at the trial point; return what is wanted at the next one.
 
     Parameters
     ----------
-    V : (rows, n) float64 array
-        The vectors of the run; the point that was evaluated is row ``s[0].trial``, and the gradient
-        there, if it was asked for, is in the row `POINTS` after it.
-    s : (1,) array of `RECORD`
-        The scalars of the run.
+    memory : int
+        The address of `V`, the vectors of the run. The point that was evaluated is row `trial`, and
+        the gradient there, if it was asked for, is in the row `POINTS` after it.
+    record : int
+        The address of `s`, the scalars of the run. (Numbers reach compiled code faster than
+        arrays.)
     f : float
         The value there (ignored unless it was asked for).
 
     Returns
     -------
     int
-        What to evaluate at the new ``s[0].trial``, as bits; `DONE` when the run has ended, with the
-        reason in ``s[0].ending``.
+        What to evaluate at the new `trial`, as bits; `DONE` when the run has ended, with the reason
+        in `ending`.
     """
-    return advance(V, s[0], V.ctypes.data, s.ctypes.data, f)
+    at_memory, at_record = pointers_of(memory, record)
+    V, r = opened(at_memory, at_record)
+    return advance(V, r, memory, record, f)
 
 
-def go_on(V: Any, s: Any, r: Any) -> None:
+def go_on(memory: int, record: int, r: Any) -> None:
     """Continue a run that has ended after an iteration, as if it had not."""
-    r.ending, r.ask = RUNNING, r.needs
+    r.ending, r.ask = endings.RUNNING, r.needs
     if r.first:
-        r.ask = call_from_python(r.first)(V.ctypes.data, s.ctypes.data)
+        r.ask = call_from_python(r.first)(memory, record)
     r.rate = r.alpha
 
 
@@ -187,8 +176,6 @@ def _tell(memory, record, f):
     return advance(V, r, memory, record, f)
 
 
-@functools.cache
 def tell_at() -> int:
     """The address of `tell`, for compiled callers."""
-    address: int = compiled_at(types.int64(*pointers, types.float64), _tell).address
-    return address
+    return address_of(_tell, types.int64, types.float64)

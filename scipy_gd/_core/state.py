@@ -12,102 +12,39 @@ import numpy as np
 from numba import from_dtype, types
 from numpy.typing import NDArray
 
-from .bits import HYPER, RECENT
+from .bits import HYPER, RECENT, fields
 from .steps import RULES
+
+ADDRESSES = "kernel first judge clip follow"
+"""Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
+rule's two functions, what happens to a gradient and to a point that have arrived."""
+ROWS = "z d p hess free bounds arrays states memory clipped average"
+"""The first row of what a run may have (-1: it has none)."""
 
 RECORD = np.dtype(
     [
-        # where things are: the shape of V and the first row of each kind (-1: there is none)
-        ("n", "i8"),
-        ("rows", "i8"),
-        ("x", "i8"),
-        ("trial", "i8"),
-        ("best", "i8"),
-        ("old", "i8"),
-        ("z", "i8"),
-        ("d", "i8"),
-        ("p", "i8"),
-        ("hess", "i8"),
-        ("free", "i8"),
-        ("bounds", "i8"),
-        ("arrays", "i8"),
-        ("array_rows", "i8"),
-        ("states", "i8"),
-        ("state_rows", "i8"),
-        ("memory", "i8"),
-        ("clipped", "i8"),
-        ("average", "i8"),
-        # addresses of compiled code (0: there is none): the lifted formula, the step rule's two
-        # functions, what happens to a gradient and to a point that have arrived
-        ("kernel", "i8"),
-        ("first", "i8"),
-        ("judge", "i8"),
-        ("clip", "i8"),
-        ("follow", "i8"),
-        # what the run is made of: the number of its step rule, hyper-parameters
-        ("rule", "i8"),
-        ("searches", "i8"),
-        ("needs", "i8"),
-        ("sampled", "i8"),
-        ("rounding", "f8"),
-        ("averaging", "f8"),
-        ("clip_value", "f8"),
-        ("clip_norm", "f8"),
-        ("alpha_max", "f8"),
+        *fields("i8", f"n rows x trial best old {ROWS} array_rows state_rows {ADDRESSES}"),
+        # what the run is made of: the number of its step rule, what the formula is given
+        *fields("i8", "rule searches needs sampled unit one_rate"),
+        *fields("f8", "rounding averaging clip_value clip_norm alpha_max c2"),
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),
         # when to stop
-        ("maxiter", "i8"),
-        ("stall_after", "i8"),
-        ("idle", "i8"),
-        ("gtol", "f8"),
-        ("ftol", "f8"),
-        ("xtol", "f8"),
-        ("target", "f8"),
-        # how far it has come
-        ("ask", "i8"),
-        ("ending", "i8"),
-        ("nit", "i8"),
-        ("nfev", "i8"),
-        ("njev", "i8"),
-        ("nhev", "i8"),
-        ("t", "f8"),
-        ("f", "f8"),
-        ("f_start", "f8"),
-        ("f_old", "f8"),
-        ("f_best", "f8"),
-        ("gnorm", "f8"),
+        *fields("i8", "maxiter stall_after idle"),
+        *fields("f8", "gtol ftol xtol target"),
+        # how far it has come; the last progress worth the name; a bound on max |x|
+        *fields("i8", "ask ending nit nfev njev nhev nit_mark"),
+        *fields("f8", "t f f_start f_old f_best gnorm f_mark g_mark extent far"),
         ("recent", "f8", (RECENT,)),
         # the step under way: x - alpha d, its length, what the slope promises of it; the rate it is
         # made with, which alpha no longer is once a schedule has set the next, and the last one's
-        ("alpha", "f8"),
-        ("rate", "f8"),
-        ("one_rate", "i8"),
-        ("rate_old", "f8"),
-        ("f_trial", "f8"),
-        ("slope", "f8"),
-        ("dnorm", "f8"),
-        ("snorm", "f8"),
-        ("promised", "f8"),
-        ("trials", "i8"),
-        ("fresh", "i8"),
-        # whether the direction comes with its length; what "wolfe" wants of the slope
-        ("unit", "i8"),
-        ("c2", "f8"),
-        # the last progress worth the name, and a bound on max |x|
-        ("f_mark", "f8"),
-        ("g_mark", "f8"),
-        ("nit_mark", "i8"),
-        ("extent", "f8"),
-        ("far", "f8"),
+        *fields("f8", "alpha rate rate_old f_trial slope dnorm snorm promised"),
+        *fields("i8", "trials fresh"),
         # what the step rules remember
         *(field for rule in RULES.values() for field in getattr(rule.module, "SCRATCH", ())),
     ],
     align=True,
 )
-
-ADDRESSES = ("kernel", "first", "judge", "clip", "follow")
-"""The fields that belong to this process."""
 
 record_type = from_dtype(RECORD)
 V_type = types.Array(types.float64, 2, "C")
@@ -117,24 +54,9 @@ pointers = types.CPointer(types.float64), types.CPointer(record_type)
 """How compiled code that is reached by its address is given `V` and `s`."""
 
 
-MISSING = (
-    "z",
-    "d",
-    "p",
-    "hess",
-    "free",
-    "bounds",
-    "arrays",
-    "states",
-    "memory",
-    "clipped",
-    "average",
-)
-
-
 def _blank() -> bytes:
     s = np.zeros(1, RECORD)
-    for name in MISSING:
+    for name in ROWS.split():
         s[name] = -1
     s["nit"], s["alpha_max"] = -1, np.inf
     for name in ("f", "f_old", "f_trial", "rate"):

@@ -20,21 +20,13 @@ Matrix = NDArray[np.float64]
 
 
 class Hessian(Protocol):
-    """What a run knows of the place where its Hessians come from; they are in `hessians.py`.
-
-    Attributes
-    ----------
-    name, functions, room
-        As for a `Source`.
-    """
+    """What a run knows of the place where its Hessians come from: as of a gradient's `Source`."""
 
     name: str
-    functions: dict[str, Any]
-    room: tuple[Vector, ...]
+    functions: Any
+    room: Any
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None: ...
-
-    def in_loop(self, near: Any, **functions: Any) -> Any: ...
 
 
 class OutOfBudget(Exception):
@@ -42,33 +34,13 @@ class OutOfBudget(Exception):
 
 
 class Evaluator:
-    """The user's `fun` at one point after the other, and the gradients that its source makes.
+    """The user's `fun` at one point after the other, and what its sources make of it.
 
-    Parameters
-    ----------
-    fun : callable
-        ``fun(x, *args) -> float``, or ``-> (float, gradient)`` where that is the source.
-    args : tuple
-        Passed on to all of the user's functions.
-    source : Source
-        Where the gradients of the run come from.
-    exact : Source, optional
-        Where gradients come from that are not estimates. Default: `source`.
-    hessian : Hessian, optional
-        Where Hessians come from.
-    map : callable
-        Evaluates several points: ``map(function, points)``.
-    maxfev : int
-        Calls of `fun` that are allowed.
-
-    Attributes
-    ----------
-    nfev, njev, nhev : int
-        Calls of `fun`, gradients obtained, calls of `hess` or `hessp`.
-    f : float
-        The last value of the run: a gradient by itself is asked for only at the same point.
-    reserve : int
-        Calls that are kept for the last evaluation.
+    `exact` is the source of gradients that are no estimates, by default that of the run. `map`
+    evaluates several points. `nfev`, `njev` and `nhev` count the calls of `fun`, the gradients, and
+    the calls of `hess` or `hessp`. `f` is the last value of the run: a gradient by itself is asked
+    for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the
+    last evaluation.
     """
 
     def __init__(
@@ -76,15 +48,15 @@ class Evaluator:
         fun: Callable[..., Any],
         args: tuple[Any, ...],
         source: Source,
-        *,
         exact: Source | None = None,
         hessian: Hessian | None = None,
+        *,
         map: Callable[..., Iterable[Any]] = map,
         maxfev: int = 2**62,
     ) -> None:
         self.fun, self.args, self.source, self.exact = fun, args, source, exact or source
         self.hessian = hessian
-        self.map, self.maxfev, self.reserve = map, maxfev, 0
+        self.map, self.limit, self.reserve = map, maxfev, 0
         self.nfev = self.njev = self.nhev = 0
         self.f = float("nan")
 
@@ -92,9 +64,9 @@ class Evaluator:
         """The value at `x`, the gradient into `g` and the Hessian into `H`, as `ask` says."""
         source = self.source
         if ask & VALUE:
-            self.f = source.value(self._values(source, x, VALUE), g)
+            self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & GRADIENT:
-            source.gradient(self._values(source, x, GRADIENT), x, self.f, g, self.args)
+            self._gradient(source, x, self.f, g)
         if ask & HESSIAN:
             assert self.hessian is not None
             self.hessian.at(self, x, g, H)
@@ -104,22 +76,38 @@ class Evaluator:
         """The same at any point, by the exact source, and without being remembered."""
         source, f = self.exact, float("nan")
         if ask & VALUE:
-            f = source.value(self._values(source, x, VALUE), g)
+            f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & GRADIENT:
-            source.gradient(self._values(source, x, GRADIENT), x, f, g, self.args)
+            self._gradient(source, x, f, g)
         return f
 
-    def _values(self, source: Source, x: Vector, part: int) -> Sequence[Any]:
-        """What `fun` returns at the points for one part of an evaluation."""
-        points = source.points(x, part)
+    def keep(self, calls: int) -> None:
+        """Keep some calls for the last evaluation; none when it comes."""
+        self.limit += self.reserve - calls
+        self.reserve = calls
+
+    def _gradient(self, source: Source, x: Vector, f: float, g: Vector) -> None:
+        points = source.points(x, GRADIENT)
+        gradients = 1 if source.counts else len(points)
+        if len(points):
+            points = self._values(points, gradients)
+        else:
+            self.njev += gradients
+        source.gradient(points, x, f, g, self.args)
+
+    def _values(self, points: Sequence[NDArray[Any]], gradients: int) -> Sequence[Any]:
+        """What `fun` returns at these points, with so many gradients in it."""
         count = len(points)
-        if count and self.nfev + count > self.maxfev - self.reserve:
+        if self.nfev + count > self.limit:
             raise OutOfBudget
-        if part == source.counted:
-            self.njev += count if part == VALUE else 1
+        self.njev += gradients
         if count > 1 and self.map is not map:
             self.nfev += count
-            return list(self.map(Bound(self.fun, self.args), list(points)))
+            values = list(self.map(Bound(self.fun, self.args), list(points)))
+            if len(values) != count:
+                got = f"the {count} points, got {len(values)}"
+                raise ValueError(f"`workers` must return a value for each of {got}")
+            return values
         values = []
         for point in points:
             self.nfev += 1

@@ -27,7 +27,9 @@ from . import differences
 from .loop_parts import part, read, store
 from .low_level import call_number, pair_of
 
+Args = tuple[Any, ...]
 Box = tuple[Vector, Vector] | None
+Values = Sequence[Any]
 FLOAT64 = np.dtype(np.float64)
 NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -35,42 +37,25 @@ NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
 class Source(Protocol):
     """What a run knows of the place where its gradients come from.
 
-    Attributes
-    ----------
-    name : str
-        Tells the compiled loops apart.
-    parts : int
-        What must be asked for to have the gradient at a point where nothing is known.
-    counted : int
-        The part that counts as an evaluation of the gradient.
-    given : bool
-        Whether the user has given gradients.
-    functions : dict
-        What the compiled loop calls besides `fun`.
-    room : tuple of arrays
-        Relative steps, lower and upper bounds, where there are points around x.
-
-    A source that can be differentiated again has `near_in_loop`: the gradient at any x.
+    A source that is compiled has `in_loop`; one that can be differentiated again has
+    `near_in_loop`, the gradient at any x.
     """
 
-    name: str
-    parts: int
-    counted: int
-    given: bool
-    functions: Mapping[str, Any]
-    room: tuple[Vector, ...]
+    name: str  # tells the compiled loops apart
+    parts: int  # what to ask for, to have the gradient at a point where nothing is known
+    gradients: int  # how many come with a value
+    counts: bool  # whether a gradient that is asked for is one more
+    given: bool  # whether it is the user who gives them
+    functions: Any  # what the compiled loop calls besides `fun`, by name
+    room: Any  # relative steps, lower and upper bounds, where there are points around x
 
     def calls(self, part: int) -> int: ...
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]: ...
 
-    def in_loop(self, fun: Any, **functions: Any) -> tuple[Any, Any]: ...
+    def value(self, values: Values, g: Vector) -> float: ...
 
-    def value(self, values: Sequence[Any], g: Vector) -> float: ...
-
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None: ...
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None: ...
 
 
 def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None) -> Source:
@@ -85,11 +70,12 @@ def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None)
 class Given:
     """The user's function `jac`."""
 
-    name, parts, counted, given, room = "jac", GRADIENT, GRADIENT, True, ()
+    name, parts, given, room = "jac", GRADIENT, True, ()
+    gradients, counts = 0, True
 
     def __init__(self, jac: Callable[..., Any]) -> None:
         self.jac = jac
-        self.functions = {"jac": jac}
+        self.functions: Mapping[str, Any] = {"jac": jac}
 
     def calls(self, part: int) -> int:
         return int(part == VALUE)
@@ -97,30 +83,28 @@ class Given:
     def points(self, x: Vector, part: int) -> Sequence[Vector]:
         return (x.copy(),) if part == VALUE else ()
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         f = values[0]
         return float(f) if isinstance(f, float) else scalar(f)
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         found = self.jac(x.copy(), *args)
         as_it_is = type(found) is np.ndarray and found.dtype is FLOAT64 and found.shape == g.shape
         g[:] = found if as_it_is else vector(found, g.size)
 
     def in_loop(self, fun: Any, jac: Any) -> tuple[Any, Any]:
         @part
-        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def gradient(V, r, x, args, budget, room):
             r.njev += 1
             read(V, r.trial, x)
             store(V, r.trial + POINTS, jac(x, *args))
             return False
 
-        return value_in_loop(fun), gradient
+        return alone_in_loop(fun), gradient
 
     def near_in_loop(self, fun: Any, jac: Any) -> Any:
         @part
-        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+        def near(V, r, row, x, args, budget):
             r.njev += 1
             store(V, row, jac(x, *args))
             return False
@@ -131,7 +115,8 @@ class Given:
 class Pair:
     """`fun` returns the value and the gradient."""
 
-    name, parts, counted, given, room = "pair", VALUE, VALUE, True, ()
+    name, parts, given, room = "pair", VALUE, True, ()
+    gradients, counts = 1, False
     functions = NO_FUNCTIONS
 
     def __init__(self) -> None:
@@ -143,7 +128,7 @@ class Pair:
     def points(self, x: Vector, part: int) -> Sequence[Vector]:
         return () if part == GRADIENT and self.told else (x.copy(),)
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         try:
             f, found = values[0]
         except (TypeError, ValueError):
@@ -154,29 +139,22 @@ class Pair:
         self.told = True
         return f
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         if values:
             self.value(values, g)
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
-            if r.nfev >= budget:
-                return True
-            r.nfev += 1
-            r.njev += 1
-            read(V, r.trial, x)
-            r.f_trial, gradient = fun(x, *args)
+        def evaluate(V, r, x, args):
+            f, gradient = fun(x, *args)
+            r.f_trial = float(f)  # no array
             store(V, r.trial + POINTS, gradient)
-            return False
 
-        return value, nothing_in_loop
+        return value_in_loop(evaluate, 1), nothing_in_loop
 
     def near_in_loop(self, fun: Any) -> Any:
         @part
-        def near(V, r, row, x, args, budget):  # type: ignore[no-untyped-def]
+        def near(V, r, row, x, args, budget):
             if r.nfev >= budget:
                 return True
             r.nfev += 1
@@ -195,34 +173,18 @@ class LowLevelPair(Pair):
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
-            if r.nfev >= budget:
-                return True
-            r.nfev += 1
-            r.njev += 1
-            read(V, r.trial, x)
+        def evaluate(V, r, x, args):
             g = V[r.trial + POINTS]
             r.f_trial = call_number(args[0], (x.size, x.ctypes.data, g.ctypes.data, args[1]))
-            return False
 
-        return value, nothing_in_loop
+        return value_in_loop(evaluate, 1), nothing_in_loop
 
 
 class Differences:
-    """Finite differences of `fun`; see `differences.py`.
+    """Finite differences of `fun`, inside the box but for complex steps; see `differences.py`."""
 
-    Parameters
-    ----------
-    scheme : {"2-point", "3-point", "cs"}
-    n : int
-        The number of parameters.
-    box : (lower, upper) or None
-        No point is outside; complex steps need no room.
-    rel_step : float or array, optional
-        Relative steps.
-    """
-
-    parts, counted, given = VALUE | GRADIENT, GRADIENT, False
+    parts, given = VALUE | GRADIENT, False
+    gradients, counts = 0, True
     functions = NO_FUNCTIONS
 
     def __init__(self, scheme: str, n: int, box: Box = None, rel_step: Any = None) -> None:
@@ -244,14 +206,12 @@ class Differences:
         h, one_sided = self.steps = np.empty(x.size), np.empty(x.size, bool)
         near = np.empty((self.each * x.size, x.size))
         count = differences.difference_points(x, *self.room, self.each, h, one_sided, near)
-        return x + 1j * np.diag(h) if self.name == "cs" else near[:count]
+        return list(x + 1j * np.diag(h) if self.name == "cs" else near[:count])
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         return scalar(values[0])
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         h, one_sided = self.steps
         if self.name == "cs":
             g[:] = np.imag([complex_scalar(each) for each in values]) / h
@@ -265,7 +225,7 @@ class Differences:
         quotient = of_scheme(fun, each)
 
         @part
-        def gradient(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def gradient(V, r, x, args, budget, room):
             rel_step, lower, upper = room
             row, calls = r.trial, 0
             for i in range(r.n):
@@ -285,22 +245,14 @@ class Differences:
                     )
             return False
 
-        return value_in_loop(fun), gradient
+        return alone_in_loop(fun), gradient
 
 
 class Perturbed:
     """Simultaneous perturbation: two noisy values on both sides of x tell an estimate.
 
-    Parameters
-    ----------
-    rng : Generator
-        Draws the signs of the perturbation.
-    c, gamma : float
-        In its t-th use the perturbation is ``c / t**gamma`` in each component.
-    exact : Source
-        Knows what `fun` returns.
-    box : (lower, upper) or None
-        No point is outside.
+    In its t-th use the perturbation is ``c / t**gamma`` in each component, with signs from `rng`;
+    no point is outside the box. `exact` knows what `fun` returns.
     """
 
     name, parts, given, room = "perturbed", VALUE, False, ()
@@ -310,7 +262,7 @@ class Perturbed:
         self, rng: np.random.Generator, c: float, gamma: float, exact: Source, box: Box = None
     ) -> None:
         self.rng, self.c, self.gamma, self.exact, self.box = rng, c, gamma, exact, box
-        self.counted = exact.counted & VALUE
+        self.gradients, self.counts = 2 * exact.gradients, False
         self.t = 0
         self.before: dict[str, Any] = {}  # the last draw, until its values are known
 
@@ -330,14 +282,12 @@ class Perturbed:
         self.quotient = np.divide(1.0, way, out=np.zeros(x.size), where=way != 0.0)
         return ahead, behind
 
-    def value(self, values: Sequence[Any], g: Vector) -> float:
+    def value(self, values: Values, g: Vector) -> float:
         up, down = (self.exact.value((each,), g) for each in values)
         g[:] = (up - down) * self.quotient
         return 0.5 * (up + down)
 
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         """It came with the value."""
 
     def commit(self) -> None:
@@ -350,47 +300,50 @@ class Perturbed:
             self.before = {}
 
 
-class Told:
+class Told(Given):
     """Values and gradients come from outside."""
 
-    name, parts, counted, given, room = "told", 0, GRADIENT, False, ()
+    name, parts, given = "told", 0, False
     functions = NO_FUNCTIONS
 
-    def calls(self, part: int) -> int:
-        return int(part == VALUE)
+    def __init__(self) -> None:
+        """There is no function."""
 
-    def points(self, x: Vector, part: int) -> Sequence[Vector]:
-        return (x.copy(),) if part == VALUE else ()
-
-    def value(self, values: Sequence[Any], g: Vector) -> float:
-        return scalar(values[0])
-
-    def gradient(
-        self, values: Sequence[Any], x: Vector, f: float, g: Vector, args: tuple[Any, ...]
-    ) -> None:
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None:
         """It has been told."""
 
 
 # --- in the compiled loop
 
 
-def value_in_loop(fun: Any) -> Any:
-    """The value of `fun` at the trial."""
+def value_in_loop(evaluate: Any, gradients: int = 0) -> Any:
+    """The evaluation at the trial, counted; so many gradients come with it."""
 
     @part
-    def value(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+    def value(V, r, x, args, budget, room):
         if r.nfev >= budget:
             return True
         r.nfev += 1
+        r.njev += gradients
         read(V, r.trial, x)
-        r.f_trial = fun(x, *args)
+        evaluate(V, r, x, args)
         return False
 
     return value
 
 
-@part  # type: ignore[untyped-decorator]
-def nothing_in_loop(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+def alone_in_loop(fun: Any) -> Any:
+    """An evaluation that brings the value alone."""
+
+    @part
+    def evaluate(V, r, x, args):
+        r.f_trial = float(fun(x, *args))  # no array
+
+    return value_in_loop(evaluate)
+
+
+@part
+def nothing_in_loop(V, r, x, args, budget, room):
     return False
 
 
@@ -398,7 +351,7 @@ def quotient_in_loop(fun: Any, each: int) -> Any:
     """A component of the gradient at the trial, by real differences."""
 
     @part
-    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):
         first = second = 0.0
         for k in range(each):
             read(V, r.trial, x)
@@ -416,7 +369,7 @@ def complex_quotient_in_loop(fun: Any, each: int) -> Any:
     """The same by a complex step."""
 
     @part
-    def quotient(V, r, x, i, h, one_sided, lower, upper, args):  # type: ignore[no-untyped-def]
+    def quotient(V, r, x, i, h, one_sided, lower, upper, args):
         read(V, r.trial, x)
         z = x + 0j
         z[i] = complex(x[i], h)

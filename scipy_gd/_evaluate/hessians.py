@@ -51,7 +51,7 @@ class GivenHessian:
 
     def in_loop(self, near: Any, hess: Any) -> Any:
         @part
-        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def hessian(V, r, x, args, budget, room):
             r.nhev += 1
             read(V, r.trial, x)
             store_hessian(V, r.hess, hess(x, *args))
@@ -78,7 +78,7 @@ class Products:
 
     def in_loop(self, near: Any, hessp: Any) -> Any:
         @part
-        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def hessian(V, r, x, args, budget, room):
             for i in range(r.n):
                 read(V, r.trial, x)
                 e = np.zeros(r.n)
@@ -119,7 +119,7 @@ class GradientDifferences:
             raise ValueError("the Hessian is made of differences of differences")
 
         @part
-        def hessian(V, r, x, args, budget, room):  # type: ignore[no-untyped-def]
+        def hessian(V, r, x, args, budget, room):
             lower, upper = room
             for i in range(r.n):
                 H = V[r.hess + i]

@@ -15,7 +15,7 @@ part = njit(inline="always", error_model="numpy")
 their own."""
 
 
-@njit(forceinline=True, **INNER)  # type: ignore[untyped-decorator]
+@njit(forceinline=True, **INNER)
 def read(V: Any, row: int, x: Any) -> None:
     for i in range(x.size):
         x[i] = V[row, i]
@@ -25,7 +25,7 @@ def store(V: Any, row: int, gradient: Any) -> None:
     """Keep a gradient; (n, 1) and (1, n) are taken as one."""
 
 
-@overload(store, jit_options={"forceinline": True, **INNER})  # type: ignore[untyped-decorator]
+@overload(store, jit_options={"forceinline": True, **INNER})
 def _store(V: Any, row: Any, gradient: Any) -> Any:
     flat = isinstance(gradient, types.Array) and gradient.ndim == 1
 
@@ -41,7 +41,7 @@ def _store(V: Any, row: Any, gradient: Any) -> Any:
     return of_vector if flat else of_another
 
 
-@njit(**INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)
 def store_hessian(V: Any, row: int, hessian: Any) -> None:
     n = V.shape[1]
     H = np.asarray(hessian)
@@ -56,7 +56,7 @@ def store_hessian(V: Any, row: int, hessian: Any) -> None:
             V[row + i, j] = a
 
 
-@njit(**INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)
 def symmetrize(V: Any, row: int) -> None:
     for i in range(V.shape[1]):
         for j in range(i):

@@ -89,7 +89,7 @@ class AskTell:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
         elif isinstance(jac, str) and method.needs & GRADIENT:
             source = Differences(jac, x.size, self._box, opts["finite_diff_rel_step"])
-        evaluator = Evaluator(_never, (), source, exact=Told(), maxfev=opts["maxfev"])
+        evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
         self._run = RunState(method, V, s, evaluator, scheduled, rng)
         self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
@@ -115,7 +115,8 @@ class AskTell:
     @property
     def x(self) -> Vector:
         r = self._run.r
-        return self._run.points[r.best if r.nit >= 0 else r.trial].copy()
+        x: Vector = self._run.points[r.best if r.nit >= 0 else r.trial]
+        return x.copy()
 
     @property
     def fun(self) -> float:
@@ -200,7 +201,7 @@ class AskTell:
         wanted = sum(evaluator.source.calls(part) for part in (VALUE, GRADIENT) if r.ask & part)
         if run.perturbed is not None and run.last_is_next:
             wanted = 1
-        if not self.done and evaluator.nfev + wanted > evaluator.maxfev:
+        if not self.done and evaluator.nfev + wanted > evaluator.limit:
             run.end(MAXFEV)
 
     def _checked(self, fun: Any, jac: Any) -> tuple[list[float], Vector | None]:
@@ -225,7 +226,7 @@ class AskTell:
         run = self._run
         run.follow(f)
         run.evaluator.f = f
-        tell(run.V, run.s, f)
+        tell(*run.at, f)
         run.commit()
         if run.r.ending == BROKEN:
             raise ValueError("the formula of the method has raised an error")
@@ -250,16 +251,16 @@ class AskTell:
         if any(each.follows_value for each in run.scheduled):
             raise TypeError("a run with a schedule that follows the values cannot be pickled")
         made_of = method, x0, bounds, jac, options | {"resume": self.state}
-        kept = {"maxiter": run.r.maxiter, "maxfev": run.evaluator.maxfev}
+        kept = {"maxiter": run.r.maxiter, "limit": run.evaluator.limit}
         if self.done:  # the state is where the run would go on
             kept |= {"V": run.V, "s": run.s, "whole": run.whole}
         return AskTell, made_of, kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         run = self._run
-        run.r.maxiter, run.evaluator.maxfev = kept["maxiter"], kept["maxfev"]
+        run.r.maxiter, run.evaluator.limit = kept["maxiter"], kept["limit"]
         if "V" in kept:
-            addresses = {field: getattr(run.r, field) for field in ADDRESSES}
+            addresses = {field: getattr(run.r, field) for field in ADDRESSES.split()}
             run.V[:], run.s[:], run.whole = kept["V"], kept["s"], kept["whole"]
             for field, address in addresses.items():
                 setattr(run.r, field, address)

@@ -17,8 +17,9 @@ def take(array: Any, rows: Any) -> Any:
     """Some rows of an array, a sparse matrix or a data frame."""
     if hasattr(array, "iloc"):
         return array.iloc[rows]
-    if type(array) is np.ndarray and not isinstance(rows, slice):
-        return array.take(rows, axis=0)
+    if type(array) is np.ndarray:  # C-contiguous, as in the compiled loop
+        whole = isinstance(rows, slice)
+        return np.ascontiguousarray(array[rows]) if whole else array.take(rows, axis=0)
     return array[rows]
 
 

@@ -54,7 +54,7 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     ends = scheduled or batches
     batch = batch_of(cut)
 
-    def loop(  # type: ignore[no-untyped-def]
+    def loop(
         V, s, tell, args, steps, budget, pause, room, near, columns, table, start, rng,
         order, cursor, size,
     ):  # fmt: skip
@@ -96,7 +96,7 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     return njit(nogil=True, error_model="numpy")(loop)
 
 
-@njit(**INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)
 def set_columns(V: Any, r: Any, columns: Any, values: Any) -> None:
     """Put scheduled values where they belong, see `Scheduled.columns`."""
     for j in range(columns.size):
@@ -115,7 +115,7 @@ def batch_of(cut: tuple[bool, ...]) -> Any:
         return njit(lambda args, rows: ())
     first, rest = cut[0], batch_of(cut[1:])
 
-    @njit  # type: ignore[untyped-decorator]
+    @njit
     def batch(args: Any, rows: Any) -> Any:
         if first:
             return (take(args[0], rows), *rest(args[1:], rows))
@@ -128,7 +128,7 @@ def take(array: Any, rows: Any) -> Any:
     """A copy of some rows."""
 
 
-@overload(take)  # type: ignore[untyped-decorator]
+@overload(take)
 def _take(array: Any, rows: Any) -> Any:
     def of_vector(array: Any, rows: Any) -> Any:
         taken = np.empty(rows.size, array.dtype)
@@ -159,7 +159,7 @@ class Loop:
     """
 
     def __init__(self, flags: Flags) -> None:
-        self.flags = flags
+        self.flags, self.tell = flags, tell_at()
         self.entries: dict[Any, Callable[..., bool]] = {}
         self.failures: dict[Any, str] = {}
         self.spent = 0.0
@@ -179,7 +179,9 @@ class Loop:
 
     def _entry(self, run: RunState) -> Callable[..., bool]:
         flags, args = self.flags, run.args
-        source, hessian, fun = run.evaluator.source, run.evaluator.hessian, run.evaluator.fun
+        source: Any = run.evaluator.source
+        hessian: Any = run.evaluator.hessian
+        fun = run.evaluator.fun
         types_ = [typeof(each) for each in args]
         for k in np.flatnonzero(flags.cut):
             types_[k] = types.Array(types_[k].dtype, types_[k].ndim, "C")
@@ -206,13 +208,15 @@ class Loop:
         """Run the machine in chunks, to its end or to the deadline."""
         V, s, r, evaluator, epochs = run.V, run.s, run.r, run.evaluator, run.epochs
         scheduled, hessian = run.scheduled, evaluator.hessian
-        args, entry, tell = run.args, self.entries[kind(run.args)], tell_at()
+        args = run.args
+        entry, tell = self.entries[kind(args)], self.tell
         pause, noise = bool(observers.each), run.rng if self.flags.noise else None
         rooms = evaluator.source.room, hessian.room if hessian else ()
-        columns = np.concatenate([NO_ROWS, *(each.columns for each in scheduled)])
-        table, rows = NO_TABLE, (NO_ROWS, NO_ROWS, 0)
+        columns, table, rows = NO_ROWS, NO_TABLE, (NO_ROWS, NO_ROWS, 0)
+        if scheduled:
+            columns = np.concatenate([each.columns for each in scheduled])
         steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
-        while r.ask and (now := perf_counter()) < deadline and run.ready():
+        while r.ask and (now := perf_counter()) < deadline and (not run.prepared or run.ready()):
             if epochs is not None:
                 if epochs.exhausted:
                     interpret(run, observers, now)
@@ -225,7 +229,7 @@ class Loop:
                 tables = [each.table(start, count) for each in scheduled]
                 shortest = min(map(len, tables))
                 table = np.hstack([each[:shortest] for each in tables])
-            budget = evaluator.maxfev - evaluator.reserve - evaluator.nfev
+            budget = evaluator.limit - evaluator.nfev
             try:
                 what = columns, table, start, noise
                 if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
@@ -240,7 +244,8 @@ class Loop:
                 evaluator.nhev += r.nhev
                 r.nfev = r.njev = r.nhev = 0
                 evaluator.f = r.f_trial
-            observers.report(run)
+            if observers.now_and_then:
+                observers.report(run)
             if pause:
                 if r.nit != seen:
                     seen = r.nit
@@ -264,7 +269,8 @@ def loop_for(run: RunState) -> Loop:
     ValueError
         If there can be none; the message says why.
     """
-    evaluator, needs, epochs, cut = run.evaluator, run.r.needs, run.epochs, ()
+    evaluator, needs, epochs = run.evaluator, run.r.needs, run.epochs
+    cut: tuple[bool, ...] = ()
     source, hessian = evaluator.source, evaluator.hessian
     slope = bool(needs & GRADIENT)
     if run.perturbed is not None:
@@ -279,15 +285,24 @@ def loop_for(run: RunState) -> Loop:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if evaluator.map is not map and slope and not source.given:
         raise ValueError("`workers` evaluate in Python")
-    functions = functions_of(run)
     flags = Flags(slope, hessian is not None, bool(needs & NOISE), bool(run.scheduled), cut)
-    for name, function in functions.items():
-        if not is_jitted(function):
-            raise ValueError(f"`{name}` is not a Numba function (decorate it with numba.njit)")
-    others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
-    loops = _LOOPS.setdefault(evaluator.fun, {})
-    loop = loops.setdefault((source.name, hessian and hessian.name, *others, flags), Loop(flags))
-    if loop.failures and (failure := loop.failures.get(kind(run.args))):
+    functions = functions_of(run)
+    try:
+        others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
+        key = source.name, hessian and hessian.name, flags, *others
+        loop = _LOOPS[evaluator.fun][key]
+    except (KeyError, TypeError):  # there is none, or no reference to one of the functions
+        for name, function in functions.items():
+            if not is_jitted(function):
+                raise ValueError(
+                    f"`{name}` is not a Numba function (decorate it with numba.njit)"
+                ) from None
+        loop = _LOOPS.setdefault(evaluator.fun, {})[key] = Loop(flags)
+    try:
+        failure = loop.failures.get(kind(run.args))
+    except (NumbaError, ValueError) as error:
+        raise ValueError(f"`args`: {error}") from None
+    if failure:
         raise ValueError(failure)
     return loop
 

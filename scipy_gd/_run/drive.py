@@ -62,7 +62,9 @@ def drive(
     try:
         if loop and r.ask:
             _compiled(run, observers, loop, bool(compiled), deadline)
-        while r.ask and (r.nit < 0 or perf_counter() < deadline) and run.ready():
+        while (
+            r.ask and (r.nit < 0 or perf_counter() < deadline) and (not run.prepared or run.ready())
+        ):
             until = min(perf_counter() + REPORT, deadline) if observers.now_and_then else deadline
             interpret(run, observers, until)
             observers.report(run)

@@ -16,36 +16,11 @@ from .batches import length, sampled_arguments, take
 class Epochs:
     """Rows of the data, in a new order in each epoch; the last batch may be short.
 
-    Parameters
-    ----------
-    args : tuple
-        What `fun` is given; it is never modified, and of its arrays only the rows of a batch are
-        copied.
-    size : int
-        Rows in a batch; more than there are means all of them.
-    rng : Generator
-        Shuffles.
-    shuffle : bool
-        Otherwise the rows come as they are stored.
-    which : sequence of int, optional
-        The positions of the arrays in `args` that are cut. Default: see `sampled_arguments`.
-
-    Attributes
-    ----------
-    order, cursor : ndarray
-        The rows of this epoch; how many of them have been given out, and how many evaluated.
-    held_out : tuple or None
-        The arguments for a value on other data after every epoch.
-    patience : int
-        The stream stops after so many epochs without a lower loss.
-    losses : list of float
-        Held-out losses by epoch.
-    x_best : ndarray or None
-        The point with the lowest of them.
-    stopped : bool
-        Whether patience has run out.
-    planned : int
-        The steps of the epochs that were asked for.
+    `args` is never modified, and of its arrays (those at the positions `which`) only the rows of a
+    batch are copied. `order` has the rows of this epoch; `cursor` says how many of them have been
+    given out, and how many evaluated. After every epoch comes a value on the arguments `held_out`:
+    `losses` has them all, `x_best` is the point with the lowest, and the stream is `stopped` when
+    `patience` epochs have brought no lower one. `planned` steps were asked for.
     """
 
     def __init__(

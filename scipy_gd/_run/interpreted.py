@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from .._core.bits import NOISE, VALUE
+from .._core.bits import VALUE
 from .._core.machine import tell
 from .observers import Observers
 from .run_state import RunState
@@ -19,10 +19,10 @@ def interpret(
 
     A run that could not go on after its last evaluation stops before it, unless it is `to_the_end`.
     """
-    V, s, r, evaluate = run.V, run.s, run.r, run.evaluator
+    (memory, record), r, evaluate = run.at, run.r, run.evaluator
     points, gradients, H, scheduled = run.points, run.gradients, run.H, run.scheduled
-    prepared = bool(scheduled) or r.sampled or r.needs & NOISE
-    ask, seen, timed, watched = r.ask, r.nit, until < FOREVER, bool(observers.each)
+    ask, seen, prepared = r.ask, r.nit, run.prepared
+    timed, watched = until < FOREVER, bool(observers.each)
     while ask and (not prepared or to_the_end or run.ready()):
         try:
             if prepared:
@@ -34,7 +34,7 @@ def interpret(
         except BaseException:
             run.rollback()
             raise
-        ask = tell(V, s, f)
+        ask = tell(memory, record, f)
         if prepared:
             run.commit()
         if watched and r.nit != seen:

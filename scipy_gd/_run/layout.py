@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from .. import _options
-from .._core.addresses import compiled_at, nothing_of, rule_at
+from .._core.addresses import address_of, rule_at
 from .._core.arrival import average, clip
 from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
 from .._core.kernel import lift
-from .._core.state import blank, named
+from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._formula import Formula
 from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
-NUMBERS = [*RULES]
 
 
 def lay_out(
@@ -38,42 +39,43 @@ def lay_out(
     rule = rule_for(method, opts, sampled)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
-    s = blank()
+    averaging = opts["averaging"]
+    s = record(
+        _frame(
+            *(method, rule, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
+            *(averaging is not None, int(values["maxcor"]) if method.memory else 0),
+        )
+    )
     r = named(s)
-    r.n = x.size
-    _reserve(r, method, rule, box, opts, arrays, values)
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
     for row in (r.p, r.free):
         if row >= 0:
             V[row] = 1.0
-    if box is not None:
-        V[r.bounds : r.bounds + 2] = box
+    for name, value in method.init.items():
+        V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):
         V[r.arrays + k] = values[name]
-    for name, value in method.init.items():
-        k = method.states.index(name)
-        V[r.states + k] = r.init[k] = value
     for k, name in enumerate(method.hyper):
         if name not in arrays:
             r.h[k] = values[name]
-    r.one_rate = "learning_rate" not in arrays
     r.alpha = values["learning_rate"] if r.one_rate else 1.0
     for each in scheduled:
         _place(each, method, arrays, V, s)
-    r.rule, r.searches, r.rounding = NUMBERS.index(rule.name), rule.searches, rule.rounding
-    r.first, r.judge = rule_at(rule.name)
-    r.unit, r.c2 = method.unit, method.c2
-    r.kernel = lift(method, rule.searches, box is not None, arrays, r.clipped >= 0).address
-    r.needs = r.ask = method.needs
-    r.sampled = sampled
-    watched = not (scheduled or sampled) and method.needs & GRADIENT
-    r.stall_after = 1000 if watched else 2**62
+    if scheduled or sampled or not r.needs & GRADIENT:
+        r.stall_after = 2**62
     for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
     r.alpha_max = opts["max_learning_rate"]
     if method.probes:  # an estimate of the gradient proves nothing
         r.gtol = -1.0
+    if r.clip:
+        r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
+        r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
+    if averaging is not None:
+        r.averaging = 1.0 if averaging == "polyak" else averaging
     return V, s, scheduled
 
 
@@ -100,17 +102,22 @@ def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
     return opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes
 
 
-def _reserve(
-    r: Any,
+@functools.lru_cache(1024)
+def _frame(
     method: Formula,
     rule: StepRule,
-    box: Box,
-    opts: dict[str, Any],
+    n: int,
+    bounded: bool,
     arrays: tuple[str, ...],
-    values: dict[str, Any],
-) -> None:
-    """Give everything its rows, and say what is done with them."""
-    r.rows = 2 * POINTS
+    sampled: bool,
+    clipped: bool,
+    averaged: bool,
+    maxcor: int,
+) -> bytes:
+    """A record in which everything has its rows and its code, but no values yet."""
+    s = blank()
+    r = named(s)
+    r.rows, r.n = 2 * POINTS, n
 
     def reserve(count: int) -> int:
         first = r.rows
@@ -123,8 +130,8 @@ def _reserve(
         r.d = reserve(2)
         r.p = reserve(1) if method.preconditioner else -1
     if method.needs & HESSIAN:
-        r.hess = reserve(r.n)
-    if box is not None:
+        r.hess = reserve(n)
+    if bounded:
         r.bounds = reserve(2)
     if "free" in method.supplied:
         r.free = reserve(1)
@@ -132,19 +139,24 @@ def _reserve(
         r.arrays, r.array_rows = reserve(len(arrays)), len(arrays)
     if method.states:
         r.states, r.state_rows = reserve(len(method.states)), len(method.states)
-    if _clipped(method, opts):
-        r.clipped = reserve(1)
-        r.clip = compiled_at(nothing_of, clip).address
-        r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
-        r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
+    if clipped:
+        r.clipped, r.clip = reserve(1), address_of(clip, types.void)
     if method.average:
         r.average = r.states + method.states.index(method.average)
-    elif opts["averaging"] is not None:
-        r.average = reserve(1)
-        r.follow = compiled_at(nothing_of, average).address
-        r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
+    elif averaged:
+        r.average, r.follow = reserve(1), address_of(average, types.void)
     if method.memory:
-        r.memory = reserve(len(method.memory) * int(values["maxcor"]))
+        r.memory = reserve(len(method.memory) * maxcor)
+    for name, value in method.init.items():
+        r.init[method.states.index(name)] = value
+    r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
+    r.searches, r.rounding = rule.searches, rule.rounding
+    r.first, r.judge = rule_at(rule.name)
+    r.kernel = lift(method, rule.searches, bounded, arrays, clipped).address
+    r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in arrays
+    r.needs = r.ask = method.needs
+    r.sampled, r.stall_after = sampled, 1000
+    return s.tobytes()
 
 
 def _rows(rows: int, n: int) -> Vector:
@@ -173,7 +185,7 @@ def rule_for(method: Formula, opts: dict[str, Any], sampled: bool) -> StepRule:
             f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
             "sampled objective (mini-batches): its values cannot be compared"
         )
-    if rule.searches and not slope:
+    if rule.searches and (method.probes or not slope):
         raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
     for option in rule.needs:
         if opts[option] == _options.DEFAULTS[option]:

@@ -115,7 +115,7 @@ def line_search(
         f = evaluator(start, VALUE | GRADIENT, g, run.H)
         if not g @ p < 0:
             return _result(run, PRECISION, "`direction` does not lead downhill.")
-        r.ask = tell(V, s, f)
+        r.ask = tell(*run.at, f)
         interpret(run, Observers())
         ending = PRECISION
     except OutOfBudget:

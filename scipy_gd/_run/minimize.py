@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
-from .._evaluate.evaluator import Evaluator, OutOfBudget
-from .._evaluate.gradients import Perturbed, source_of
+from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
+from .._evaluate.gradients import Box, Perturbed, Source, source_of
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
 from .._formula import Formula
-from ..arguments import limits, listener, starting_point
+from ..arguments import Vector, limits, listener, starting_point
 from ..history import History
 from ..workers import mapping
 from .batches import held_out_arguments
@@ -39,7 +38,7 @@ from .run_state import RunState
 EPOCHS_BY_DEFAULT = 100
 
 
-def run(
+def minimize(
     method: Formula,
     fun: Callable[..., Any],
     x0: Any,
@@ -59,17 +58,15 @@ def run(
     box = limits(bounds, x.size)
     _refuse_constraints(constraints)
     listener(callback)  # before any work is done
-    for name, given in {"hess": hess, "hessp": hessp}.items():
+    for name, given in (("hess", hess), ("hessp", hessp)):
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
         warn(f"Unknown solver options: {', '.join(unknown)}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
-    if method.needs & HESSIAN:
-        hess, hessp = _hessian(hess, hessp)
-    args = args if isinstance(args, tuple) else (args,)
-    fun, jac, args = as_functions(fun, jac, args)
+    hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
+    fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
         x = np.clip(x, *box)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
@@ -78,52 +75,53 @@ def run(
     epochs = _epochs(args, options, opts, rng)
     V, s, scheduled = lay_out(method, x, box, opts, epochs is not None or method.probes)
     if opts["check_grad"] and not isinstance(jac, str):
-        from ..gradient_check import check_grad
-
-        given = None if box is None else np.transpose(box)
-        # the run must not depend on the check
-        check_grad(fun, jac, x, args=args, bounds=given, rng=copy.deepcopy(rng)).raise_if_wrong()
-
-    with mapping(opts["workers"]) as map_:
+        _check_gradient(fun, jac, x, args, box, rng)
+    with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
         exact = source_of(fun, jac, x.size, box, opts["finite_diff_rel_step"])
-        evaluator = Evaluator(
-            fun,
-            args,
-            Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-            if method.probes and rng
-            else exact,
-            exact=exact,
-            hessian=hessian_of(hess, hessp, x.size, box) if method.needs & HESSIAN else None,
-            map=map_,
-            maxfev=opts["maxfev"],
-        )
-        if epochs is not None:
-            evaluator.reserve = exact.calls(VALUE) + exact.calls(GRADIENT)
-        elif method.probes:
-            evaluator.reserve = 1
+        source: Source = exact
+        if method.probes and rng is not None:
+            source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
+        evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
         run = RunState(method, V, s, evaluator, scheduled, rng, epochs)
-        found = isinstance(opts["learning_rate"], str)
+        if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
+            evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
         if opts["resume"] is not None:
-            run.load(opts["resume"], rate_is_given=not found)
+            run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
         observers, log = _observers(method.__name__, callback, opts)
-        try:
-            if method.probes and found and opts["resume"] is None and opts["maxiter"] > 0:
-                _calibrate(run, opts)
-            with bar(run, method.__name__) if opts["progress"] else nullcontext() as shown:
-                observers.now_and_then += [shown] if shown else []
-                drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
-            result = outcome(run, opts)
-        except BaseException as error:
-            with contextlib.suppress(AttributeError, TypeError):
-                result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
-                if run.r.nit >= 0 and run.r.ending != BROKEN:
-                    result.state = run.save()
-                error.optimize_result = result  # type: ignore[attr-defined]
-            raise
+        result = _driven(run, observers, opts)
     result.update(log, state=run.save())
     if opts["disp"]:
         _display(result)
     return result
+
+
+def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> OptimizeResult:
+    """The result of the run; an error takes the best point along."""
+    label, unknown_rate = run.method.__name__, isinstance(opts["learning_rate"], str)
+    try:
+        if run.perturbed and unknown_rate and opts["resume"] is None and opts["maxiter"] > 0:
+            _calibrate(run, opts)
+        with bar(run, label) if opts["progress"] else nullcontext() as shown:
+            observers.now_and_then += [shown] if shown else []
+            drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
+        return outcome(run, opts)
+    except BaseException as error:
+        with suppress(AttributeError, TypeError):
+            result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
+            if run.r.nit >= 0 and run.r.ending != BROKEN:
+                result.state = run.save()
+            error.optimize_result = result  # type: ignore[attr-defined]
+        raise
+
+
+def _check_gradient(
+    fun: Any, jac: Any, x: Vector, args: tuple[Any, ...], box: Box, rng: np.random.Generator | None
+) -> None:
+    """The option `check_grad`; the run must not depend on it."""
+    from ..gradient_check import check_grad
+
+    bounds = None if box is None else np.transpose(box)
+    check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
 
 
 def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
@@ -152,7 +150,7 @@ def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
 
 def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observers, dict[str, Any]]:
     """Those who watch the run; what it will have logged, for the result."""
-    observers, log = Observers(), {}
+    observers, log = Observers(), dict[str, Any]()
     if opts["return_all"]:
         log["allvecs"] = []
         observers.each.append(keeps_points(log["allvecs"]))
@@ -209,19 +207,19 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
-def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
+def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
     """Where the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")
-    return hess, hessp
+    return hessian_of(hess, hessp, n, box)
 
 
 def _refuse_constraints(constraints: Any) -> None:
     given = constraints is not None
-    with contextlib.suppress(TypeError):
+    with suppress(TypeError):
         given = given and len(constraints) > 0
     if given:
         raise ValueError(

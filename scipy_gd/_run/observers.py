@@ -67,14 +67,14 @@ def keeps_history(history: Any) -> Observer:
 def tells(callback: Any, label: str) -> Observer | None:
     """The user's callback, of either of SciPy's styles, after every iteration.
 
-    One that has `on_start` is called with the name of the method first, and told of the start too.
+    A `History` is called with the name of the method first, and told of the start too.
     """
     told = listener(callback)
     if told is None:
         return None
     first = 1
-    if on_start := getattr(callback, "on_start", None):
-        on_start(label)
+    if start := getattr(callback, "__scipy_gd_start__", None):
+        start(label)
         first = 0
 
     def observer(run: RunState) -> None:

@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from .._core.bits import GRADIENT, VALUE
-from .._core.endings import (
-    CALLBACK,
-    CONVERGED,
-    EARLY,
-    ENDINGS,
-    EPOCHS,
-    MAXFEV,
-    MAXITER,
-    MAXTIME,
-)
+from .._core import endings
+from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector
@@ -44,7 +35,7 @@ def last_iteration(run: RunState, observers: Observers) -> None:
     f = run.evaluator(x, VALUE if estimated else r.ask, g, run.H)
     if estimated:  # there is no gradient to judge the point by
         g[:] = 0.0
-    tell(run.V, run.s, f)
+    tell(*run.at, f)
     observers.iteration(run)
 
 
@@ -53,25 +44,27 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     r, epochs, exact = run.r, run.epochs, run.evaluator.exact
     ending, probed = r.ending, run.perturbed is not None
     x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
-    if r.nit >= 0 and (probed or not r.sampled) and ending != CONVERGED:
+    if r.nit >= 0 and (probed or not r.sampled) and ending != endings.CONVERGED:
         # an average, or a gradient that the user has and the method has no use for
         averaged = opts["averaging"] is not None and r.nit > 0 and not probed
         unused = probed or not r.needs & GRADIENT
         if averaged or (unused and exact.given and np.isfinite(f)):
             x, f, g = _better(run, run.V[r.average].copy() if averaged else x, (x, f, g))
             if g is not None and _gnorm(run, x, g) <= opts["gtol"]:
-                ending = CONVERGED
-    if ending == MAXITER and epochs is not None:
+                ending = endings.CONVERGED
+    if ending == endings.MAXITER and epochs is not None:
         complete = opts["maxiter"] == epochs.planned
-        ending = EARLY if epochs.stopped else EPOCHS if complete else MAXITER
-    status, success, message = ENDINGS[ending]
+        ending = (
+            endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
+        )
+    status, success, message = endings.ENDINGS[ending]
     return OptimizeResult(
         x=x,
         fun=f,
         **({} if g is None else {"jac": g}),
         **_counts(run),
         status=status,
-        success=success or (ending == MAXITER and opts["maxiter_is_success"]),
+        success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
         message=message,
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
@@ -106,13 +99,13 @@ def _told(run: RunState) -> Found:
     r = run.r
     if r.nit < 0:
         return run.points[r.trial].copy(), run.evaluator.f, None
-    here = r.ending == CONVERGED or r.sampled
+    here = r.ending == endings.CONVERGED or r.sampled
     row = r.x if here else r.best
     slope = r.needs & GRADIENT and run.perturbed is None
     return (
         run.points[row].copy(),
         r.f if here else r.f_best,
-        run.gradients[row].copy() if slope else None,
+        run.V[row + POINTS].copy() if slope else None,
     )
 
 
@@ -122,7 +115,7 @@ def _on_the_way(run: RunState) -> Found:
     started, g = r.nit >= 0, None
     x = run.points[r.best if started else r.trial].copy()
     found = run.epochs is not None and run.epochs.x_best is not None
-    if started and (found or r.ending in (MAXFEV, MAXTIME, CALLBACK)):
+    if started and (found or r.ending in (endings.MAXFEV, endings.MAXTIME, endings.CALLBACK)):
         x = _chosen(run, r.x)
     _see_all_data(run)
     slope = np.empty(x.size)
@@ -137,7 +130,8 @@ def _on_the_way(run: RunState) -> Found:
 def _see_all_data(run: RunState) -> None:
     """From now on evaluate the sampled function itself, and no estimates."""
     evaluator = run.evaluator
-    evaluator.args, evaluator.reserve, evaluator.source = run.args, 0, evaluator.exact
+    evaluator.args, evaluator.source = run.args, evaluator.exact
+    evaluator.keep(0)
     run.whole = True
 
 

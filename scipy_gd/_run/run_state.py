@@ -8,8 +8,10 @@ holds and the option `resume` takes.
 from __future__ import annotations
 
 import copy
+import ctypes
 from collections import UserDict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from .scheduled import Scheduled
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
-    *ADDRESSES,
+    *ADDRESSES.split(),
     *("alpha_max", "gtol", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
 )
 # What must be the same in a run that goes on.
@@ -42,33 +44,22 @@ class State(UserDict[str, Any]):
     """A dict that is not printed with its result."""
 
     def __repr__(self) -> str:
-        return f"<state of {self['method']} after {self['nit']} iterations>"
+        return f"<state of {self.get('method')} after {self.get('nit')} iterations>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (self.data,)  # a pickle must not know where this class is
+
+    def __deepcopy__(self, memo: Any) -> State:
+        return State(copy.deepcopy(self.data, memo))
 
 
 class RunState:
     """A run between two evaluations, or in the middle of one.
 
-    Parameters
-    ----------
-    method : Formula
-    V, s : arrays
-        The memory; it is changed in place, and holds the reason for the end in ``s["ending"]``.
-    evaluator : Evaluator
-    scheduled : sequence of Scheduled
-        What is set before each step.
-    rng : Generator, optional
-        Draws the noise, where the method needs some.
-    epochs : Epochs, optional
-        The data stream.
-
-    Attributes
-    ----------
-    r : object
-        The record's fields as attributes.
-    points, gradients : list of ndarray
-        The rows of `V` that hold points, and the gradients there.
-    H : ndarray
-        The rows that hold the Hessian, if there is one.
+    `V` and `s` are its memory, changed in place, and `r` has the fields of `s` as attributes (the
+    reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
+    rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
+    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`.
     """
 
     def __init__(
@@ -84,13 +75,25 @@ class RunState:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
         self.rng, self.epochs = rng, epochs
-        self.points, self.gradients = list(V[:POINTS]), list(V[POINTS : 2 * POINTS])
-        self.H = V[self.r.hess : self.r.hess + self.r.n]
+        self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
+        self.points = list(V[:POINTS])
         source = evaluator.source
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
+
+    @cached_property
+    def gradients(self) -> list[Vector]:
+        return list(self.V[POINTS : 2 * POINTS])
+
+    @cached_property
+    def H(self) -> Vector:
+        return self.V[self.r.hess : self.r.hess + self.r.n]
+
+    @cached_property
+    def at(self) -> tuple[int, int]:
+        return self.V.ctypes.data, ctypes.addressof(self.r)
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -114,7 +117,8 @@ class RunState:
     @property
     def x(self) -> Vector:
         """A copy of the current point."""
-        return self.points[self.r.x].copy()
+        x: Vector = self.points[self.r.x]
+        return x.copy()
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
@@ -182,12 +186,10 @@ class RunState:
         s = record(self.s.base)
         if self._pending:
             s["ask"] = self._pending
-        state = State(self._kept or {"V": self.V, "s": s})
-        state |= {
-            "method": self.method.__name__,
-            "nit": max(self.r.nit, 0),
-            "counts": np.array([evaluator.nfev, evaluator.njev, evaluator.nhev]),
-        }
+        saved = State()
+        state = saved.data = self._kept or {"V": self.V, "s": s}
+        state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
+        state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:
             state.setdefault("rng", copy.deepcopy(self.rng.bit_generator.state))
         if self.perturbed is not None:
@@ -197,7 +199,7 @@ class RunState:
                 state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
         if self.epochs is not None:
             state |= self.epochs.save()
-        return state
+        return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
         """Put a run that has not begun where another one has stopped.
@@ -230,7 +232,7 @@ class RunState:
         for each in self.scheduled:
             each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
-        evaluator.maxfev = min(evaluator.maxfev + evaluator.nfev, MOST)
+        evaluator.limit = min(evaluator.limit + evaluator.nfev, MOST)
         evaluator.f = r.f_trial
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
@@ -242,7 +244,7 @@ class RunState:
         if self.epochs is not None:
             self.epochs.load(state)
         if not r.ask:
-            go_on(V, self.s, r)
+            go_on(*self.at, r)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
         """Record, rows, counts and iterations of a saved run that suits this one."""

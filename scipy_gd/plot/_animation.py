@@ -67,7 +67,8 @@ def animate(
     x0 : array_like, shape (2,), optional
         The start of the methods. Default: that of the `Problem`.
     path : str or path-like, optional
-        The file to write: .gif, .html (a page with buttons, by itself) or .mp4 (needs ffmpeg).
+        The file to write: .gif, .html (a page with buttons, complete in itself) or .mp4 (needs
+        ffmpeg, else it is a RuntimeError).
     view : {"2d", "3d"}, default: "2d"
         Contours, or a surface.
     clock : {"nit", "evaluations"}, default: "nit"
@@ -91,13 +92,6 @@ def animate(
     -------
     matplotlib.animation.FuncAnimation
         In a notebook, ``IPython.display.HTML(animation.to_jshtml())`` shows it.
-
-    Raises
-    ------
-    RuntimeError
-        If ffmpeg is missing for .mp4.
-    ValueError
-        If an argument is out of range.
 
     Examples
     --------
@@ -126,7 +120,7 @@ def animate(
     figure = plt.figure(figsize=(6.2, 4.4), dpi=100, layout="constrained")
     ax, place = (_from_above if view == "2d" else _in_perspective)(figure, land, value)
     spots(ax, place(np.array([track[0] for track in tracks.values()])), place(known))
-    between = 1 if view == "2d" else 10  # points of a step: on the surface it is no straight line
+    between = 1 if view == "2d" else 10  # points of a step, which is not straight on a surface
     looks, histories = styles(list(tracks)), labelled(runs)
     racers = [
         _Racer(ax, label, looks[label], place(_dense(track, between)), between, times)
@@ -176,14 +170,10 @@ class _Racer:
 
 
 def _are_methods(runs: Any) -> bool:
-    if isinstance(runs, OptimizeResult):
-        return False
-    every = runs.values() if isinstance(runs, Mapping) else runs
-    every = every if isinstance(runs, Mapping | list | tuple) else [runs]
-    return all(
-        isinstance(one, str | tuple) or (callable(one) and not isinstance(one, History))
-        for one in every
-    )
+    named = isinstance(runs, Mapping) and not isinstance(runs, OptimizeResult)
+    every = runs.values() if named else runs if isinstance(runs, list | tuple) else [runs]
+    kinds = (isinstance(one, str | tuple) or callable(one) for one in every)
+    return all(kinds) and not any(isinstance(one, History) for one in every)
 
 
 def _race(
@@ -202,7 +192,7 @@ def _race(
 
 
 def _times(label: str, run: Any, clock: str, count: int) -> Array:
-    """When each point was reached."""
+    """The time of each point."""
     if not isinstance(run, History):
         return np.arange(count)
     times = run.nit if clock == "nit" else run.nfev + run.njev
@@ -255,28 +245,24 @@ def _in_perspective(
 
 
 def _dense(track: Array, between: int) -> Array:
-    """The track with points between those it has, `between` to a step."""
+    """The track with further points, `between` to a step."""
     k = np.arange(len(track))
     steps = np.linspace(0, k[-1], between * k[-1] + 1)
     return np.column_stack([np.interp(steps, k, column) for column in track.T])
 
 
-def _image(figure: Any) -> Any:
-    from PIL import Image
-
-    with io.BytesIO() as file:
-        figure.savefig(file, dpi=figure.dpi)
-        return Image.open(file).convert("RGB")
-
-
 def _freeze(figure: Any, ax: Any, moving: list[Any]) -> None:
     """Turn all but what moves into an image: it is drawn once, not in every frame."""
+    from PIL import Image
+
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     ax.set_title("")
     for artist in moving:
         artist.set_visible(False)
-    still = _image(figure)
+    with io.BytesIO() as file:
+        figure.savefig(file, dpi=figure.dpi)
+        still = Image.open(file).convert("RGB")
     for artist in moving:
         artist.set_visible(True)
     ax.set(**{f"{name}lim": getattr(ax, f"get_{name}lim")() for name in ax._axis_names})
@@ -295,7 +281,7 @@ def _target(path: str | PathLike[str]) -> Path:
     target = Path(path)
     ending = target.suffix.lower()
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"`path`: there is no folder {str(target.parent)!r}")
+        raise FileNotFoundError(f"`path` must be in a folder, got {str(path)!r}")
     if ending not in FORMATS:
         raise ValueError(f"`path` must end in {', '.join(FORMATS)}, got {str(path)!r}")
     if ending == ".mp4":

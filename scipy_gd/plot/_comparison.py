@@ -35,11 +35,6 @@ def comparison(results: Any, axes: Any = None) -> Any:
     matplotlib Figure
         In a crowd of more than 16 the less familiar methods are pale, and their paths left out.
 
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw, or the number of axes is not that of the panels.
-
     Examples
     --------
     >>> from scipy_gd import compare

@@ -31,25 +31,16 @@ def convergence(
     Parameters
     ----------
     histories : History, OptimizeResult, list or dict of them
-        What the runs kept. A dict names them; else they have the names of their methods.
+        The recorded runs. A dict names them; else they have the names of their methods. Those of
+        SciPy's solvers know neither counts nor gradients.
     x : {"nit", "evaluations", "seconds"}, default: "nit"
-        What it is drawn against; evaluations are those of f and of its gradient together.
+        The horizontal axis; evaluations are those of f and of its gradient together.
     y : {"fun", "gnorm"}, default: "fun"
         The value above the minimum, or the largest component of the (projected) gradient.
     minimum : float, optional
-        The smallest value that f can have. Default: the smallest value in the histories.
+        The minimum of f. Default: the smallest value in the histories.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If a history does not know what is to be drawn: SciPy's solvers tell the callback no
-        counts and no gradients.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------
@@ -99,13 +90,10 @@ def descent(
             raise ValueError(f"`minimum` must be at most {lowest}, the least value, got {minimum}")
         lowest = level
     floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
-    above = {
-        label: (
-            x,
-            np.maximum(v - lowest, floor) if known else np.where(v > lowest, v - lowest, np.nan),
-        )
-        for label, (x, v) in curves.items()
-    }
+    above = {}
+    for label, (x, v) in curves.items():
+        gap = v - lowest
+        above[label] = x, np.maximum(gap, floor) if known else np.where(gap > 0, gap, np.nan)
     draw(ax, above, looks)
     grid(ax, yscale="log", ylabel=f"{f} $-$ " + ("min $f$" if known else "smallest $f$ found"))
 
@@ -113,7 +101,9 @@ def descent(
 def sensitivity(
     sweeps: Any, *, minimum: float | None = None, worst: float | None = None, ax: Any = None
 ) -> Any:
-    """Draw the final value against the learning rate.
+    """Draw the final value against the learning rate, with a large marker at the best rate.
+
+    The values are on a logarithmic axis, unless there are some below the minimum.
 
     Parameters
     ----------
@@ -121,22 +111,12 @@ def sensitivity(
         Learning rates, shape (k,), and the final values, shape (k,), or (k, runs) of repeated
         runs: then the line is their median, in a band from the least to the largest.
     minimum : float, optional
-        The smallest value that f can have, taken off. Default: 0.
+        The minimum of f, which is subtracted. Default: 0.
     worst : float, optional
         A larger final value, such as more than at the start, counts as diverged. Values that are
         not finite always do: crosses at the top of the picture.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-        Logarithmic, unless there are values below the minimum. A large marker is at the best rate.
-
-    Raises
-    ------
-    ValueError
-        If rates or values are no such arrays.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------
@@ -210,16 +190,7 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
     steps : int or array_like, default: 200
         How many steps, or which.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    TypeError
-        If a schedule is not callable.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------

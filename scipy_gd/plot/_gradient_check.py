@@ -21,23 +21,15 @@ EXACT, INFINITE = 1e-17, 1e2  # where errors that a logarithm has no place for a
 def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
     """Draw the error of every component of a gradient, at all points that were checked.
 
+    The errors are relative, with the tolerance as a line. A bar reaches up to the uncertainty of
+    the numeric derivative, where that is larger than the error.
+
     Parameters
     ----------
     report : GradientCheck
         What `scipy_gd.check_grad` returned.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-        Relative errors, with the tolerance as a line. A bar reaches up to the uncertainty of the
-        numeric derivative, where that is larger than the error.
-
-    Raises
-    ------
-    TypeError
-        If `report` is something else.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------

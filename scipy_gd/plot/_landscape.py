@@ -46,12 +46,14 @@ def path(
     scale: str = "log",
     ax: Any = None,
 ) -> Any:
-    """Draw the way that runs took on the filled contours of a function of two variables.
+    """Draw the paths of runs on the filled contours of a function of two variables.
+
+    For more variables, see `slice`.
 
     Parameters
     ----------
     histories : History, OptimizeResult, array of shape (k, 2), list or dict of them
-        What the runs kept. A dict names them; else they have the names of their methods.
+        The recorded runs. A dict names them; else they have the names of their methods.
     fun : callable or Problem
         The function, ``fun(x) -> float`` with x of shape (2,).
     minima : array_like, shape (2,) or (k, 2), optional
@@ -62,16 +64,7 @@ def path(
         Whether the levels of f, less its minimum, follow each other by a constant factor or by a
         constant difference.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If the points have not two parameters (see `slice`), or an argument is out of range.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     Examples
     --------
@@ -109,7 +102,9 @@ def slice(
     """Draw a function of many variables on a plane.
 
     The plane goes through one point along two of the parameters, through two points along a
-    direction, or through three points. Histories are projected on it.
+    direction, or through three points. Histories are projected on it. Along parameters the axes
+    show their values. Any other plane has axes at right angles in units of x: one from the first
+    point to the second, one across.
 
     Parameters
     ----------
@@ -126,20 +121,6 @@ def slice(
     window, scale, ax : optional
         As for `path`. Default of `window`: the points and the paths; around a single point x,
         ``x[i] ± (1 + |x[i]|)``.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If there is no such plane, or an argument is out of range.
-
-    Notes
-    -----
-    Along parameters the axes show their values. Any other plane has axes at right angles in
-    units of x: one from the first point to the second, one across.
 
     Examples
     --------
@@ -319,23 +300,17 @@ def landscape(
     return Landscape(x, y, values, levels, LogNorm(bottom, top), lowest)
 
 
-def pale() -> Any:
-    """A colour map that leaves the curves on it legible, darker downhill."""
+def paint(ax: Any, land: Landscape) -> None:
+    """Fill between the levels, within the window: darker downhill, but pale under the curves."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("pale", ["#9db6d0", "#dbe5ef", "#fbfcfd"])
-
-
-def paint(ax: Any, land: Landscape) -> None:
-    """Fill between the levels, within the window."""
     ax.set(xlim=land.x[[0, -1]], ylim=land.y[[0, -1]])
     if land.norm is None:
         return
-    ax.contourf(
-        land.x, land.y, land.values, land.levels, cmap=pale(), norm=land.norm, extend="both"
-    )
-    lines = {"colors": "white", "linewidths": 0.6, "linestyles": "solid"}
-    ax.contour(land.x, land.y, land.values, land.levels, **lines)
+    pale = LinearSegmentedColormap.from_list("pale", ["#9db6d0", "#dbe5ef", "#fbfcfd"])
+    what = land.x, land.y, land.values, land.levels
+    ax.contourf(*what, cmap=pale, norm=land.norm, extend="both")
+    ax.contour(*what, colors="white", linewidths=0.6, linestyles="solid")
 
 
 def trails(ax: Any, tracks: Tracks, minima: Any = (), looks: Looks | None = None) -> None:

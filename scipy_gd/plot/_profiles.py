@@ -33,16 +33,7 @@ def performance_profile(
     limit : float, optional
         The largest multiple that is shown. Default: the largest there is.
     ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If the costs are no such arrays, or a reference is none of the solvers.
+        Where to draw, and what is returned. Default: the axes of a new figure.
 
     References
     ----------
@@ -64,10 +55,8 @@ def performance_profile(
     # what no reference solves, nobody solves within a multiple
     with np.errstate(invalid="ignore"):
         ratios = {name: np.where(best < np.inf, c / best, np.inf) for name, c in table.items()}
-    ax = axes(ax)
-    _staircases(ax, ratios, min(1.0, *(r.min() for r in ratios.values())), limit)
-    ax.set_xlabel("within this multiple of the best solver's cost")
-    return legend(ax)
+    least = min(1.0, *(r.min() for r in ratios.values()))
+    return _staircases(ax, ratios, least, limit, "within this multiple of the best solver's cost")
 
 
 def data_profile(
@@ -84,15 +73,6 @@ def data_profile(
         gradients by differences (of the simplex, in the paper). Default: it is taken as it is.
     limit : float, optional
         The largest cost that is shown. Default: the largest there is.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    ValueError
-        If costs or sizes are no such arrays.
 
     References
     ----------
@@ -113,10 +93,9 @@ def data_profile(
         if not np.all(n > 0):
             raise ValueError(f"`sizes` must be above 0, got {np.min(n)}")
         table = {name: c / (n + 1) for name, c in table.items()}
-    ax = axes(ax)
-    _staircases(ax, table, min(c.min() for c in table.values()), limit)
-    ax.set_xlabel("within this cost" + (" / (n + 1)" if sizes is not None else ""))
-    return legend(ax)
+    least = min(c.min() for c in table.values())
+    label = "within this cost" + " / (n + 1)" * (sizes is not None)
+    return _staircases(ax, table, least, limit, label)
 
 
 def _limit(limit: Any, least: float) -> float | None:
@@ -144,16 +123,20 @@ def _table(costs: Any) -> dict[str, Array]:
     return table
 
 
-def _staircases(ax: Any, costs: dict[str, Array], start: float, limit: float | None) -> None:
+def _staircases(
+    ax: Any, costs: dict[str, Array], start: float, limit: float | None, label: str
+) -> Any:
     """Draw the share of costs that are no more than x."""
+    ax = axes(ax)
     finite = np.concatenate([c[np.isfinite(c)] for c in costs.values()])
     end = limit or max(finite, default=1.0)
     start = min(start, end)
     curves = {}
     for name, cost in costs.items():
-        reached = np.sort(cost[cost <= end])
-        share = np.arange(1, reached.size + 1) / cost.size
-        last = share[-1] if share.size else 0.0
-        curves[name] = np.array([start, *reached, end]), np.array([0.0, *share, last])
+        below = np.sort(cost[cost <= end])
+        share = np.arange(below.size + 1) / cost.size
+        curves[name] = np.array([start, *below, end]), np.array([*share, share[-1]])
     draw(ax, curves, drawstyle="steps-post")
-    grid(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02), ylabel="share of problems solved")
+    grid(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02))
+    ax.set(xlabel=label, ylabel="share of problems solved")
+    return legend(ax)

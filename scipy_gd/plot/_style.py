@@ -27,7 +27,7 @@ COLORS = (
 GREYS = ("0.1", "0.35", "0.55")
 LINES = ("-", (0, (7, 1.5)), (0, (7, 1.5, 1.5, 1.5)))
 DASHES = ((0, (3, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)), (0, (6, 3)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p", "h", "8", "d")
 
 Looks = Mapping[str, dict[str, Any]]
 
@@ -107,16 +107,11 @@ def labelled(given: Any) -> dict[str, Any]:
     for k, (label, one) in enumerate(entries):
         if isinstance(one, OptimizeResult):
             if "history" not in one:
-                raise ValueError(
-                    "`histories` must be kept by the runs: use options={'history': True}"
-                )
+                raise ValueError("`histories` must have been kept: use options={'history': True}")
             one = one.history
         label = label or getattr(one, "label", "") or f"run {k}"
         if label in found:
-            raise ValueError(
-                f"`histories` must differ in their labels, got {label!r} twice: give a dict "
-                "{label: history}"
-            )
+            raise ValueError(f"`histories` must differ in name, got {label!r} twice: give a dict")
         if isinstance(one, History) and not len(one):
             raise ValueError(f"`histories` must not be empty, got {label!r} without a point")
         found[label] = one

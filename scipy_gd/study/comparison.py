@@ -8,8 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +26,7 @@ __all__ = ["Comparison", "Row", "compare"]
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What one solver did: its own verdict beside figures that it had no hand in.
+    """What one solver did: its own verdict, and figures measured from outside.
 
     Attributes
     ----------
@@ -44,22 +43,15 @@ class Row:
         are bounds; of differences where no gradient is given) and the distance to the nearest
         known minimum (nan where none is known).
     success, message : bool, str
-        The solver's own verdict. Whoever exhausts the budget has the message "budget: ...".
+        The solver's own verdict; "budget: ..." if it exhausted the budget.
     x : ndarray
         The returned point; of a solver that was cut off or failed, the best point it evaluated.
     evaluations, best, gradients : ndarray
         The run: counts of evaluations (`fun` and `jac` together) and, after that many, the best
-        value so far and the largest gradient component (nan where no gradient was asked for).
+        value so far and the largest gradient component (nan where no gradient was evaluated).
     path : ndarray, shape (points, n)
         The iterates from the start to `x`; of a solver that calls no callback, the points that it
         evaluated. Both are thinned in long runs.
-
-    Examples
-    --------
-    >>> from scipy_gd import compare
-    >>> row = compare(lambda x: x @ x, [3.0, 4.0], jac=lambda x: 2 * x, methods="BFGS")["BFGS"]
-    >>> row.success, row.njev, row.path[0]
-    (True, 4, array([3., 4.]))
     """
 
     method: str
@@ -124,7 +116,9 @@ class Comparison(Table[Row]):
     ... )
     >>> len(both), both[0].method, both["Nelder-Mead"].njev
     (2, 'BFGS', 0)
-    >>> [row.method for row in both.sort("nfev", reverse=True)]
+    >>> both["BFGS"].success, both["BFGS"].path[0]
+    (True, array([3., 4.]))
+    >>> [row["method"] for row in both.sort("nfev", reverse=True).to_dicts()]
     ['Nelder-Mead', 'BFGS']
     """
 
@@ -145,40 +139,21 @@ class Comparison(Table[Row]):
     def columns(self) -> Mapping[str, Column]:
         return _COLUMNS
 
-    @overload
-    def __getitem__(self, which: int | str) -> Row: ...
-    @overload
-    def __getitem__(self, which: slice) -> tuple[Row, ...]: ...
-    def __getitem__(self, which: int | str | slice) -> Row | tuple[Row, ...]:
-        if not isinstance(which, str):
-            return self.rows[which]
-        for row in self.rows:
-            if row.method == which:
-                return row
-        raise KeyError(f"no row {which!r}; there are {', '.join(r.method for r in self.rows)}")
+    def label(self, row: Row) -> str:
+        """Name a row: it is the solver's label."""
+        return row.method
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        Returns
-        -------
-        list of dict
-            One per row: the columns and `x`, without the run's arrays. JSON knows neither nan
-            nor infinity: such figures are None.
-
-        Examples
-        --------
-        >>> import json
-        >>> from scipy_gd import compare
-        >>> table = compare(lambda x: x @ x, [3.0, 4.0], methods=["Powell"]).to_dicts()
-        >>> json.dumps(table)[:20]
-        '[{"method": "Powell"'
+        There is a dict for each row, with the columns and `x`, without the run's arrays. JSON knows
+        neither nan nor infinity: such figures are None.
         """
         names = [*_COLUMNS, "x"]
         return [{name: json_ready(getattr(row, name)) for name in names} for row in self.rows]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
-        """Draw the comparison (see `scipy_gd.plot.comparison`).
+        """Draw the comparison, see `scipy_gd.plot.comparison`; returns the matplotlib Figure.
 
         Parameters
         ----------
@@ -186,19 +161,6 @@ class Comparison(Table[Row]):
             Where to save the picture; the ending names the format.
         axes : sequence of matplotlib Axes, optional
             Where to draw.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Examples
-        --------
-        >>> import matplotlib
-        >>> matplotlib.use("agg")
-        >>> from scipy_gd import compare
-        >>> figure = compare(lambda x: x @ x, [3.0, 4.0], methods=["BFGS"]).plot()
-        >>> len(figure.axes)
-        2
         """
         from ..plot import comparison
 
@@ -237,53 +199,41 @@ class _Recorder:
         """Return what `minimize` is given in place of the task's own functions."""
         task = self.task
         return {
-            "fun": self.both if task.jac is True else self.fun,
-            "jac": self.jac if callable(task.jac) else task.jac,
-            "hess": partial(self.curvature, task.hess) if callable(task.hess) else task.hess,
-            "hessp": partial(self.curvature, task.hessp) if callable(task.hessp) else task.hessp,
+            "fun": self.watched(task.fun, value=True, gradient=task.jac is True),
+            "jac": self.watched(task.jac, gradient=True),
+            "hess": self.watched(task.hess),
+            "hessp": self.watched(task.hessp),
             "callback": self.iterated,
         }
 
-    def fun(self, x: Array, *args: Any) -> Any:
-        self.spend(nfev=1)
-        f = self.task.fun(x, *args)
-        self.note(x, args, f=f)
-        return f
+    def watched(self, call: Any, value: bool = False, gradient: bool = False) -> Any:
+        """A function of the user's: charged before it is called, or refused, and remembered."""
+        cost = value + gradient  # a Hessian is counted, but free
 
-    def jac(self, x: Array, *args: Any) -> Any:
-        self.spend(njev=1)
-        g = self.task.jac(x, *args)
-        self.note(x, args, g=g)
-        return g
+        def watched(x: Array, *args: Any) -> Any:
+            if cost and self.nfev + self.njev + cost > self.maxfev:
+                raise _Budget(f"budget: {self.maxfev} evaluations")
+            if self.seconds() > self.maxtime:
+                raise _Budget(f"budget: {self.maxtime:g} s")
+            self.nfev += value
+            self.njev += gradient
+            self.nhev += not cost
+            found = call(x, *args)
+            if cost:
+                f, g = found if cost == 2 else (found, None) if value else (None, found)
+                self.note(x, args, f, g)
+            return found
 
-    def both(self, x: Array, *args: Any) -> Any:
-        self.spend(nfev=1, njev=1)
-        f, g = self.task.fun(x, *args)
-        self.note(x, args, f=f, g=g)
-        return f, g
-
-    def curvature(self, call: Callable[..., Any], x: Array, *rest: Any) -> Any:
-        self.spend(nhev=1)
-        return call(x, *rest)
+        return watched if value or callable(call) else call
 
     def iterated(self, xk: Any, *_: Any) -> None:
         self.nit += 1
         self.iterates.offer(np.array(xk, float))
 
-    def spend(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
-        """Charge a call before it is made, or refuse it."""
-        if nfev + njev and self.nfev + self.njev + nfev + njev > self.maxfev:
-            raise _Budget(f"budget: {self.maxfev} evaluations")
-        if self.seconds() > self.maxtime:
-            raise _Budget(f"budget: {self.maxtime:g} s")
-        self.nfev += nfev
-        self.njev += njev
-        self.nhev += nhev
-
     def seconds(self) -> float:
         return time.perf_counter() - self.start - self.own
 
-    def note(self, x: Array, args: tuple[Any, ...], f: Any = None, g: Any = None) -> None:
+    def note(self, x: Array, args: tuple[Any, ...], f: Any, g: Any) -> None:
         """Remember a point and what was found there; cheaply, for it is done at every call."""
         began = time.perf_counter()
         here = np.asarray(x, float).tobytes()
@@ -315,9 +265,9 @@ class _Recorder:
 def _solve(
     task: Task, solver: Solver, tol: float | None, recorder: _Recorder
 ) -> tuple[Array | None, int | None, bool, str]:
-    """Let a solver loose; return its x and nit (None: it has none to show), success, message."""
+    """Run a solver; return its x and nit (None if it was cut off or failed), success, message."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # What overflows or stalls shows in the row; who leaves the bounds is no rival.
+        # What overflows or stalls shows in the row; a solver without bounds does not compete.
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.filterwarnings("error", "Method .* cannot handle", RuntimeWarning)
         try:
@@ -352,7 +302,7 @@ def _row(
     f, gnorm = task.value(x), task.gnorm(x)
     evaluations, final = recorder.nfev + recorder.njev, f if task.inside(x) else math.inf
     points = [*recorder.points, _Point(evaluations, x, final, gnorm, recorder.f_best)]
-    run = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
+    curve = np.array([(p.evaluations, np.fmin(p.f, p.best), p.gnorm) for p in points], float)
     return Row(
         method=solver.label,
         nit=int(recorder.nit if nit is None else nit),
@@ -366,9 +316,9 @@ def _row(
         success=success,
         message=message,
         x=x,
-        evaluations=run[:, 0],
-        best=np.fmin.accumulate(run[:, 1]),
-        gradients=run[:, 2],
+        evaluations=curve[:, 0],
+        best=np.fmin.accumulate(curve[:, 1]),
+        gradients=curve[:, 2],
         path=np.array([task.x0, *recorder.iterates, x] if recorder.nit else [p.x for p in points]),
     )
 
@@ -397,7 +347,9 @@ def compare(
 
     Every solver runs through `scipy.optimize.minimize` against the same recorder, which counts the
     calls, keeps the path and ends the run when the budget is spent. The figures of the returned
-    point are taken afterwards by calls of their own, whatever the solver says about itself.
+    point are taken afterwards by calls of their own, whatever the solver says about itself. What is
+    returned is a `Comparison`: a sequence of `Row`, in the order of `methods`, that prints as a
+    table.
 
     Parameters
     ----------
@@ -422,8 +374,8 @@ def compare(
     maxtime : float, optional
         Seconds that each solver may take.
     gtol : float, default: 1e-5
-        The gradient test, given to whoever has one. SciPy's solvers keep their other stops and
-        their defaults.
+        The gradient test, for every solver that has one. SciPy's solvers keep their other
+        stopping rules.
     tol : float, optional
         As in `scipy.optimize.minimize`, which sets several tolerances of its methods by it.
     gtol_only : bool, default: False
@@ -431,21 +383,10 @@ def compare(
     rng : int, Generator or None, default: 0
         Given to the methods that draw random numbers.
     check : bool, default: True
-        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations.
+        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations, and raise
+        `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr which solver is running.
-
-    Returns
-    -------
-    Comparison
-        A sequence of `Row`, in the order of `methods`; prints as a table.
-
-    Raises
-    ------
-    GradientError
-        If the check finds the gradient wrong; it has the report.
-    TypeError, ValueError
-        If an argument is not what it should be; the message names it.
 
     Notes
     -----

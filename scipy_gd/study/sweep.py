@@ -28,7 +28,7 @@ __all__ = ["Setting", "Sweep", "sweep"]
 COUNTS = ("nit", "nfev", "njev")
 FIGURES = ("f", "gnorm", *COUNTS, "success")
 NEAR = 1e-6
-"""Values that differ by less than this part of what the best run gained are equally good."""
+"""Values count as equal if they differ by less than this part of the best run's gain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +45,15 @@ class Setting:
         What each run was given as `rng`.
     f, gnorm : ndarray, shape (seeds,)
         At each returned point: the value and the largest component of the (projected) gradient;
-        nan where a run has raised an error.
+        nan where a run raised an error.
     nit, nfev, njev : ndarray, shape (seeds,)
         Iterations and calls, as the method reports them.
     success : ndarray of bool, shape (seeds,)
         The method's own verdict.
     messages : tuple of str
-        How each run ended, or the error that it has raised.
+        How each run ended, or the error that it raised.
     x : ndarray, shape (seeds, n)
         The returned points.
-
-    Examples
-    --------
-    >>> from scipy_gd import adam, sweep
-    >>> from scipy_gd.problems import rosenbrock
-    >>> setting = sweep(rosenbrock(), method=adam, learning_rate=[0.01, 0.1], maxiter=500)[1]
-    >>> setting.options
-    {'learning_rate': 0.1, 'maxiter': 500}
-    >>> setting.x.shape, setting.nfev
-    ((1, 2), array([501]))
     """
 
     method: str
@@ -80,7 +70,7 @@ class Setting:
 
     @property
     def message(self) -> str:
-        """str : how the first run ended that was no success, or the first if all were."""
+        """str : how the first run without success ended, or the first run if all succeeded."""
         return self.messages[int(np.argmin(self.success))]
 
 
@@ -111,8 +101,12 @@ class Sweep(Table[Setting]):
     >>> result = sweep(rosenbrock(), method=adam, learning_rate=[1e-3, 1e-2, 1e-1], maxiter=3000)
     >>> result.axes
     {'learning_rate': [0.001, 0.01, 0.1]}
-    >>> result.best.options["learning_rate"], bool(result.best.success[0])
-    (0.1, True)
+    >>> result[0].options, result[0].x.shape
+    ({'learning_rate': 0.001, 'maxiter': 3000}, (1, 2))
+    >>> result.label(result.best), bool(result.best.success[0])
+    ('adam, learning_rate=0.1', True)
+    >>> [run["learning_rate"] for run in result.to_dicts()]
+    [0.001, 0.01, 0.1]
     """
 
     name: str
@@ -129,31 +123,31 @@ class Sweep(Table[Setting]):
     @property
     def columns(self) -> Mapping[str, Column]:
         seeds = self.rows[0].seeds.size
+
+        def ok(share: float) -> str:
+            return f"{share * seeds:.0f}/{seeds}" if seeds > 1 else "yes" if share else "no"
+
+        def spread(row: Setting) -> str:
+            return f"{row.f.min():.1e} to {row.f.max():.1e}"
+
         columns = {"method": Column("method", attrgetter("method"), left=True)}
         columns |= {a: Column(a, partial(_chosen, a), _shown) for a in self.axes}
         columns |= {n: Column(n, partial(_median, n), "{:.0f}".format) for n in COUNTS}
         columns["f"] = Column("f", partial(_median, "f"), "{:.2e}".format)
-        if seeds > 1:
-            columns["range"] = Column("range of f", _range)
+        columns |= {"range": Column("range of f", spread)} if seeds > 1 else {}
         return columns | {
             "gnorm": Column("|g|", partial(_median, "gnorm"), "{:.1e}".format),
-            "success": Column("ok", lambda row: np.mean(row.success), partial(_share, seeds)),
+            "success": Column("ok", lambda r: np.mean(r.success), ok),
             "message": Column("message", attrgetter("message"), one_line, left=True),
         }
 
     @property
     def best(self) -> Setting:
-        """Setting : the one to take.
+        """Setting : the one to use.
 
         Of the settings whose (median) value comes as near to the least one as Moré and Wild's test
         asks, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with most successes, and of
         those the one with fewest evaluations. A setting with a run that raised an error comes last.
-
-        Examples
-        --------
-        >>> from scipy_gd import sweep
-        >>> sweep(lambda x: x @ x, [3.0, 4.0], learning_rate=[1e-4, 1.0], maxiter=50).best.method
-        'adam'
         """
         values = [_median("f", row) for row in self.rows]
         least = min((f for f in values if not math.isnan(f)), default=math.nan)
@@ -169,41 +163,15 @@ class Sweep(Table[Setting]):
         return min(self.rows, key=merit)
 
     def label(self, setting: Setting) -> str:
-        """Name a setting: its method and its place on the axes.
-
-        Parameters
-        ----------
-        setting : Setting
-
-        Returns
-        -------
-        str
-
-        Examples
-        --------
-        >>> from scipy_gd import gd, sweep
-        >>> result = sweep(lambda x: x @ x, [3.0, 4.0], gd, learning_rate=[0.1, "auto"])
-        >>> [result.label(setting) for setting in result]
-        ['gd, learning_rate=0.1', 'gd, learning_rate=auto']
-        """
+        """Name a setting: its method and its place on the axes."""
         return _label(setting.method, setting.options, self.axes)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every run as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        Returns
-        -------
-        list of dict
-            One per run: method, every option, seed, f, gnorm, nit, nfev, njev, success, message, x.
-            JSON knows neither nan nor infinity: such figures are None. What is no number, such as a
-            schedule, is given by its `repr`.
-
-        Examples
-        --------
-        >>> from scipy_gd import gd, sweep
-        >>> result = sweep(lambda x: x @ x, [3.0, 4.0], gd, learning_rate=[0.1, 0.2])
-        >>> [run["learning_rate"] for run in result.to_dicts()]
-        [0.1, 0.2]
+        There is a dict for each run: method, every option, seed, f, gnorm, nit, nfev, njev,
+        success, message, x. JSON knows neither nan nor infinity: such figures are None. What is not
+        a number, such as a schedule, is given by its `repr`.
         """
         return [
             {"method": row.method}
@@ -216,10 +184,11 @@ class Sweep(Table[Setting]):
         ]
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:
-        """Draw the final values against the learning rate (see `scipy_gd.plot.sensitivity`).
+        """Draw the final values against the learning rate; returns the matplotlib Figure.
 
-        One curve for each method and each setting of the other axes; runs that gained nothing are
-        crosses. Learning rates that are no numbers, such as "auto", are left out.
+        As `scipy_gd.plot.sensitivity`: a curve for each method and each setting of the other axes;
+        runs that gained nothing are crosses. Learning rates that are not numbers, such as "auto",
+        are left out.
 
         Parameters
         ----------
@@ -227,15 +196,6 @@ class Sweep(Table[Setting]):
             Where to save the picture; the ending names the format.
         ax : matplotlib Axes, optional
             Where to draw.
-
-        Returns
-        -------
-        matplotlib Figure
-
-        Raises
-        ------
-        ValueError
-            If no learning rate is a number.
         """
         from ..plot import sensitivity
 
@@ -247,9 +207,11 @@ class Sweep(Table[Setting]):
                 rates.append(rate)
                 values.append(row.f)
         if not curves:
-            raise ValueError("no learning rate of the sweep is a number: nothing to draw")
+            raise ValueError(
+                "`learning_rate` must be a number in some setting, for a curve to draw"
+            )
         arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
-        # who gained nothing has diverged: the best point of the run is the start
+        # a run that gained nothing has diverged: its best point is the start
         figure = sensitivity(arrays, worst=np.nextafter(self.f_start, -np.inf), ax=ax).figure
         if path is not None:
             figure.savefig(path, dpi=150)
@@ -258,15 +220,6 @@ class Sweep(Table[Setting]):
 
 def _median(name: str, row: Setting) -> float:
     return float(np.median(getattr(row, name)))
-
-
-def _range(row: Setting) -> str:
-    return f"{np.min(row.f):.1e} to {np.max(row.f):.1e}"
-
-
-def _share(seeds: int, share: float) -> str:
-    """How many runs were a success."""
-    return f"{share * seeds:.0f}/{seeds}" if seeds > 1 else "yes" if share else "no"
 
 
 def _chosen(axis: str, row: Setting) -> Any:
@@ -317,7 +270,8 @@ def sweep(
     """Run a method at every setting of a grid, with every seed.
 
     An option that is given as a list or an array is an axis of the grid; any other value is the
-    same for all.
+    same for all. What is returned is a `Sweep`: a sequence of `Setting` that prints as a table,
+    with the best one and a picture.
 
     Parameters
     ----------
@@ -337,7 +291,7 @@ def sweep(
         ``map(function, items)`` that returns the results in order, such as that of a `Pool` or an
         executor. Whatever crosses to another process must be picklable, `fun` included.
     check : bool, default: True
-        Check the gradient by `check_grad` first.
+        Check the gradient by `check_grad` first, and raise `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr how far it is: a bar where there is a terminal and tqdm, else a line for each
         run.
@@ -345,18 +299,6 @@ def sweep(
         Options of the methods, `learning_rate`, `beta1`, `maxiter`, ...: a list or an array makes
         an axis. A tuple, a schedule, a string or a number is one value. A value that is an array
         itself (one rate for each parameter) goes into a list: ``learning_rate=[np.array([1, 2])]``.
-
-    Returns
-    -------
-    Sweep
-        A sequence of `Setting`; prints as a table, has `best` and `plot`.
-
-    Raises
-    ------
-    GradientError
-        If the check finds the gradient wrong.
-    TypeError, ValueError
-        If an argument is not what it should be, or no method takes an option; the message names it.
 
     Notes
     -----
@@ -409,12 +351,12 @@ def sweep(
 
 
 def _seeds(seeds: Any) -> NDArray[np.int_]:
-    expected = "`seeds` must be a number of seeds, or whole numbers from 0"
+    said = f"`seeds` must be a number of seeds, or whole numbers from 0, got {seeds!r}"
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer | Iterable):
-        raise TypeError(f"{expected}, got {seeds!r}")
+        raise TypeError(said)
     draws = np.array([*seeds]) if isinstance(seeds, Iterable) else np.arange(seeds)
     if not draws.size or draws.dtype.kind not in "iu" or draws.min() < 0:
-        raise ValueError(f"{expected}, at least one, got {seeds!r}")
+        raise ValueError(said)
     return draws
 
 

@@ -50,6 +50,7 @@ EXPECTED = {
 NUMBERS = ("x", "fun", "jac", "alpha", "validation_losses")
 COUNTS = ("nit", "nfev", "njev", "nhev", "status", "success")
 HASHES = ("trace", "told", "calls")
+LONGEST = 16  # of more numbers the first ones are kept, and all are hashed
 HISTORY = ("nit", "x", "fun", "gnorm", "learning_rate", "nfev", "njev")
 FIELDS = ("raised", *COUNTS, *NUMBERS, *HASHES)
 
@@ -68,7 +69,9 @@ def outcome(case: Case) -> Outcome:
     if history := found.get("history"):
         log.note("told", *(getattr(history, name) for name in HISTORY))
     kept |= {name: int(found[name]) for name in COUNTS if name in found}
-    kept |= {name: bits(found[name]).hex() for name in NUMBERS if name in found}
+    values = {name: found[name] for name in NUMBERS if name in found}
+    log.note("trace", *values.values())
+    kept |= {name: bits(value)[: 8 * LONGEST].hex() for name, value in values.items()}
     return kept | {name: hashed.hexdigest() for name, hashed in log.hashes.items()}
 
 

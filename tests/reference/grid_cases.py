@@ -218,19 +218,19 @@ def run(*given: Any, **more: Any) -> Case:
 def resumed(
     log: Log,
     method: str,
-    problem: Problem = ROSEN,
+    *,
     first: dict[str, Any] | None = None,
     then: dict[str, Any] | None = None,
-    **options: Any,
+    **how: Any,
 ) -> OptimizeResult:
     """A run that stops as `first` says, and goes on with its state from a pickle."""
     try:
-        half = minimized(log, method, problem, **options | (first or {}))
+        half = minimized(log, method, **how | (first or {}))
     except Interrupted as error:
         half = error.optimize_result
     log.note("trace", half.x, half.fun)
     state = pickle.loads(pickle.dumps(half.state))
-    return minimized(log, method, problem, **options | (then or {}), resume=state)
+    return minimized(log, method, **how | (then or {}), resume=state)
 
 
 def told(
@@ -335,6 +335,9 @@ def differences() -> Cases:
     for method, way in product(DESCENT, ways):
         yield f"{method} | {way}", run(method, **{"maxiter": 40} | ways[way])
 
+    for method in ("gd", "adam", "lbfgs"):
+        yield f"{method} | 2-point, n=100", run(method, BOWL, jac="2-point", maxiter=5)
+
     def in_threads(log: Log, method: str, scheme: str) -> OptimizeResult:
         problem = ROSEN._replace(python=False)  # the order of the calls is left to chance
         with ThreadPool(2) as pool:
@@ -363,6 +366,8 @@ def rates() -> Cases:
             "schedule of arrays": {"learning_rate": [1.0, 2.0, 0.5] * s.cosine(a, a / 9, 30)},
             "groups": {"groups": groups},
             "number, bounds": {"learning_rate": a, "bounds": Bounds(-1.3, 0.6)},
+            "armijo, bounds": {"learning_rate": "armijo", "bounds": Bounds(-1.3, 0.6)},
+            "wolfe, bounds": {"learning_rate": "wolfe", "bounds": Bounds(-1.3, 0.6)},
         }
         for kind, how in kinds.items():
             yield f"{method} | {kind}", run(method, **how)
@@ -571,7 +576,7 @@ def batches() -> Cases:
         "nan": {"fun_at": ([6], np.nan)},
         "nan gradient": {"jac_at": ([6], [np.nan] * 3)},
     }
-    for method, way in product(SAMPLED, ways):
+    for method, way in product((*SAMPLED, "spsa"), ways):
         yield f"{method} | {way}", fitted(method, **ways[way])
     for seed in range(1, 5):
         yield f"sgd | seed {seed}", fitted("sgd", rng=seed)
@@ -635,7 +640,7 @@ def resuming() -> Cases:
         for stop, first in stops(k).items():
             yield f"{method} | {stop}", resume(method, first=first, maxiter=30)
     for method in METHODS:
-        yield f"{method} | fit", resume(method, FIT, first={"maxiter": 13}, maxiter=30)
+        yield f"{method} | fit", resume(method, problem=FIT, first={"maxiter": 13}, maxiter=30)
     ways: dict[str, dict[str, Any]] = {
         "number": {"learning_rate": 1e-3},
         "new rate": {"first": {"maxiter": 9, "learning_rate": 1e-3}, "learning_rate": 5e-4},
@@ -667,10 +672,14 @@ def resuming() -> Cases:
         ", differences": {"jac": "2-point"},
     }
     for (method, stop), (way, how) in product(
-        product(("sgd", "adam", "prodigy"), (5, 7, 11)), sampled.items()
+        product(("sgd", "adam", "prodigy"), (5, 7, 8)), sampled.items()
     ):
         more = {"problem": LOSS, "batch_size": 8, "epochs": 3, "maxiter": 13} | how
         yield f"{method} | batch {stop}{way}", resume(method, first={"maxiter": stop}, **more)
+        yield (
+            f"{method} | callback in batch {stop}{way}",
+            resume(method, first={"stop": stop}, **more),
+        )
         error = {"fun_at": ([stop], Interrupted())}
         yield f"{method} | error in batch {stop}{way}", resume(method, first=error, **more)
 
@@ -745,11 +754,14 @@ def n_pair(w, X, y):
     return n_loss(w, X, y), n_slope(w, X, y)
 
 
+n_value = problems.rosenbrock(3).fun
+
+
 @njit
 def n_fragile(x):
-    if x[0] > -0.5:
-        raise ValueError
-    return np.sum(x * x)
+    if x[0] > -1.0:
+        raise Interrupted
+    return n_value(x)
 
 
 @cfunc("float64(intc, CPointer(float64))")
@@ -831,6 +843,7 @@ def compiled() -> Cases:
         "c": {"problem": C_ROOT},
         "c, pair": {"problem": C_PAIR, "jac": "pair"},
         "c, differences": {"problem": C_ROOT, "jac": "2-point"},
+        "n=100": {"problem": of_numba(problems.rosenbrock(100))},
         "quadratic, n=6": {"problem": of_numba(problems.quadratic(6))},
         "raises": {"problem": N_ROSEN._replace(f=n_fragile), "jac": "2-point", "watched": True},
     }
@@ -915,15 +928,22 @@ def compiled_batches() -> Cases:
 @block
 def compiled_resuming() -> Cases:
     """Runs that stop in the compiled loop, or in Python, and go on in the other."""
-    for method, (first, then) in product(COMPILABLE, product((False, True), repeat=2)):
-        how = {"first": {"maxiter": 11, "compiled": first}, "then": {"compiled": then}}
-        name = (
-            f"{method} | {'compiled' if first else 'Python'} to {'compiled' if then else 'Python'}"
-        )
-        yield name, resume(method, N_ROSEN, watched=False, maxiter=25, **how)
+    drivers = {"compiled": True, "Python": False}
+    stops: dict[str, dict[str, Any]] = {
+        "maxiter": {"maxiter": 11},
+        "maxfev": {"maxfev": 9},
+        "callback": {"stop": 6},
+        "error": {"problem": N_ROSEN._replace(f=n_fragile)},
+    }
+    for method, a, b in product(COMPILABLE, drivers, drivers):
+        how = {"then": {"compiled": drivers[b]}, "watched": False, "maxiter": 25}
+        for stop in stops:
+            first = {"compiled": drivers[a], "watched": stop == "callback"} | stops[stop]
+            name = f"{method} | {stop}, {a} to {b}"
+            yield name, resume(method, problem=N_ROSEN, first=first, **how)
         if method in SAMPLED:
-            how |= {"batch_size": 8, "maxiter": 20}
-            yield f"{name}, batches", resume(method, N_LOSS, watched=False, **how)
+            how |= {"first": {"compiled": drivers[a], "maxiter": 11}, "batch_size": 8}
+            yield f"{method} | batches, {a} to {b}", resume(method, problem=N_LOSS, **how)
 
 
 # --- what is left
@@ -998,6 +1018,15 @@ def endings() -> Cases:
     for method in ("gd", "momentum", "adam", "lion", "rprop", "schedule_free_sgd"):
         yield f"{method} | oscillates", run(method, KINK, learning_rate=0.05, maxiter=1500)
         yield f"{method} | hardly moves", run(method, learning_rate=1e-12, maxiter=1500)
+
+
+@block
+def long_runs() -> Cases:
+    """What only shows after many iterations: full memories, small rates."""
+    for method in FAMILIES:
+        how = {"problem": PROBLEMS["rosen, n=10"], "watched": False, "maxiter": 1200, "gtol": 1e-9}
+        yield f"{method} | auto", run(method, **how)
+        yield f"{method} | number", run(method, learning_rate=rate(method) / 5, **how)
 
 
 @block

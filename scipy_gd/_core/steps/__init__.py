@@ -12,41 +12,36 @@ A new rule is a file here and a row of `RULES`.
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
 
 class StepRule(NamedTuple):
-    """A row of the table of step rules.
-
-    Attributes
-    ----------
-    name : str
-        What `learning_rate` or a method's `auto` says; the rule's file is named after it.
-    searches : bool
-        Whether the rule chooses the rate, along a direction that the formula keeps; otherwise the
-        formula's kernel makes the step at once.
-    offered : bool
-        Whether a user may ask for it, with any method that has a gradient.
-    on_samples : bool
-        Whether it compares no values, and so suits mini-batches.
-    needs : tuple of str
-        Options that it cannot do without.
-    rounding : float
-        The relative change of f that does not count as a change.
-    """
+    """A row of the table of step rules."""
 
     name: str
+    """What `learning_rate` or a method's `auto` says; the rule's file is named after it."""
     searches: bool = True
-    offered: bool = False
+    """It chooses the rate along a direction that the formula keeps; else the kernel steps."""
+    offered: str = ""
+    """What the user is told who may ask for it, with any method that has a gradient."""
     on_samples: bool = False
+    """It compares no values, and so suits mini-batches."""
     needs: tuple[str, ...] = ()
+    """Options that it cannot do without."""
     rounding: float = 1e-14
+    """The relative change of f that does not count as a change."""
 
     @property
     def module(self) -> ModuleType:
-        return import_module(f"{__name__}.{self.name}")
+        return _module(self.name)
+
+
+@functools.cache
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
 
 
 RULES = {
@@ -55,11 +50,16 @@ RULES = {
         StepRule("fixed", searches=False, on_samples=True),
         StepRule("keep_best", searches=False),
         StepRule("fifth", searches=False),
-        StepRule("armijo", offered=True),
-        StepRule("wolfe", offered=True, rounding=1e-10),
+        StepRule("armijo", offered="backtracking until f falls enough"),
+        StepRule("wolfe", offered="a line search that also wants a flatter slope", rounding=1e-10),
         StepRule("spectral"),
         StepRule("bold"),
         StepRule("restart"),
-        StepRule("polyak", offered=True, on_samples=True, needs=("target",)),
+        StepRule(
+            "polyak",
+            offered="the step that would reach the lowest value, which you give as `target`",
+            on_samples=True,
+            needs=("target",),
+        ),
     )
 }

@@ -15,6 +15,8 @@ from ..trials import descend, place
 def first(memory, record):
     V, r = opened(memory, record)
     descend(V, r)
-    c = 0.5 if r.sampled else 1.0
-    place(V, r, min(max(r.f - r.target, 0.0) / (c * r.slope), r.alpha_max))
+    c, alpha = 0.5 if r.sampled else 1.0, 0.0  # a batch may have no slope
+    if r.slope > 0.0:
+        alpha = min(max(r.f - r.target, 0.0) / (c * r.slope), r.alpha_max)
+    place(V, r, alpha)
     return r.needs

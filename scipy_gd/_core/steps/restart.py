@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bits import ACCEPT, GRADIENT, RETRY, VALUE
+from ..bits import ACCEPT, GRADIENT, RETRY, VALUE, fields
 from ..jit import opened
 from ..trials import TRIALS, arrived, copy, first_rate, give_up, place
 
-SCRATCH = [("extrapolated", "i8"), ("theta", "f8"), ("f_kept", "f8")]
+SCRATCH = fields("i8", "extrapolated") + fields("f8", "theta f_kept")
 
 
 def first(memory, record):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bits import ACCEPT, POINTS, RETRY, VALUE
+from ..bits import ACCEPT, POINTS, RETRY, VALUE, fields
 from ..jit import local, opened
 from ..trials import (
     C1,
@@ -23,16 +23,7 @@ from ..trials import (
 
 # whether the trial is a guess from the last search; the bracket: steps, values and slopes at its
 # ends, and its last width
-SCRATCH = [
-    ("guessed", "i8"),
-    ("slope_last", "f8"),
-    ("low", "f8"),
-    ("f_low", "f8"),
-    ("slope_low", "f8"),
-    ("high", "f8"),
-    ("f_high", "f8"),
-    ("width", "f8"),
-]
+SCRATCH = fields("i8", "guessed") + fields("f8", "slope_last low f_low slope_low high f_high width")
 
 
 def first(memory, record):
