@@ -23,17 +23,10 @@ from ._core.steps import RULES
 from ._glossary import GLOSSARY
 from .arguments import Option
 
-SUPPLIED = {
-    "x": "the parameters",
-    "f": "the value of the function",
-    "g": "the gradient",
-    "t": "the number of the step: 1.0, 2.0, ...",
-    "x_old": "the parameters before the last step",
-    "g_old": "the gradient there",
-    "free": "1 where the parameter may move, 0 where a bound holds it, for vector formulas",
-    "hess": "the Hessian, shape (n, n), for vector formulas",
-    "z": "standard normal noise",
-}
+SUPPLIED = ("x", "f", "g", "t", "x_old", "g_old", "free", "hess", "z")
+"""The parameters, the value, the gradient, the number of the step (1.0, 2.0, ...), the parameters
+before the last step and the gradient there; for vector formulas 1 where a parameter may move and 0
+where a bound holds it, and the Hessian, shape (n, n); standard normal noise."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
