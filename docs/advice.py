@@ -49,6 +49,11 @@ ADVICE = {
         "For smooth deterministic functions it is the wrong tool: `lbfgs` needs a tenth of the "
         "evaluations or less. A fixed rate leaves it about that far from the minimum.",
     ),
+    "adam_uncorrected": (
+        "Following lecture notes step by step, and comparing with their figures.",
+        "As `adam`. The first steps are about three times as long as the rate says, since neither "
+        "bias is corrected: a rate that suits `adam` may be too large for them.",
+    ),
     "adamw": (
         "As `adam`, where the parameters are to be kept small: the decay does not pass through the "
         "moments.",
@@ -62,6 +67,12 @@ ADVICE = {
     "nadam": (
         "As `adam`, along valleys, where looking one step ahead saves some of the swinging.",
         "It shares the weaknesses of `adam`.",
+    ),
+    "adan": (
+        "As `adam`, along valleys: the change of the gradient shortens the swinging, often with "
+        "fewer steps.",
+        "Noise, which counts twice, in the gradient and in its change; and it keeps four numbers "
+        "for each parameter.",
     ),
     "radam": (
         "As `adam` with a fixed rate, but without a warm-up: the first steps do not depend on "
@@ -83,6 +94,21 @@ ADVICE = {
         "of them.",
         "Its guard of 1e-3 is large: gradients smaller than that make shorter steps than those of "
         "`adam`.",
+    ),
+    "laprop": (
+        "As `adam`, where the size of the gradients jumps: a large one takes nothing from "
+        "those before it.",
+        "As `adam`, whose other weaknesses it shares.",
+    ),
+    "adopt": (
+        "Mini-batches with rare large gradients, for which `adam` needs a `beta2` that is tuned: "
+        "here any will do.",
+        "Short runs: the steps begin small, and grow as the average fills and the clipping opens.",
+    ),
+    "ademamix": (
+        "Mini-batches and runs of many thousands of steps: old gradients still count.",
+        "Short runs, in which the slow average hardly fills; and functions that change their "
+        "character on the way, where it goes on in an old direction.",
     ),
     "adabound": (
         "Mini-batches: it begins as `adam` and ends as momentum, which often does better on data "

@@ -10,7 +10,6 @@ Examples
 (True, array([ 1., -2.]))
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._method import Method as Method
@@ -20,26 +19,6 @@ from .arguments import Option as Option
 from .methods import METHODS as METHODS
 
 __version__ = "0.1.0"
-
-# Loaded when they are first used: they import Numba or matplotlib, and most runs need neither.
-_LAZY = {
-    "check_grad": "gradient_check",
-    "GradientCheck": "gradient_check",
-    "GradientError": "gradient_check",
-    "History": "history",
-    "line_search": "_run.line_search",
-    "start": "_run.ask_tell",
-    "AskTell": "_run.ask_tell",
-    "compare": "study.comparison",
-    "Comparison": "study.comparison",
-    "sweep": "study.sweep",
-    "Sweep": "study.sweep",
-    "plot": "",
-    "problems": "",
-    "schedules": "",
-    "smooth": "smoothing",
-}
-_NAMES = sorted(["METHODS", "Method", "Option", "elementwise", "vector", *METHODS, *_LAZY])
 
 if TYPE_CHECKING:  # what is exported, for type checkers
     from . import plot as plot
@@ -58,17 +37,35 @@ if TYPE_CHECKING:  # what is exported, for type checkers
     from .study.comparison import compare as compare
     from .study.sweep import Sweep as Sweep
     from .study.sweep import sweep as sweep
-else:  # and at run time
+else:  # and at run time: methods by the registry, and when they are first used, since they import
+    # Numba or matplotlib and most runs need neither, the rest
+    from importlib import import_module
+
+    _LAZY = {
+        "check_grad": "gradient_check",
+        "GradientCheck": "gradient_check",
+        "GradientError": "gradient_check",
+        "History": "history",
+        "line_search": "_run.line_search",
+        "start": "_run.ask_tell",
+        "AskTell": "_run.ask_tell",
+        "compare": "study.comparison",
+        "Comparison": "study.comparison",
+        "sweep": "study.sweep",
+        "Sweep": "study.sweep",
+        "plot": "",
+        "problems": "",
+        "schedules": "",
+        "smooth": "smoothing",
+    }
     globals().update(METHODS)
-    __all__ = _NAMES
+    __all__ = sorted(["METHODS", "Method", "Option", "elementwise", "vector", *METHODS, *_LAZY])
 
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f"{__name__}.{_LAZY[name] or name}")
+        return getattr(module, name) if _LAZY[name] else module
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_LAZY[name] or name}")
-    return getattr(module, name) if _LAZY[name] else module
-
-
-def __dir__() -> list[str]:
-    return _NAMES
+    def __dir__() -> list[str]:
+        return __all__

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize, rosen, rosen_der
 
-from scipy_gd import adam, gd, lion
+from scipy_gd import adam, adopt, gd, lion
 
 SHORT = {"maxiter": 8, "rng": 7}
 
@@ -608,6 +608,8 @@ def test_hyper_parameters_may_be_arrays_and_schedules(descent, bowl):
     for name, default in descent.hyper.items():
         if name in ("maxcor", "mincor", "eta_minus", "step_min", "step_max"):
             continue  # not for each parameter; not felt in so few steps
+        if descent is adopt and name == "eps":
+            continue  # a limit that no gradient here comes near
         value = default * 0.9 + 1e-3
         rate = 0.9 if descent is lion else small_rate(descent, 1e-3)  # long enough for other signs
 

@@ -13,10 +13,15 @@ from scipy_gd import (
     adabound,
     adagrad,
     adam,
+    adam_uncorrected,
     adamax,
     adamw,
+    adan,
+    ademamix,
+    adopt,
     amsgrad,
     gd,
+    laprop,
     lion,
     momentum,
     nadam,
@@ -119,8 +124,9 @@ def test_averages_are_those_of_optax(entry):
 
 def test_every_gradient_method_has_a_stored_trajectory(descent):
     # in neither library: their references are below, and in test_steps.py
-    own = "adabound adgd cg_descent lbfgs nesterov_restart newton rmsprop_nesterov sgd spg swats"
-    assert descent.__name__ in {*own.split(), *(entry["method"] for entry in ENTRIES)}
+    own = "adabound adam_uncorrected adgd cg_descent lbfgs nesterov_restart newton rmsprop_nesterov"
+    known = {*own.split(), "sgd", "spg", "swats", *(entry["method"] for entry in ENTRIES)}
+    assert descent.__name__ in known, "test it against a reference, and name it here"
 
 
 def random_gradients(rng, steps=50, n=4):
@@ -292,13 +298,19 @@ def first_step(method, **options):
     return steps[0]
 
 
-@pytest.mark.parametrize("variant", [adam, adamw, amsgrad, adamax, lion], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "variant", [adam, adamw, amsgrad, adamax, lion, adan, laprop], ids=lambda m: m.__name__
+)
 def test_first_step_is_the_sign_of_the_gradient(variant):
     assert first_step(variant) == pytest.approx(1, rel=1e-12)
 
 
 def test_other_first_steps_by_hand():
     assert first_step(yogi, initial=0.0) == pytest.approx(1, rel=1e-12)
+    # as documented, in units of the step of adam: (1 - beta1) / sqrt(1 - beta2)
+    assert first_step(adam_uncorrected) == pytest.approx(0.1 / 0.001**0.5, rel=1e-12)
+    assert first_step(adopt, beta1=0.8) == pytest.approx(0.2, rel=1e-12)
+    assert first_step(ademamix, beta3=0.75, alpha=2.0) == pytest.approx(1.5, rel=1e-12)
     # the gradient is 1 - beta1 times as large as what was believed: of 4/5 nothing was known
     assert first_step(adabelief, beta1=0.8) == pytest.approx(1 / 0.8, rel=1e-12)
     # mu = (0.8 (1 - 0.48), 0.8 (1 - 0.4608)) for momentum_decay = 1
@@ -372,6 +384,38 @@ def test_adam_by_hand():
     )
     # m = 1, 1; corrected 2, 4/3.  v = 1, 1; corrected 4, 16/7.
     np.testing.assert_allclose(x[:, 0], [0.0, -1.0, -1.0 - (4 / 3) / np.sqrt(16 / 7)], rtol=1e-14)
+
+
+def test_adam_uncorrected_by_hand():
+    """Three steps, computed on paper: g = 2, 1, -3, beta1 = 1/2, beta2 = 3/4, eps = 5/4."""
+    x = trajectory(
+        adam_uncorrected,
+        np.array([0.0]),
+        lambda x, t: np.array([2.0, 1.0, -3.0])[t : t + 1],
+        3,
+        learning_rate=1.0,
+        beta1=0.5,
+        beta2=0.75,
+        eps=1.25,
+    )
+    # m = 1, 1, -1.  v = 1, 1, 3; with the guard 9/4, 9/4, 17/4, whose roots are 3/2, 3/2, 2.06.
+    steps = [2 / 3, 2 / 3, -1 / np.sqrt(17 / 4)]
+    np.testing.assert_allclose(x[:, 0], [0.0, *-np.cumsum(steps)], rtol=1e-14)
+
+
+def test_adopt_scales_by_the_gradients_before_and_clips():
+    """Two steps, computed on paper: the second gradient is 100 times the first."""
+    x = trajectory(
+        adopt,
+        np.array([0.0]),
+        lambda x, t: np.array([0.5, 50.0])[t : t + 1],
+        2,
+        learning_rate=1.0,
+        beta1=0.5,
+        beta2=0.75,
+    )
+    # scaled 1 and 100, of which 2**(1/4) is left; m = 1/2, 1/4 + 2**(1/4) / 2
+    np.testing.assert_allclose(x[:, 0], -np.cumsum([0.0, 0.5, 0.25 + 2**0.25 / 2]), rtol=1e-14)
 
 
 def test_adagrad_by_hand():

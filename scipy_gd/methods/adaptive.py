@@ -98,13 +98,31 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
+def adam_uncorrected(g, m, v, *, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam as in many lecture notes: without the correction of the bias, the guard in the root.
+
+    Both averages start at 0 and are used as they are. The first step is ``(1 - beta1) / sqrt(1 -
+    beta2)`` times as long as that of `adam`, 3.2 times for the defaults.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR (2015), Algorithm 1
+    without its bias-corrected estimates, https://arxiv.org/abs/1412.6980.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v + eps)
+    return m / P, m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    """AdamW: Adam with weight decay apart from the moments.
+    """AdamW: Adam with weight decay separate from the moments.
 
     The decay of a step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax;
     the paper's lambda is this product (its Algorithm 2 does not multiply by the rate, only by the
-    schedule). The default is no decay, since a decay moves the point where the method comes to
-    rest away from the minimum of f.
+    schedule). The default is no decay, since a decay moves the point of rest away from the minimum
+    of f.
 
     References
     ----------
@@ -119,7 +137,7 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
-    """AMSGrad: Adam, with the largest mean square so far, such that the rates never grow.
+    """AMSGrad: Adam with the largest mean square so far, so that the rates never grow.
 
     As `torch.optim.Adam(amsgrad=True)`: the maximum is taken before the correction of the bias.
     (The paper corrects nothing; optax takes the maximum of the corrected values.)
@@ -151,9 +169,9 @@ def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
 def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
     """NAdam: Adam with Nesterov's momentum, which looks one step ahead.
 
-    The momentum grows from about ``beta1 / 2`` to `beta1`, the faster the larger `momentum_decay`;
-    p is its product over all steps. As `torch.optim.NAdam`; optax has a constant momentum, which is
-    the limit of a large `momentum_decay`.
+    The momentum grows from about ``beta1 / 2`` to `beta1`, faster for a larger `momentum_decay`; p
+    is its product over all steps. As `torch.optim.NAdam`; optax has a constant momentum, the limit
+    of a large `momentum_decay`.
 
     References
     ----------
@@ -169,13 +187,52 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
     return (mu_next * m / (1 - p * mu_next) + (1 - mu) * g / (1 - p)) / P, m, v, p
 
 
+@elementwise(
+    learning_rate=1e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={
+        "beta2": Option(
+            "Decay rate of the running average of the gradient's changes, in [0, 1).", decay
+        ),
+        "beta3": Option(
+            "Decay rate of the running average of the squared, extrapolated gradients, in [0, 1).",
+            decay,
+        ),
+    },
+)
+def adan(
+    g, x, m, v, n, g_last, t, *, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0.0
+):
+    """Adan: Adam with Nesterov's momentum, estimated from the changes of the gradient.
+
+    As the authors' implementation, whose decay rates are 1 minus the paper's, with
+    ``no_prox=True``: the decay of a step is ``learning_rate * weight_decay``, where the paper
+    divides by ``1 + learning_rate * weight_decay``. (`optax.adan` extrapolates by ``1 - beta2``
+    instead of `beta2`.)
+
+    References
+    ----------
+    X. Xie, P. Zhou, H. Li, Z. Lin and S. Yan, "Adan: adaptive Nesterov momentum algorithm for
+    faster optimizing deep models", IEEE TPAMI 46(12), 9508-9520 (2024), Algorithm 1,
+    https://arxiv.org/abs/2208.06677; https://github.com/sail-sg/Adan.
+    """
+    y = 0.0 if t == 1 else g - g_last
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * y
+    n = beta3 * n + (1 - beta3) * (g + beta2 * y) ** 2
+    P = sqrt(n / (1 - beta3**t)) + eps
+    d = (m / (1 - beta1**t) + beta2 * v / (1 - beta2**t)) / P
+    return d + weight_decay * x, m, v, n, g
+
+
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """RAdam: Adam whose first steps are rectified, since their mean squares are uncertain.
 
-    The steps are those of momentum (the first five, for the usual `beta2`) until the length q of
-    the average of the squares is above 5. As `torch.optim.RAdam`, which adds the guard to the root
-    of the mean square before its bias is corrected; the paper has none, and the limit 4.
+    Until the length q of the average of the squares exceeds 5, the steps are those of momentum (the
+    first five, for the usual `beta2`). As `torch.optim.RAdam`, which adds the guard to the root of
+    the mean square before correcting its bias; the paper has no guard, and the limit 4.
 
     References
     ----------
@@ -201,7 +258,7 @@ def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     hyper={"beta2": Option("Decay rate of the largest gradient so far, in [0, 1).", decay)},
 )
 def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Adamax: Adam with the largest gradient, which decays, in place of the mean square.
+    """Adamax: Adam with the largest gradient so far, which decays, in place of the mean square.
 
     The guard is added to the gradient, within the maximum, as in `torch.optim.Adamax` and optax;
     the paper has none.
@@ -242,7 +299,7 @@ def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
     hyper={"initial": Option("Where both running averages start, at least 0.", nonnegative)},
 )
 def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
-    """Yogi: Adam whose mean square changes by additions, so that it cannot fall fast.
+    """Yogi: Adam whose mean square changes by additions, so that it cannot fall quickly.
 
     As `optax.yogi`: both averages start at `initial`, and their biases are corrected as those of
     Adam. (The paper corrects neither, and starts only the mean square there.)
@@ -260,6 +317,76 @@ def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
     return m / (1 - beta1**t) / P, m, v
 
 
+@elementwise(learning_rate=4e-4, auto="bold", preconditioner="P")
+def laprop(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-15):
+    """LaProp: Adam with the momentum after the scaling, an average of scaled gradients.
+
+    No gradient in the average is divided by the size of later ones. As the authors' implementation,
+    for a rate that does not change: there the rates of a schedule enter the average.
+
+    References
+    ----------
+    L. Ziyin, Z. T. Wang and M. Ueda, "LaProp: separating momentum and adaptivity in Adam" (2020),
+    Algorithm 1, https://arxiv.org/abs/2002.04839; https://github.com/Z-T-WANG/LaProp-Optimizer.
+    """
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    m = beta1 * m + (1 - beta1) * g / P
+    return m / (1 - beta1**t), m, v
+
+
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
+def adopt(g, m, v, t, *, beta1=0.9, beta2=0.9999, eps=1e-6):
+    """ADOPT: Adam that scales a gradient by the mean square of those before it, for any `beta2`.
+
+    The scaled gradients are clipped at ``t**0.25`` before they enter the average, and no bias is
+    corrected, as in the paper's clipped version and `optax.contrib.adopt`. There the first gradient
+    is only measured; here it also makes a step.
+
+    References
+    ----------
+    S. Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate",
+    NeurIPS (2024), Algorithm 2 and its clipped version, https://arxiv.org/abs/2411.02853.
+    """
+    v = g * g if t == 1 else v
+    P = max(sqrt(v), eps)
+    m = beta1 * m + (1 - beta1) * min(max(g / P, -(t**0.25)), t**0.25)
+    return m, m, beta2 * v + (1 - beta2) * g * g
+
+
+@elementwise(
+    learning_rate=1e-3,
+    auto="bold",
+    preconditioner="P",
+    hyper={
+        "beta3": Option(
+            "Decay rate of the slow running average of the gradients, in [0, 1).", decay
+        ),
+        "alpha": Option("Weight of the slow average, at least 0.", nonnegative),
+    },
+)
+def ademamix(
+    g, x, m, slow, v, t, *, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8,
+    weight_decay=0.0,
+):  # fmt: skip
+    """AdEMAMix: AdamW with a second, slow average, which remembers thousands of gradients.
+
+    The bias of the slow average is not corrected. As the authors' implementation and
+    `optax.contrib.ademamix`; the paper's warm-up of `alpha` and `beta3` is left to schedules. For
+    runs of many thousands of steps; for shorter ones lower `beta3`, to 0.999 say.
+
+    References
+    ----------
+    M. Pagliardini, P. Ablin and D. Grangier, "The AdEMAMix optimizer: better, faster, older", ICLR
+    (2025), Algorithm 1, https://arxiv.org/abs/2409.03137; https://github.com/apple/ml-ademamix.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    slow = beta3 * slow + (1 - beta3) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    P = sqrt(v / (1 - beta2**t)) + eps
+    return (m / (1 - beta1**t) + alpha * slow) / P + weight_decay * x, m, slow, v
+
+
 @elementwise(
     learning_rate=1e-3,
     auto="bold",
@@ -273,13 +400,12 @@ def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
     },
 )
 def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, gamma=1e-3):
-    """AdaBound: Adam, whose rates are held between bounds that close on one rate for all.
+    """AdaBound: Adam whose rates are held between bounds that close in on one rate for all.
 
     The rates end at ``final_rate * learning_rate``, where the steps are those of `momentum` with
     ``dampening=beta1``. As the authors' implementation: the bias is corrected before the rates are
-    bounded, and nothing is divided by the root of t, as the paper's Algorithm 2 does. Their
-    `final_lr` of 0.1 at a rate of 0.001 is our `final_rate` of 100, and follows a schedule as
-    theirs does.
+    bounded, and nothing is divided by the root of t as in the paper's Algorithm 2. Their `final_lr`
+    of 0.1 at a rate of 0.001 is a `final_rate` of 100 here, and follows a schedule as theirs does.
 
     References
     ----------
@@ -308,13 +434,13 @@ def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, 
     },
 )
 def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e-6):
-    """SWATS: Adam first, then gradient descent with momentum at a rate that Adam's steps tell.
+    """SWATS: Adam first, then gradient descent with momentum at a rate learned from Adam's steps.
 
-    The rate of gradient descent whose step is, in the direction of the gradient, that of Adam is
-    averaged; the first time that a step's own rate is within `switch` of the average, the method
-    changes over, for good. All rates are multiples of the learning rate: the paper's tolerance of
-    1e-9 at a rate of 0.001 is our `switch` of 1e-6. (Here only a positive rate is taken over; the
-    paper is silent about negative ones.)
+    Every step of Adam corresponds to a rate of gradient descent, the one whose step has the same
+    projection on the gradient. These rates are averaged; the first time that one is within `switch`
+    of the average, the method changes over, for good. All rates are multiples of the learning rate:
+    the paper's tolerance of 1e-9 at a rate of 0.001 is a `switch` of 1e-6 here. (Only a positive
+    rate is taken over; the paper does not mention negative ones.)
 
     References
     ----------
@@ -349,9 +475,9 @@ def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e
 def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
     """Lion: steps of one size in all parameters, along the sign of an average gradient.
 
-    As `optax.lion` and the paper: the sign is that of the average with the weights of `beta1`, what
-    is kept is that with `beta2`, and the decay is apart from both. At a constant rate the iterates
-    come no nearer to a minimum than the rate is long.
+    As `optax.lion` and the paper: the sign is that of the average weighted with `beta1`, the one
+    that is kept is weighted with `beta2`, and the decay is separate from both. At a constant rate
+    the iterates come no closer to a minimum than the length of a step.
 
     References
     ----------
@@ -382,8 +508,9 @@ def rprop(g, g_last, size, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-12, step_
     """Rprop: a step for each parameter, longer while its gradient keeps the sign, else shorter.
 
     The variant iRprop- of Igel and Huesken, in which a gradient that has changed its sign counts as
-    zero for one step. The steps begin with 0.01, times the learning rate, and so do their limits;
-    in `torch.optim.Rprop` the rate is the first step itself, and the limits are absolute.
+    zero for one step. The first steps are 0.01 times the learning rate, and the limits are
+    multiples of it too; in `torch.optim.Rprop` the rate is the first step itself, and the limits
+    are absolute.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Steps along the gradient, with or without memory of the last ones."""
+"""Steps along the gradient, with or without memory of earlier ones."""
 
 from numpy import sqrt
 from numpy.linalg import norm
@@ -23,9 +23,8 @@ def gd(g):
 def sgd(g):
     """Stochastic gradient descent: a step along the gradient on every mini-batch.
 
-    It is `gd` with a larger constant on mini-batches; `batch_size`, `epochs` and `rng` say which
-    rows a step sees. A constant rate leaves a noise that falls with it: give a schedule, or
-    average.
+    This is `gd` with a larger constant; `batch_size`, `epochs` and `rng` say which rows a step
+    sees. A constant rate leaves noise in proportion to it: use a schedule, or an average.
 
     References
     ----------
@@ -109,8 +108,8 @@ def spg(g):
 def nesterov_restart(g):
     """Nesterov's accelerated gradient, with a growing momentum that restarts when f rises.
 
-    The rate is 1/L with a backtracking estimate of L, that falls by 0.9 in each iteration. The
-    iterates are the extrapolated points, where the gradients are taken.
+    The rate is 1/L with a backtracking estimate of L, which falls by the factor 0.9 in each
+    iteration. The iterates are the extrapolated points, where the gradients are taken.
 
     References
     ----------
@@ -125,9 +124,9 @@ def nesterov_restart(g):
 
 @vector(learning_rate=1.0, auto="fixed")
 def adgd(x, g, x_old, g_old, t, rate, theta):
-    """Adaptive gradient descent: the rate follows the local curvature, without any function value.
+    """Adaptive gradient descent: the rate follows the local curvature, without function values.
 
-    The first step is a probe of a millionth of the size of x.
+    The first step is a probe, a millionth of the size of x.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Directions that know something of the curvature."""
+"""Directions that use the curvature."""
 
 from numpy import abs, dot, empty, inf, isfinite, maximum, sqrt
 from numpy.linalg import eigh, norm
@@ -26,11 +26,11 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
-    s'y/y'y. By default it takes the last 12 pairs, and from the 500th step on all that are made
-    (the problem is hard), up to 2 n + 1 and to 300 for n <= 150 parameters, 15 for n <= 2000, and
-    then 10: longer memories save some evaluations, but cost more time than those take where they
-    are cheap. A direction that leads uphill clears the memory. Where bounds hold some parameters,
-    the pairs are restricted to the free ones.
+    s'y/y'y. By default it uses the last 12 pairs, and from the 500th step on, where the problem
+    must be hard, all that are kept: up to 2 n + 1, and at most 300 for n <= 150 parameters, 15 for
+    n <= 2000, and 10 beyond. Longer memories save evaluations, but cost more time than cheap
+    evaluations take. A direction that leads uphill clears the memory. Where bounds hold some
+    parameters, the pairs are restricted to the free ones.
 
     References
     ----------
@@ -79,9 +79,9 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
 def cg_descent(g, g_old, t, free, p):
     """CG_DESCENT: conjugate gradients with guaranteed descent.
 
-    The direction and the truncation of its beta of version 6; with a line search that wants
-    Wolfe's strong conditions. It begins with the step that promises as much as the last one, and
-    goes to the minimum of the parabola through its value, unless that is near.
+    The direction, with its truncated beta, of version 6, and a line search for the strong Wolfe
+    conditions. The search begins with the step that promises as much as the last one, and moves on
+    to the minimum of the parabola through its value, unless that is near.
 
     References
     ----------
@@ -106,8 +106,8 @@ def cg_descent(g, g_old, t, free, p):
 def newton(g, hess):
     """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
 
-    `hess` or `hessp` is used, else differences of the gradient. Where the Hessian is not finite,
-    the direction is the gradient.
+    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Where it is not
+    finite, the direction is the gradient.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Methods that only compare values."""
+"""Methods that need values only."""
 
 from math import inf
 
@@ -12,11 +12,11 @@ finite = number(0, inf, below=True)
 def random_search(z):
     """Random search: try a normally distributed step, keep the better point.
 
-    `learning_rate` is the standard deviation of the steps, for all or for each parameter; "auto"
-    makes it longer after a success and shorter after a failure, so that one trial of five is a
+    `learning_rate` is the standard deviation of the steps, for all parameters or for each; "auto"
+    makes it larger after a success and smaller after a failure, so that one trial in five is a
     success. `rng` draws the steps, and `bounds` are kept by projection. It never converges by
-    itself: use `target`, `maxiter` or `maxfev`. Where `jac` is given, it is called once, at the
-    end, to decide about success.
+    itself: use `target`, `maxiter` or `maxfev`. If `jac` is given, it is called once, at the end,
+    to decide about success.
 
     References
     ----------
@@ -48,11 +48,11 @@ def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     """SPSA: gradient descent on an estimate of the gradient from two noisy values.
 
     In step t the two points are ``x + c / t**gamma * s`` and ``x - c / t**gamma * s`` with random
-    signs s, whatever the number of parameters; for simulations and experiments. The rate falls like
-    ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first step
-    is a fifth of the size of x. Choose `c` about as large as the noise of f divided by its slope,
-    and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the mean of
-    the two values. The point where it ends is evaluated once more; it never converges by itself.
+    signs s, for any number of parameters: a method for simulations and experiments. The rate falls
+    like ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first
+    step is a fifth of the size of x. Choose `c` about as large as the noise of f divided by its
+    slope, and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the
+    mean of the two values. The last point is evaluated once more. It never converges by itself.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Methods that find their rate, or do without its schedule, while they run."""
+"""Methods that find their rate while they run, or need no schedule for it."""
 
 from numpy import abs, dot, maximum, sqrt, sum
 
@@ -17,10 +17,10 @@ from ..arguments import Option, decay, positive
     },
 )
 def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
-    """DoWG: gradient descent at the rate distance over weighted gradients.
+    """DoWG: gradient descent at a rate of distance over weighted gradients.
 
-    The rate is r over the root of the sum of ``r |g|^2``, with r the largest squared distance from
-    the start so far, at first `d0_squared`. As `optax.contrib.dowg`; the paper has no guard.
+    The rate is r over the root of the sum of ``r |g|^2``, where r is the largest squared distance
+    from the start so far, at first `d0_squared`. As `optax.contrib.dowg`; the paper has no guard.
 
     References
     ----------
@@ -33,7 +33,6 @@ def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
     return r / (sqrt(w) + eps) * g, x0, r, w
 
 
-# fmt: off
 @vector(
     learning_rate=1.0,
     auto="fixed",
@@ -50,7 +49,7 @@ def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
 def prodigy(
     x, g, x0, m, v, r, s, D, t,
     *, beta1=0.9, beta2=0.999, beta3=0.999**0.5, eps=1e-8, d0=1e-6, d_coef=1.0, weight_decay=0.0
-):
+):  # fmt: skip
     """Prodigy: AdamW at a rate of D, an estimate of the distance to the minimum that only grows.
 
     The default of `beta3` is the root of that of `beta2`. As `optax.contrib.prodigy`, for a rate
@@ -70,7 +69,6 @@ def prodigy(
     s = beta3 * s + D / d0 * L * g
     D = maximum(D, d_coef * r / sum(abs(s)))
     return L * (m / (sqrt(v) + D * eps) + weight_decay * x), x0, m, v, r, s, D
-# fmt: on
 
 
 @elementwise(
@@ -85,7 +83,7 @@ def prodigy(
     },
 )
 def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
-    """Schedule-free gradient descent: what a falling rate is for, by an average of the points.
+    """Schedule-free gradient descent: an average of the points does the work of a falling rate.
 
     The iterate is the point y where the gradient is taken, between the base point z, which makes
     the steps u, and the average of all z. The state w is the way from z to the average in units of
@@ -112,10 +110,10 @@ def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
 def schedule_free_adamw(
     g, x, v, w, average, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0
 ):
-    """Schedule-free AdamW: AdamW with an average of the points in place of the gradients' one.
+    """Schedule-free AdamW: AdamW with an average of the points instead of the gradients.
 
-    As `schedule_free_sgd`, with the gradient over the root of its mean square in the steps u, and
-    `beta1` in the role of `beta`. As `optax.contrib.schedule_free_adamw`, for a rate that does not
+    Like `schedule_free_sgd`, with the gradient over the root of its mean square in the steps u, and
+    with `beta1` as its `beta`. As `optax.contrib.schedule_free_adamw`, for a rate that does not
     change; its warm-up is left to schedules.
 
     References

@@ -1,4 +1,4 @@
-"""Write the reference trajectories of torch.optim and optax (see README.md next to this file).
+"""Write the reference trajectories of torch.optim, pytorch_optimizer and optax (see README.md).
 
 Run ``python make_trajectories.py``; no arguments.  A case names one of our methods and our options,
 a peer turns these options into an optimizer of torch or optax.  All optimizers are fed the same
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytorch_optimizer
 import torch
 from numpy.typing import NDArray
 from optax import contrib
@@ -68,12 +70,12 @@ def make_problems() -> tuple[dict[str, Problem], dict[str, Array]]:
 
 
 class Peer(NamedTuple):
-    optimizer: str  # its name below torch.optim or optax
+    optimizer: str  # its name below torch.optim, pytorch_optimizer or optax
     start: Callable[..., Start]  # from our options
 
 
 PAIRS = {
-    "betas": ("beta1", "beta2"),
+    "betas": ("beta1", "beta2", "beta3"),
     "etas": ("eta_minus", "eta_plus"),
     "step_sizes": ("step_min", "step_max"),
 }
@@ -81,22 +83,23 @@ PAIRS = {
 
 def pair(options: dict) -> dict:
     """Join the options which the peer takes as a tuple."""
-    pairs = {name: ends for name, ends in PAIRS.items() if ends[0] in options}
+    pairs = {name: names for name, names in PAIRS.items() if names[0] in options}
     rest = {key: value for key, value in options.items() if key not in sum(pairs.values(), ())}
-    return rest | {name: (options[low], options[high]) for name, (low, high) in pairs.items()}
+    joined = {k: tuple(options[n] for n in names if n in options) for k, names in pairs.items()}
+    return rest | joined
 
 
 def rename(options: dict, names: dict[str, str]) -> dict:
     return {names.get(key, key): value for key, value in options.items()}
 
 
-def torch_peer(name: str, names: dict[str, str] | None = None, **fixed) -> Peer:
+def torch_peer(name: str, names: dict[str, str] | None = None, among=torch.optim, **fixed) -> Peer:
     """A peer of torch with some names of options other than ours and some options fixed."""
     names = {"learning_rate": "lr"} | (names or {})
 
     def start(x0: Array, options: dict) -> Step:
         x = torch.tensor(x0, requires_grad=True)
-        optimizer = getattr(torch.optim, name)([x], **options)
+        optimizer = getattr(among, name)([x], **options)
 
         def step(gradient: Array) -> Array:
             x.grad = torch.from_numpy(gradient)
@@ -164,8 +167,28 @@ def yogi(learning_rate: float, initial: float, **options):
     return optax.chain(transform, optax.scale_by_learning_rate(learning_rate))
 
 
-def prodigy(**options):
-    return contrib.prodigy(**pair(options))
+def prodigy(beta1: float, beta2: float, **options):
+    return contrib.prodigy(betas=(beta1, beta2), **options)
+
+
+def laprop(learning_rate: float, b1: float, b2: float, eps: float):
+    """Not in optax, but its parts are: the scaled gradients, and then their average."""
+    scaled = optax.scale_by_rms(b2, eps, eps_in_sqrt=False, bias_correction=True)
+    average = optax.ema(b1, debias=True)
+    return optax.chain(scaled, average, optax.scale_by_learning_rate(learning_rate))
+
+
+def adopt(**options):
+    """Without the step that goes nowhere: the first gradient is given twice."""
+    peer = contrib.adopt(**options)
+
+    def update(gradient, state, x):
+        first = state[0].count == 0
+        _, measured = peer.update(gradient, state, x)
+        state = jax.tree.map(lambda a, b: jnp.where(first, a, b), measured, state)
+        return peer.update(gradient, state, x)
+
+    return optax.GradientTransformation(peer.init, update)
 
 
 PEERS = {
@@ -195,6 +218,12 @@ PEERS = {
     ("rprop", "torch"): torch_peer("Rprop"),
     ("adabelief", "optax"): optax_peer("adabelief", adabelief),
     ("yogi", "optax"): optax_peer("yogi", yogi),
+    ("adan", "pytorch_optimizer"): torch_peer(
+        "Adan", among=pytorch_optimizer, weight_decouple=True, foreach=False
+    ),
+    ("laprop", "optax"): optax_peer("scale_by_rms, ema", laprop),
+    ("adopt", "optax"): optax_peer("contrib.adopt", adopt),
+    ("ademamix", "optax"): optax_peer("contrib.ademamix", names={"beta3": "b3"}),
     ("lion", "optax"): optax_peer("lion"),
     ("prodigy", "optax"): optax_peer(
         "contrib.prodigy",
@@ -223,6 +252,7 @@ def adam(eps: float = 1e-8, beta1: float = 0.9, beta2: float = 0.999, **more: fl
 
 
 OTHER = {"eps": 1e-6, "beta1": 0.8, "beta2": 0.95}
+ADAN = {"beta1": 0.98, "beta2": 0.92, "beta3": 0.99, "eps": 1e-8}
 BOTH = "torch optax"
 SHORT = (100, 100, 100, 1000)  # for methods that turn chaotic once their gradients have shrunk
 
@@ -274,6 +304,34 @@ CASES = [
     Case("adabelief", "optax", (0.01, 0.005, 0.005, 0.02), adam(**OTHER), SHORT),
     Case("yogi", "optax", (0.05, 0.01, 0.02, 0.05), adam(eps=1e-3, initial=1e-6)),
     Case("yogi", "optax", (0.02, 0.01, 0.01, 0.02), adam(**OTHER, initial=0.0)),
+    Case(
+        "adan", "pytorch_optimizer", (0.01, 0.01, 0.01, 0.05), ADAN | {"weight_decay": 0.0}, SHORT
+    ),
+    Case(
+        "adan",
+        "pytorch_optimizer",
+        (0.01, 0.005, 0.005, 0.02),
+        {"beta1": 0.9, "beta2": 0.7, "beta3": 0.95, "eps": 1e-4, "weight_decay": 0.1},
+        SHORT,
+    ),
+    Case("laprop", "optax", (0.01, 0.005, 0.005, 0.05), adam(eps=1e-15), SHORT),
+    Case("laprop", "optax", (0.005, 0.005, 0.005, 0.02), adam(**OTHER), SHORT),
+    Case("adopt", "optax", (0.02, 0.01, 0.01, 0.05), adam(eps=1e-6, beta2=0.9999)),
+    Case("adopt", "optax", (0.01, 0.005, 0.005, 0.02), adam(**OTHER), SHORT),
+    Case(
+        "ademamix",
+        "optax",
+        (0.005, 0.005, 0.005, 0.02),
+        adam(beta3=0.9999, alpha=5.0, weight_decay=0.0),
+        SHORT,
+    ),
+    Case(
+        "ademamix",
+        "optax",
+        (0.005, 0.005, 0.005, 0.02),
+        adam(**OTHER, beta3=0.99, alpha=2.0, weight_decay=0.1),
+        SHORT,
+    ),
     Case(
         "lion",
         "optax",
@@ -340,7 +398,7 @@ def deviation(points: Array, nudged: Array) -> float:
 
 def main() -> None:
     problems, arrays = make_problems()
-    versions = {"torch": torch.__version__, "optax": optax.__version__}
+    versions = {name: version(name) for name in ("torch", "optax", "pytorch_optimizer")}
     entries: list[dict] = []
     unstable: list[str] = []
     numbers: Counter[str] = Counter()
