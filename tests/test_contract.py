@@ -9,9 +9,9 @@ import weakref
 
 import numpy as np
 import pytest
-from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize, rosen
+from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize, rosen, rosen_der
 
-from scipy_gd import adopt, gd, lion
+from scipy_gd import adam, adopt, gd, lion
 
 SHORT = {"maxiter": 8, "rng": 7}
 

@@ -66,7 +66,11 @@ class Evaluator:
         if ask & VALUE:
             self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & GRADIENT:
-            self._gradient(source, x, self.f, g)
+            if source.near:
+                self._gradient(source, x, self.f, g)
+            else:
+                self.njev += source.counts
+                source.gradient((), x, self.f, g, self.args)
         if ask & HESSIAN:
             assert self.hessian is not None
             self.hessian.at(self, x, g, H)
@@ -101,7 +105,10 @@ class Evaluator:
         if self.nfev + count > self.limit:
             raise OutOfBudget
         self.njev += gradients
-        if count > 1 and self.map is not map:
+        if count == 1:
+            self.nfev += 1
+            return (self.fun(points[0], *self.args),)
+        if self.map is not map:
             self.nfev += count
             values = list(self.map(Bound(self.fun, self.args), list(points)))
             if len(values) != count:

@@ -45,6 +45,7 @@ class Source(Protocol):
     parts: int  # what to ask for, to have the gradient at a point where nothing is known
     gradients: int  # how many come with a value
     counts: bool  # whether a gradient that is asked for is one more
+    near: bool  # whether it may take more calls of `fun`
     given: bool  # whether it is the user who gives them
     functions: Any  # what the compiled loop calls besides `fun`, by name
     room: Any  # relative steps, lower and upper bounds, where there are points around x
@@ -71,7 +72,7 @@ class Given:
     """The user's function `jac`."""
 
     name, parts, given, room = "jac", GRADIENT, True, ()
-    gradients, counts = 0, True
+    gradients, counts, near = 0, True, False
 
     def __init__(self, jac: Callable[..., Any]) -> None:
         self.jac = jac
@@ -116,7 +117,7 @@ class Pair:
     """`fun` returns the value and the gradient."""
 
     name, parts, given, room = "pair", VALUE, True, ()
-    gradients, counts = 1, False
+    gradients, counts, near = 1, False, True
     functions = NO_FUNCTIONS
 
     def __init__(self) -> None:
@@ -184,7 +185,7 @@ class Differences:
     """Finite differences of `fun`, inside the box but for complex steps; see `differences.py`."""
 
     parts, given = VALUE | GRADIENT, False
-    gradients, counts = 0, True
+    gradients, counts, near = 0, True, True
     functions = NO_FUNCTIONS
 
     def __init__(self, scheme: str, n: int, box: Box = None, rel_step: Any = None) -> None:
@@ -255,7 +256,7 @@ class Perturbed:
     no point is outside the box. `exact` knows what `fun` returns.
     """
 
-    name, parts, given, room = "perturbed", VALUE, False, ()
+    name, parts, given, room, near = "perturbed", VALUE, False, (), False
     functions = NO_FUNCTIONS
 
     def __init__(

@@ -22,7 +22,8 @@ def interpret(
     (memory, record), r, evaluate = run.at, run.r, run.evaluator
     points, gradients, H, scheduled = run.points, run.gradients, run.H, run.scheduled
     ask, seen, prepared = r.ask, r.nit, run.prepared
-    timed, watched = until < FOREVER, bool(observers.each)
+    timed, each = until < FOREVER, observers.each
+    tell_them = each[0] if len(each) == 1 else observers.iteration
     while ask and (not prepared or to_the_end or run.ready()):
         try:
             if prepared:
@@ -37,8 +38,8 @@ def interpret(
         ask = tell(memory, record, f)
         if prepared:
             run.commit()
-        if watched and r.nit != seen:
+        if each and r.nit != seen:
             seen = r.nit
-            observers.iteration(run)
+            tell_them(run)
         if timed and ask & VALUE and perf_counter() >= until:  # not between value and gradient
             break
