@@ -29,7 +29,7 @@ def address_of(function: Callable[..., Any] | None, result: Any, *more: Any) -> 
         return 0
     if function not in _COMPILED:  # keeping it keeps what is at the address
         build = functools.partial(cfunc, result(*pointers, *more))
-        _COMPILED[function] = cached(build, stamped(function), forceinline=True, **EXACT)
+        _COMPILED[function] = cached(build, stamped(function), **EXACT)
     return _COMPILED[function].address  # type: ignore[no-any-return]
 
 

@@ -38,11 +38,11 @@ def lay_out(
         opts = opts | grouped(opts["groups"], values, method, x.size)
     rule = rule_for(method, opts, sampled)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
-    arrays = tuple(name for name, value in values.items() if isinstance(value, np.ndarray))
+    arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
     averaging = opts["averaging"]
     s = record(
         _frame(
-            *(method, rule, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
+            *(method, rule.name, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
             *(averaging is not None, int(values["maxcor"]) if method.memory else 0),
         )
     )
@@ -105,7 +105,7 @@ def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
 @functools.lru_cache(1024)
 def _frame(
     method: Formula,
-    rule: StepRule,
+    rule_name: str,
     n: int,
     bounded: bool,
     arrays: tuple[str, ...],
@@ -115,7 +115,7 @@ def _frame(
     maxcor: int,
 ) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
-    s = blank()
+    s, rule = blank(), RULES[rule_name]
     r = named(s)
     r.rows, r.n = 2 * POINTS, n
 
