@@ -47,6 +47,13 @@ def averages(name: str, value: Any, n: int) -> Any:
     return number(0, 1, above=True, below=True)(name, value, n)
 
 
+def noise(name: str, value: Any, n: int) -> float | None:
+    if isinstance(value, str):
+        one_of("auto")(name, value, n)
+        return None
+    return number(0)(name, value, n)  # type: ignore[no-any-return]
+
+
 def positions(name: str, value: Any, n: int) -> tuple[int, ...]:
     try:
         return tuple(operator.index(k) for k in value)
@@ -208,13 +215,26 @@ COMMON = {
         False,
     ),
     "finite_diff_scheme": Option(
-        'Differences for a missing `jac`: "2-point", "3-point" or "cs" (complex step).',
-        one_of("2-point", "3-point", "cs"),
-        "2-point",
+        "Differences for a missing `jac`. By default their intervals follow the curvature and the "
+        'noise of `fun`, see the page on gradients; "2-point", "3-point" or "cs" (complex step) '
+        "stand for a plain scheme.",
+        one_of("adaptive", "2-point", "3-point", "cs"),
+        "adaptive",
+    ),
+    "noise": Option(
+        'The size of the errors of `fun`, in units of its values; 0: there are none. "auto": as it '
+        "is found, by one value more at the start and some where no step leads down.",
+        noise,
     ),
     "finite_diff_rel_step": Option(
-        "Relative step of the differences, a number or one for each parameter. Default: the square "
-        "root (2-point, cs) or cube root (3-point) of the machine precision.",
+        "Relative step of the differences, in units of ``|x|``: a number, or one for each "
+        "parameter. Steps that are given are those of a plain scheme, 2-point if none is named.",
+        positive,
+    ),
+    "finite_diff_abs_step": Option(
+        "Absolute step of the differences, in units of x: a number, or one for each parameter. "
+        "(SciPy's solvers call it `eps`, which is taken as well by methods without an `eps` of "
+        "their own.)",
         positive,
     ),
     "workers": Option(
@@ -254,12 +274,22 @@ def _defaults(formula: Formula) -> dict[str, Any]:
 def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, Any]:
     """All options of a run, checked; unknown names are left out (`unknown` finds them)."""
     known = _defaults(formula).copy()
+    if "eps" in options and "eps" not in known:  # as SciPy's solvers call it
+        options = {"finite_diff_abs_step": options["eps"], **options}
     for name, value in options.items():
         if value is not None and name in known:
             known[name] = check(formula, name)(name, value, n)
     if options.get("gtol") is None and known["tol"] is not None:
         known["gtol"] = known["tol"]
     return known
+
+
+def scheme(options: Mapping[str, Any]) -> str:
+    """The differences for a missing `jac`: steps that are given are those of a plain scheme."""
+    steps = options["finite_diff_rel_step"], options["finite_diff_abs_step"]
+    plain = any(step is not None for step in steps)
+    given: str = options["finite_diff_scheme"]
+    return "2-point" if plain and given == "adaptive" else given
 
 
 def check(formula: Formula, name: str) -> Check:
@@ -269,4 +299,5 @@ def check(formula: Formula, name: str) -> Check:
 
 def unknown(formula: Formula, options: Mapping[str, Any]) -> list[str]:
     """The names that mean nothing to this method."""
-    return [name for name in options if name not in COMMON and name not in formula.hyper]
+    known = {*COMMON, *formula.hyper, "eps"}
+    return [name for name in options if name not in known]

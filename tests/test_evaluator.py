@@ -12,7 +12,7 @@ from scipy.optimize import approx_fprime, minimize
 from scipy_gd import adam, gd
 from scipy_gd._core.bits import GRADIENT, VALUE
 from scipy_gd._evaluate.evaluator import Evaluator
-from scipy_gd._evaluate.gradients import source_of
+from scipy_gd._evaluate.sources import source_of
 
 NO_HESSIAN = np.empty((0, 0))
 

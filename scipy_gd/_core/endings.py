@@ -7,6 +7,7 @@ from typing import NamedTuple
 RUNNING, CONVERGED, TARGET, FTOL, XTOL = range(5)
 MAXITER, MAXFEV, MAXTIME, PRECISION, NONFINITE, DIVERGED, STALLED = range(5, 12)
 EPOCHS, EARLY = 13, 14
+NOISE_REACHED = 15
 BROKEN = 12  # the formula has raised an error; so does the run
 CALLBACK = 99
 
@@ -60,6 +61,11 @@ ENDINGS = {
         "No progress: neither the best function value (1e-8 relative) nor the best gradient norm "
         "(1 %) improved over the last 1000 iterations. The iterates oscillate, or the steps are "
         "too short: lower `learning_rate`, or let it fall with a schedule.",
+    ),
+    NOISE_REACHED: Ending(
+        6,
+        True,
+        "The noise of the function is reached: the gradient cannot be told from zero any more.",
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }

@@ -42,9 +42,10 @@ ROWS = {
     "g_old": f"_V[_r.old + {POINTS}]",
     "z": "_V[_r.z]",
     "free": "_V[_r.free]",
+    "diagonal": "_V[_r.diagonal]",
     "hess": "_V[_r.hess : _r.hess + _n]",
 }
-SCALARS = {"f": "_r.f", "t": "_r.t"}
+SCALARS = {"f": "_r.f", "t": "_r.t", "pair_noise": "_r.pair_noise"}
 
 # What a formula means by NumPy's names.
 LOOPS = {np.dot: dot, np.linalg.norm: norm}

@@ -19,8 +19,10 @@ from numba import types
 
 from . import endings
 from .addresses import address_of, call_from_python, pointers_of
-from .bits import ACCEPT, ANEW, DONE, GRADIENT, POINTS, RECENT, RETRY, VALUE
+from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
+from .noise import flat, give_up, invisible
+from .trials import forget
 
 
 @inlined
@@ -45,6 +47,22 @@ def arrive(V, r, memory, record):
     r.recent[(r.nit + 1) & (RECENT - 1)] = r.f
     # of the three rows one that is neither
     r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
+
+
+@local
+def stay(V, r):
+    """Make the trial, which is the current point with a better gradient, the current one."""
+    if r.best == r.x and r.f_trial == r.f:
+        r.best = r.trial
+    r.old = r.x = r.trial
+    r.f = r.f_trial
+    if r.f < r.f_best:
+        r.f_best, r.best = r.f, r.x
+    r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
+    r.trials = 0
+    if r.forget:
+        forget(V, r)
+    r.forget = 0
 
 
 @inlined
@@ -84,7 +102,7 @@ def ending_at(V, r, arrived, moved):
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
         return endings.NONFINITE
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
-        if r.gnorm <= r.gtol:
+        if r.gnorm <= r.gtol and r.error_most <= r.gtol:
             return endings.CONVERGED
         if r.f <= r.target:
             return endings.TARGET
@@ -102,6 +120,8 @@ def ending_at(V, r, arrived, moved):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
+    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.searches else r.hidden >= 10):
+        return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED
     return endings.RUNNING
@@ -112,19 +132,24 @@ def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
+    again = r.ask & BETTER
     verdict = ACCEPT
-    if r.judge and r.nit >= 0:
+    if again:
+        stay(V, r)
+        verdict = STAY
+    elif r.judge and r.nit >= 0:
         verdict = call_for_number(r.judge, (memory, record))
     if verdict == RETRY:
         r.rate = r.alpha
         return r.ask
     moved = r.snorm
-    if verdict != ANEW:
+    if not again:
         if verdict == ACCEPT:
             arrive(V, r, memory, record)
-        r.nit += 1
-        r.trials = 0
-    r.t += 1.0
+        if verdict != ANEW:
+            r.nit += 1
+            r.trials = 0
+        r.t += 1.0
     r.fresh = r.t == 1.0
     if call_native(r.kernel, memory, record):
         r.ending = endings.BROKEN
@@ -133,6 +158,12 @@ def advance(V, r, memory, record, f):
     r.ask = DONE
     if r.ending == endings.RUNNING:
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
+        if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
+            r.ending = endings.PRECISION
+        if again and not r.better:
+            r.ending = endings.PRECISION
+    if r.ending == endings.PRECISION:
+        give_up(V, r)
     r.rate = r.alpha
     return r.ask
 

@@ -12,14 +12,20 @@ import numpy as np
 from numba import from_dtype, types
 from numpy.typing import NDArray
 
+from . import noise, trials
 from .bits import HYPER, RECENT, fields
 from .steps import RULES
 
 ADDRESSES = "kernel first judge clip follow"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
 rule's two functions, what happens to a gradient and to a point that have arrived."""
-ROWS = "z d p hess free bounds arrays states memory clipped average"
+ROWS = "z d p hess free bounds arrays states memory clipped average seen diagonal error measure"
 """The first row of what a run may have (-1: it has none)."""
+
+MEASURED = fields("i8", "paired known forward estimates") + [("steepest", "f8", (5,))]
+"""Of differences with adaptive intervals: whether there are two points for each component, whether
+the curvatures are known, how many gradients in a row were forward ones, how often the noise was
+estimated; the largest curvatures along the last steps."""
 
 RECORD = np.dtype(
     [
@@ -40,6 +46,10 @@ RECORD = np.dtype(
         # made with, which alpha no longer is once a schedule has set the next, and the last one's
         *fields("f8", "alpha rate rate_old f_trial slope dnorm snorm promised"),
         *fields("i8", "trials fresh"),
+        # the best trial that was not kept; the noise of f; how the gradient is measured
+        *trials.SCRATCH,
+        *noise.SCRATCH,
+        *MEASURED,
         # what the step rules remember
         *(field for rule in RULES.values() for field in getattr(rule.module, "SCRATCH", ())),
     ],
@@ -61,7 +71,7 @@ def _blank() -> bytes:
     s["nit"], s["alpha_max"] = -1, np.inf
     for name in ("f", "f_old", "f_trial", "rate"):
         s[name] = np.nan
-    for name in ("f_start", "f_best", "f_mark", "g_mark", "gnorm"):
+    for name in ("f_start", "f_best", "f_seen", "f_visible", "f_mark", "g_mark", "gnorm"):
         s[name] = np.inf
     return s.tobytes()
 

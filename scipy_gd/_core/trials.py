@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bits import ACCEPT, ANEW, DONE, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, VALUE
-from .endings import PRECISION
+from .bits import ACCEPT, ANEW, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, VALUE, fields
 from .jit import largest, local, norm
+from .noise import give_up, tolerance
+
+# the lowest value of a trial that was not kept
+SCRATCH = fields("f8", "f_seen")
 
 C1 = 1e-4
 """The share of the promised decrease that Armijo's condition wants."""
@@ -21,8 +24,17 @@ def copy(V, to, row):
 
 
 @local
+def remember(V, r):
+    """Keep a trial that is about to be overwritten, if it is the best point so far."""
+    if r.trials > 0 and r.f_trial < min(r.f_best, r.f_seen):
+        r.f_seen = r.f_trial
+        copy(V, r.seen, r.trial)
+
+
+@local
 def place(V, r, alpha):
     """Put the trial at x - alpha d, projected on the bounds."""
+    remember(V, r)
     x, d, trial, g = V[r.x], V[r.d], V[r.trial], V[r.x + POINTS]
     r.alpha = alpha
     square = promised = 0.0
@@ -89,8 +101,8 @@ def highest(r, count):
 
 @local
 def enough(r, reference):
-    """Armijo's condition, up to the rounding of f, by a trial that moved x."""
-    return r.snorm > 0.0 and r.f_trial <= reference - C1 * r.promised + 1e-14 * abs(r.f)
+    """Armijo's condition, up to the errors of f, by a trial that moved x."""
+    return r.snorm > 0.0 and r.f_trial <= reference - C1 * r.promised + tolerance(r)
 
 
 @local
@@ -119,11 +131,18 @@ def want_gradient(r):
 
 
 @local
-def anew(V, r):
-    """Keep the point; let the formula start as in its first step."""
+def forget(V, r):
+    """Let the formula start as in its first step."""
     for k in range(r.state_rows):
         for i in range(r.n):
             V[r.states + k, i] = r.init[k]
+    r.t = 1.0
+
+
+@local
+def anew(V, r):
+    """Keep the point; let the formula start as in its first step."""
+    forget(V, r)
     r.t = 0.0
     return ANEW
 
@@ -134,10 +153,4 @@ def fail(V, r):
     if not r.fresh and r.states >= 0:
         r.trials = 0
         return anew(V, r)
-    return give_up(r)
-
-
-@local
-def give_up(r):
-    r.ending, r.ask = PRECISION, DONE
-    return RETRY
+    return give_up(V, r)

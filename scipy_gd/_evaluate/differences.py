@@ -1,7 +1,8 @@
 """Finite differences, with SciPy's steps: what both drivers do, one component at a time.
 
-A step is relative to ``max(1, |x|)``, or to ``|x|`` where `rel_step` is given (NaN: it is not),
-away from zero. Every point stays in the box; a component that cannot move at all has the step 0.
+A step is relative to ``max(1, |x|)``; where `rel_step` is given (NaN: it is not), to ``|x|``, or to
+1 at x = 0; where `abs_step` is given, it is that. It leads away from zero. Every point stays in the
+box; a component that cannot move at all has the step 0.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
 
 
 @local
-def difference_step(x, rel_step, lower, upper, points):
+def difference_step(x, rel_step, abs_step, lower, upper, points):
     """The step, and whether it is one-sided; `points` is 1 or 2."""
     sign = 1.0 if x >= 0.0 else -1.0
     default = sign * EPS ** (1.0 / (points + 1.0)) * max(1.0, abs(x))
-    h = default if np.isnan(rel_step) else rel_step * sign * abs(x)
+    h = default
+    if not np.isnan(abs_step):
+        h = sign * abs_step
+    elif not np.isnan(rel_step):
+        h = rel_step * sign * (abs(x) if x != 0.0 else 1.0)
     if (x + h) - x == 0.0:
         h = default
     h = (x + h) - x  # as it will be in floating point
@@ -59,7 +64,7 @@ def difference_quotient(f, first, second, h, one_sided, points):
 @local
 def hessian_step(x, lower, upper, points):
     """The step between two gradients: twice as long, as they carry a larger error."""
-    h = 2.0 * abs(difference_step(x, np.nan, -np.inf, np.inf, points)[0])
+    h = 2.0 * abs(difference_step(x, np.nan, np.nan, -np.inf, np.inf, points)[0])
     up = upper - x >= x - lower
     return min(h, upper - x) if up else -min(h, x - lower)
 
@@ -68,11 +73,13 @@ def hessian_step(x, lower, upper, points):
 
 
 @compiled()
-def difference_points(x, rel_step, lower, upper, points, h, one_sided, out):
+def difference_points(x, rel_step, abs_step, lower, upper, points, h, one_sided, out):
     """The steps, whether they are one-sided, and the points; return how many these are."""
     row = 0
     for i in range(x.size):
-        h[i], one_sided[i] = difference_step(x[i], rel_step[i], lower[i], upper[i], points)
+        h[i], one_sided[i] = difference_step(
+            x[i], rel_step[i], abs_step[i], lower[i], upper[i], points
+        )
         for k in range(points if h[i] != 0.0 else 0):
             for j in range(x.size):
                 out[row, j] = x[j]

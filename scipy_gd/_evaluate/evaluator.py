@@ -91,13 +91,16 @@ class Evaluator:
         self.reserve = calls
 
     def _gradient(self, source: Source, x: Vector, f: float, g: Vector) -> None:
-        points = source.points(x, GRADIENT)
-        gradients = 1 if source.counts else len(points)
-        if len(points):
-            points = self._values(points, gradients)
-        else:
-            self.njev += gradients
-        source.gradient(points, x, f, g, self.args)
+        first = wanted = True
+        while wanted:
+            points = source.points(x, GRADIENT)
+            gradients = len(points) if not source.counts else int(first)
+            if len(points):
+                points = self._values(points, gradients)
+            else:
+                self.njev += gradients
+            wanted = bool(source.gradient(points, x, f, g, self.args))
+            first = False
 
     def _values(self, points: Sequence[NDArray[Any]], gradients: int) -> Sequence[Any]:
         """What `fun` returns at these points, with so many gradients in it."""

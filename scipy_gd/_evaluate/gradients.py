@@ -5,11 +5,12 @@ combines what comes back:
 
     points(x, part)                  part is VALUE or GRADIENT; there are calls(part) of them
     value(values, g)                 the value, from those at its points; perhaps g as well
-    gradient(values, x, f, g, args)  the gradient into g, from those at its points
+    gradient(values, x, f, g, args)  the gradient into g, from those at its points; True: it must be
+                                     asked for its next points first
 
 Whoever evaluates goes this way: the evaluator, in this process or with `workers`, and ask/tell,
 which passes the points on. `in_loop` gives the same to the compiled loop, as two Numba functions
-that return whether the budget is spent. A new source is a class here; `source_of` chooses.
+that return whether the budget is spent. A new source is a class; `sources.py` chooses.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .._core.bits import GRADIENT, POINTS, VALUE
 from ..arguments import Vector, complex_scalar, scalar, vector
 from . import differences
 from .loop_parts import part, read, store
-from .low_level import call_number, pair_of
+from .low_level import call_number
 
 Args = tuple[Any, ...]
 Box = tuple[Vector, Vector] | None
@@ -48,7 +49,9 @@ class Source(Protocol):
     near: bool  # whether it may take more calls of `fun`
     given: bool  # whether it is the user who gives them
     functions: Any  # what the compiled loop calls besides `fun`, by name
-    room: Any  # relative steps, lower and upper bounds, where there are points around x
+    room: (
+        Any  # relative and absolute steps, lower and upper bounds, where there are points around x
+    )
 
     def calls(self, part: int) -> int: ...
 
@@ -56,16 +59,9 @@ class Source(Protocol):
 
     def value(self, values: Values, g: Vector) -> float: ...
 
-    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> None: ...
-
-
-def source_of(fun: Any, jac: Any, n: int, box: Box = None, rel_step: Any = None) -> Source:
-    """The source that `jac` stands for: a function, True, or the name of a scheme."""
-    if jac is True:
-        return LowLevelPair() if fun is pair_of else Pair()
-    if isinstance(jac, str):
-        return Differences(jac, n, box, rel_step)
-    return Given(jac)
+    def gradient(
+        self, values: Values, x: Vector, f: float, g: Vector, args: Args
+    ) -> bool | None: ...
 
 
 class Given:
@@ -188,17 +184,20 @@ class Differences:
     gradients, counts, near = 0, True, True
     functions = NO_FUNCTIONS
 
-    def __init__(self, scheme: str, n: int, box: Box = None, rel_step: Any = None) -> None:
+    def __init__(
+        self, scheme: str, n: int, box: Box = None, rel_step: Any = None, abs_step: Any = None
+    ) -> None:
         self.name, self.each = scheme, differences.POINTS_OF[scheme]
-        room = np.empty((3, n))
+        room = np.empty((4, n))
         room[0] = np.nan if rel_step is None else rel_step
-        room[1:] = (-np.inf,), (np.inf,)
+        room[1] = np.nan if abs_step is None else abs_step
+        room[2:] = (-np.inf,), (np.inf,)
         if box is not None and scheme != "cs":
-            room[1:] = box
+            room[2:] = box
         self.room = tuple(room)
 
     def calls(self, part: int) -> int:
-        _, lower, upper = self.room
+        *_, lower, upper = self.room
         return 1 if part == VALUE else self.each * int(np.count_nonzero(lower < upper))
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
@@ -227,17 +226,19 @@ class Differences:
 
         @part
         def gradient(V, r, x, args, budget, room):
-            rel_step, lower, upper = room
+            rel_step, abs_step, lower, upper = room
             row, calls = r.trial, 0
             for i in range(r.n):
-                h, _ = differences.difference_step(V[row, i], rel_step[i], lower[i], upper[i], each)
+                h, _ = differences.difference_step(
+                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
+                )
                 calls += each * (h != 0.0)
             if r.nfev + calls > budget:
                 return True
             r.njev += 1
             for i in range(r.n):
                 h, one_sided = differences.difference_step(
-                    V[row, i], rel_step[i], lower[i], upper[i], each
+                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
                 )
                 V[row + POINTS, i] = 0.0
                 if h != 0.0:

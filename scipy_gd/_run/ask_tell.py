@@ -88,7 +88,8 @@ class AskTell:
         if method.probes:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
         elif isinstance(jac, str) and method.needs & GRADIENT:
-            source = Differences(jac, x.size, self._box, opts["finite_diff_rel_step"])
+            steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
+            source = Differences(jac, x.size, self._box, *steps)
         evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
         self._run = RunState(method, V, s, evaluator, scheduled, rng)
         self._several = not isinstance(source, Told)

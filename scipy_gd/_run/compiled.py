@@ -17,7 +17,7 @@ from numba import njit, typeof, types
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted, overload
 
-from .._core.bits import DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
+from .._core.bits import BETTER, DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
 from .._core.jit import INNER, call_for_number
 from .._core.machine import tell_at
 from .._core.state import V_type, g_type, s_type
@@ -44,12 +44,13 @@ class Flags(NamedTuple):
     hessian: bool
     noise: bool
     scheduled: bool
+    measured: bool  # with questions now and then that are answered in Python
     cut: tuple[bool, ...]  # which arguments are cut into batches
 
 
 def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     """The loop of these parts; it returns whether the budget is spent."""
-    slope, curvature, noise, scheduled, cut = flags
+    slope, curvature, noise, scheduled, measured, cut = flags
     batches = bool(cut)
     ends = scheduled or batches
     batch = batch_of(cut)
@@ -61,6 +62,8 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
         r = s[0]
         x, nit = np.empty(r.n), r.nit
         for _ in range(steps):
+            if measured and (r.ask & BETTER or r.nit < 0):
+                break
             if ends and r.nit + 2 > r.maxiter:
                 break  # Python sees to the end
             if batches and cursor[0] >= order.size:
@@ -223,6 +226,10 @@ class Loop:
                     seen = r.nit
                     continue
                 rows = epochs.order, epochs.cursor, epochs.size
+            if self.flags.measured and (r.ask & BETTER or r.nit < 0):
+                interpret(run, observers, now)
+                seen = r.nit
+                continue
             if scheduled:
                 start = r.nit + 2
                 count = 1 if pause else min(steps, AHEAD, r.maxiter + 1 - start)
@@ -285,7 +292,14 @@ def loop_for(run: RunState) -> Loop:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if evaluator.map is not map and slope and not source.given:
         raise ValueError("`workers` evaluate in Python")
-    flags = Flags(slope, hessian is not None, bool(needs & NOISE), bool(run.scheduled), cut)
+    flags = Flags(
+        slope,
+        hessian is not None,
+        bool(needs & NOISE),
+        bool(run.scheduled),
+        run.adaptive is not None,
+        cut,
+    )
     functions = functions_of(run)
     try:
         others = (weakref.ref(f) for name, f in functions.items() if name != "fun")

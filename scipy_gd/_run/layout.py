@@ -17,6 +17,7 @@ from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
 from .._core.kernel import lift
 from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
+from .._evaluate.adaptive import ROWS as MEASURE
 from .._formula import Formula
 from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
@@ -25,25 +26,31 @@ Box = tuple[Vector, Vector] | None
 
 
 def lay_out(
-    method: Formula, x: Vector, box: Box, opts: dict[str, Any], sampled: bool = False
+    method: Formula,
+    x: Vector,
+    box: Box,
+    opts: dict[str, Any],
+    sampled: bool = False,
+    measured: bool = False,
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
-    On a sampled objective values cannot be compared: no line search, no best point.
+    Gradients may be `measured` from values, with what that takes. On a sampled objective values
+    cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
     if opts["groups"] is not None:  # a rate of a group is a rate that is given
         own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
         values = {name: opts[name] for name in ("learning_rate", *own)}
         opts = opts | grouped(opts["groups"], values, method, x.size)
-    rule = rule_for(method, opts, sampled)
+    rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
     averaging = opts["averaging"]
     s = record(
         _frame(
             *(method, rule.name, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
-            *(averaging is not None, int(values["maxcor"]) if method.memory else 0),
+            *(averaging is not None, int(values["maxcor"]) if method.memory else 0, measured),
         )
     )
     r = named(s)
@@ -51,7 +58,7 @@ def lay_out(
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     if box is not None:
         V[r.bounds : r.bounds + 2] = box
-    for row in (r.p, r.free):
+    for row in (r.p, r.free, r.diagonal):
         if row >= 0:
             V[row] = 1.0
     for name, value in method.init.items():
@@ -113,6 +120,7 @@ def _frame(
     clipped: bool,
     averaged: bool,
     maxcor: int,
+    measured: bool,
 ) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
     s, rule = blank(), RULES[rule_name]
@@ -145,6 +153,12 @@ def _frame(
         r.average = r.states + method.states.index(method.average)
     elif averaged:
         r.average, r.follow = reserve(1), address_of(average, types.void)
+    if rule.searches:
+        r.seen = reserve(1)
+    if measured or "diagonal" in method.supplied:
+        r.diagonal = reserve(1)
+    if measured:
+        r.error, r.measure = reserve(1), reserve(MEASURE)
     if method.memory:
         r.memory = reserve(len(method.memory) * maxcor)
     for name, value in method.init.items():
@@ -168,7 +182,9 @@ def _rows(rows: int, n: int) -> Vector:
     return memory[first : first + rows * n].reshape(rows, n)
 
 
-def rule_for(method: Formula, opts: dict[str, Any], sampled: bool) -> StepRule:
+def rule_for(
+    method: Formula, opts: dict[str, Any], sampled: bool, measured: bool = False
+) -> StepRule:
     """The step rule behind `learning_rate`."""
     rate = opts["learning_rate"]
     slope = method.needs & GRADIENT
@@ -180,6 +196,8 @@ def rule_for(method: Formula, opts: dict[str, Any], sampled: bool) -> StepRule:
     if name is None:
         raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
     rule = RULES[name]
+    if measured and rule.on_values:
+        rule = RULES[rule.on_values]
     if sampled and not rule.on_samples:
         raise ValueError(
             f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "

@@ -14,7 +14,7 @@ from .._core.bits import DONE, GRADIENT, VALUE
 from .._core.endings import ENDINGS, MAXFEV, MAXITER, PRECISION
 from .._core.machine import tell
 from .._evaluate.evaluator import Evaluator, OutOfBudget
-from .._evaluate.gradients import source_of
+from .._evaluate.sources import source_of
 from .._formula import Formula
 from ..arguments import limits, number, one_of, starting_point
 from .interpreted import interpret

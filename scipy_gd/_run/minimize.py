@@ -19,10 +19,12 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._evaluate.adaptive import Adaptive
 from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
-from .._evaluate.gradients import Box, Perturbed, Source, source_of
+from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.sources import source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
 from ..history import History
@@ -64,7 +66,7 @@ def minimize(
     if unknown := _options.unknown(method, options):
         warn(f"Unknown solver options: {', '.join(unknown)}")
     opts = _options.settings(method, options, x.size)
-    fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
+    fun, jac = _gradient(fun, jac, _options.scheme(opts))
     hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
@@ -73,12 +75,16 @@ def minimize(
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     epochs = _epochs(args, options, opts, rng)
-    V, s, scheduled = lay_out(method, x, box, opts, epochs is not None or method.probes)
+    sampled = epochs is not None or method.probes
+    measured = jac == "adaptive" and not sampled and bool(method.needs & GRADIENT)
+    V, s, scheduled = lay_out(method, x, box, opts, sampled, measured)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
-        exact = source_of(fun, jac, x.size, box, opts["finite_diff_rel_step"])
-        source: Source = exact
+        plain = "2-point" if jac == "adaptive" else jac
+        steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
+        exact = source_of(fun, plain, x.size, box, *steps)
+        source: Source = Adaptive(opts["noise"]) if measured else exact
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])

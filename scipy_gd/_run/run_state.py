@@ -20,6 +20,7 @@ from .._core.arrival import share
 from .._core.bits import DONE, NOISE, POINTS
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
+from .._evaluate.adaptive import Adaptive
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._formula import Formula
@@ -79,6 +80,9 @@ class RunState:
         self.points = list(V[:POINTS])
         source = evaluator.source
         self.perturbed = source if isinstance(source, Perturbed) else None
+        self.adaptive = source if isinstance(source, Adaptive) else None
+        if self.adaptive is not None:
+            self.adaptive.bind(V, s, self.r, self.at)
         self.whole = False  # whether a sampled run has come to see all data
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
@@ -147,7 +151,7 @@ class RunState:
 
     def rollback(self) -> None:
         """The evaluation has failed: be ready to begin it again."""
-        for each in (self.epochs, self.perturbed):
+        for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.rollback()
 

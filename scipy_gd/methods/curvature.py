@@ -22,7 +22,7 @@ from ..arguments import Option, count
         ),
     },
 )
-def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
+def lbfgs(x, g, x_old, g_old, t, free, diagonal, pair_noise, S, Y, count, *, maxcor=0, mincor=0):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
@@ -42,7 +42,7 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
     n, m, k = x.size, int(maxcor), int(count[0])
     s, y = x - x_old, g - g_old
     sy = dot(s, y)
-    if t > 1 and sy > 2.2e-16 * norm(s) * norm(y):
+    if t > 1 and sy > max(2.2e-16 * norm(s) * norm(y), pair_noise):
         S[k % m] = s / sqrt(sy)
         Y[k % m] = y / sqrt(sy)
         k += 1
@@ -62,7 +62,7 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
             d[i] -= b * y[i]
     if k > 0:
         s, y = S[(k - 1) % m], Y[(k - 1) % m] * free
-        d = d * max(dot(s, y), 1e-10) / dot(y, y)
+        d = d * diagonal * max(dot(s, y), 1e-10) / dot(y, diagonal * y)
     for j in range(oldest, k):
         i = j % m
         s, y = S[i], Y[i]
@@ -71,7 +71,8 @@ def lbfgs(x, g, x_old, g_old, t, free, S, Y, count, *, maxcor=0, mincor=0):
             d[i] += b * s[i] * free[i]
     if k == 0 or not dot(g, d) > 0:
         k = 0
-        d = g * free * min(1.0, max(1.0, norm(x)) / norm(g))
+        d = g * free * diagonal
+        d = d * min(1.0, max(1.0, norm(x)) / norm(d))
     return d, k
 
 

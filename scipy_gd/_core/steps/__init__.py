@@ -31,6 +31,8 @@ class StepRule(NamedTuple):
     """It compares no values, and so suits mini-batches."""
     needs: tuple[str, ...] = ()
     """Options that it cannot do without."""
+    on_values: str = ""
+    """The rule that takes its place where a gradient costs many values."""
     rounding: float = 1e-14
     """The relative change of f that does not count as a change."""
 
@@ -51,7 +53,13 @@ RULES = {
         StepRule("keep_best", searches=False),
         StepRule("fifth", searches=False),
         StepRule("armijo", offered="backtracking until f falls enough"),
-        StepRule("wolfe", offered="a line search that also wants a flatter slope", rounding=1e-10),
+        StepRule(
+            "wolfe",
+            offered="a line search that also wants a flatter slope",
+            on_values="values",
+            rounding=1e-10,
+        ),
+        StepRule("values"),
         StepRule("spectral"),
         StepRule("bold"),
         StepRule("restart"),

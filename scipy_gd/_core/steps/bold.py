@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..bits import ACCEPT, VALUE
 from ..jit import opened
-from ..trials import TRIALS, anew, arrived, first_rate, give_up, highest, place, want_gradient
+from ..noise import give_up, noise
+from ..trials import TRIALS, anew, arrived, first_rate, highest, place, want_gradient
 
 
 def first(memory, record):
@@ -22,11 +23,11 @@ def first(memory, record):
 
 def judge(memory, record):
     V, r = opened(memory, record)
-    if r.ask == VALUE and r.f_trial <= highest(r, 10):
+    if r.ask == VALUE and r.f_trial <= highest(r, 10) + noise(r, r.f):
         return want_gradient(r)
     if r.ask != VALUE and arrived(V, r) == ACCEPT:
         return ACCEPT
     if r.trials > TRIALS or (r.fresh and r.snorm == 0.0):
-        return give_up(r)
+        return give_up(V, r)
     r.alpha *= 0.5
     return anew(V, r)

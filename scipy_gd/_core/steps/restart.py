@@ -10,7 +10,8 @@ import numpy as np
 
 from ..bits import ACCEPT, GRADIENT, RETRY, VALUE, fields
 from ..jit import opened
-from ..trials import TRIALS, arrived, copy, first_rate, give_up, place
+from ..noise import give_up, tolerance
+from ..trials import TRIALS, arrived, copy, first_rate, place, remember
 
 SCRATCH = fields("i8", "extrapolated") + fields("f8", "theta f_kept")
 
@@ -35,13 +36,14 @@ def judge(memory, record):
         copy(V, r.trial, r.d + 1)
         r.ask = VALUE | GRADIENT
         return RETRY
-    if not r.f_trial <= r.f - 0.5 * r.promised + 1e-14 * abs(r.f):
+    if not r.f_trial <= r.f - 0.5 * r.promised + tolerance(r):
         if r.trials > TRIALS or r.snorm == 0.0:
-            return give_up(r)
+            return give_up(V, r)
         place(V, r, 0.5 * r.alpha)
         r.ask = VALUE
         return RETRY
     r.extrapolated = 1
+    remember(V, r)
     kept, trial = V[r.d + 1], V[r.trial]
     if r.f_trial > r.f_kept:
         r.theta = 1.0

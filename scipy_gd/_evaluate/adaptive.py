@@ -1,0 +1,655 @@
+"""A gradient that knows its errors: differences whose intervals follow the noise of f.
+
+On an exact function they are forward differences, and central ones where the gradient has become
+small. On a noisy one the interval of each component balances the noise against the curvature; what
+lies between is decided by a few values more: is f noisy, and how much?
+
+Points come in rounds: for each component one or two (rows `OFFSET` and `VALUE`, on both sides),
+and another round for those where a value is not finite, or the interval does not suit. This much
+is compiled, and the same for Python and in the loop. What happens once in a while is a dialogue, a
+generator in Python that yields points and is sent their values.
+
+Moré and Wild, "Estimating derivatives of noisy simulations", ACM Transactions on Mathematical
+Software 38, 19 (2012), https://doi.org/10.1145/2168773.2168777. Shi, Xie, Xuan and Nocedal,
+"Adaptive finite-difference interval estimation for noisy derivative-free optimization", SIAM
+Journal on Scientific Computing 44, A2302-A2321 (2022), https://doi.org/10.1137/21M1452470.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .._core.addresses import pointers_of
+from .._core.bits import BETTER, POINTS, RECENT, VALUE
+from .._core.jit import compiled, local, opened
+from .._core.noise import noise
+from ..arguments import Vector, scalar
+from .gradients import NO_FUNCTIONS, Args, Values, alone_in_loop
+from .loop_parts import part, read
+from .noise import EPS, FEWEST, Verdict, ecnoise, grain
+
+Dialogue = Generator[Sequence[Vector], Sequence[float], None]
+
+FORWARD, CENTRAL = 1.5e-8, EPS ** (1 / 3)
+"""Intervals on exact functions, in units of max(1, |x|)."""
+LONGEST = 0.5
+"""The longest interval, in the same units."""
+BALANCE, BALANCE_FORWARD = 100.0, 25.0
+"""The second difference, in units of the noise, that an interval aims at."""
+SEEN = 8.0
+"""Differences of so many times the noise are seen."""
+IN_A_ROW = 8
+"""The most forward gradients on a noisy function between two central ones."""
+OFFSET, VALUE_AT, TRIES, WANTED, ATTEMPTS, CURVATURE, SECOND = 0, 2, 4, 6, 7, 8, 9
+ROWS = 10
+"""Of each component, from row `measure` on: how far its two points are from x, and the values there
+(two rows each); how often a point has been moved because it has no value; which values are wanted
+(1, 2 or 3); how often the interval was changed; the size of the second derivative (NaN: unknown)
+and, as far as it is seen, that with its sign."""
+
+
+# --- one component
+
+
+@local
+def reach(V, r, i, h):
+    """How far x[i] can go if it is to go by h: nothing is outside the box."""
+    x = V[r.trial, i]
+    y = x + h
+    if r.bounds >= 0:
+        y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
+    return y - x
+
+
+@local
+def point_at(V, r, i, side):
+    """The component in one of its two points."""
+    y = V[r.trial, i] + V[r.measure + OFFSET + side, i]
+    if r.bounds >= 0:
+        y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
+    return y
+
+
+@local
+def size_of(x):
+    return max(1.0, abs(x))
+
+
+@local
+def want_one(V, r, i, h):
+    """A point at the distance h, on the side where there is room."""
+    m = r.measure
+    offset = reach(V, r, i, h)
+    other = reach(V, r, i, -h)
+    if abs(offset) < 0.9 * abs(h) and abs(other) > abs(offset):
+        offset = other
+    V[m + OFFSET, i] = offset
+    V[m + TRIES, i] = 0.0
+    V[m + OFFSET + 1, i] = V[m + TRIES + 1, i] = 0.0
+    V[m + WANTED, i] = 1.0 if offset != 0.0 else 0.0
+
+
+@local
+def want_both(V, r, i, h):
+    """Points on both sides; two on one side where a bound is near."""
+    m = r.measure
+    ahead, behind = reach(V, r, i, h), reach(V, r, i, -h)
+    if ahead < 0.99 * h or behind > -0.99 * h:
+        further = ahead if ahead >= -behind else behind
+        far = reach(V, r, i, 2.0 * h if further > 0.0 else -2.0 * h)
+        ahead, behind = 0.5 * far, far
+    V[m + OFFSET, i], V[m + OFFSET + 1, i] = ahead, behind
+    V[m + TRIES, i] = V[m + TRIES + 1, i] = 0.0
+    V[m + WANTED, i] = 3.0 if ahead != 0.0 else 0.0
+
+
+@local
+def interval(V, r, i, e, balance, longest):
+    """The interval whose second difference is `balance` times the noise (Moré and Wild, 2012)."""
+    size = size_of(V[r.trial, i])
+    curvature = V[r.measure + CURVATURE, i]
+    if np.isnan(curvature):
+        relative = min(max(e / max(abs(r.f_trial), 1e-300), EPS), 1e-2)
+        return relative ** (1.0 / 3.0) * size
+    return min(max(np.sqrt(balance * e / curvature), FORWARD * size), longest * size)
+
+
+@local
+def moved(V, r, i, side):
+    """Move a point that has no value; False if it has been moved often enough."""
+    m = r.measure
+    tries = int(V[m + TRIES + side, i])
+    factor = 0.0
+    if r.paired:
+        factor = 0.7 if tries == 0 else 5.0 / 7.0 if tries == 1 else 0.0
+    elif tries < 4:
+        factor = -1.0 if tries % 2 == 0 else -0.5 if tries == 1 else -0.2
+    V[m + TRIES + side, i] += 1.0
+    V[m + OFFSET + side, i] = reach(V, r, i, factor * V[m + OFFSET + side, i])
+    return V[m + OFFSET + side, i] != 0.0
+
+
+@local
+def halved(V, r, i, side):
+    """For a side without a value: half way on the other side, once."""
+    m = r.measure
+    if V[m + TRIES + side, i] >= 9.0:
+        return False
+    V[m + TRIES + side, i] = 9.0
+    V[m + OFFSET + side, i] = 0.5 * V[m + OFFSET + 1 - side, i]
+    return V[m + OFFSET + side, i] != 0.0
+
+
+@local
+def judge_component(V, r, i, e):
+    """What the values of a component tell; which others are wanted."""
+    m, wanted = r.measure, int(V[r.measure + WANTED, i])
+    again = 0.0
+    for side in range(2):
+        if wanted & (1 + side) and not np.isfinite(V[m + VALUE_AT + side, i]):
+            if moved(V, r, i, side):
+                again += 1.0 + side
+            else:
+                V[m + VALUE_AT + side, i] = np.nan
+    if again > 0.0:
+        V[m + WANTED, i] = again
+        return
+    V[m + WANTED, i] = 0.0
+    if r.paired:
+        for side in range(2):
+            here, there = V[m + VALUE_AT + side, i], V[m + VALUE_AT + 1 - side, i]
+            if np.isnan(here) and not np.isnan(there) and halved(V, r, i, side):
+                V[m + WANTED, i] = 1.0 + side
+                return
+    conclude(V, r, i, e)
+
+
+@local
+def conclude(V, r, i, e):
+    """Derivative, error and curvature of a component, unless its interval must change."""
+    m, row = r.measure, r.trial + POINTS
+    a, b = V[m + OFFSET, i], V[m + OFFSET + 1, i]
+    f_a, f_b = V[m + VALUE_AT, i], V[m + VALUE_AT + 1, i]
+    known = not np.isnan(V[m + CURVATURE, i])
+    if np.isnan(f_a) and (np.isnan(f_b) or not r.paired):  # as it was
+        V[row, i] = V[r.x + POINTS, i] if r.nit >= 0 else 0.0
+        V[r.error, i] = abs(V[row, i])
+        return
+    if not r.paired:
+        V[row, i] = (f_a - r.f_trial) / a
+        V[r.error, i] = 1.4 * e / abs(a)
+        if known:
+            if r.noisy:
+                V[row, i] -= 0.5 * V[m + SECOND, i] * a
+            V[r.error, i] += (0.25 if r.noisy else 0.5) * abs(a) * V[m + CURVATURE, i]
+        return
+    if np.isnan(f_a) or np.isnan(f_b):
+        h = b if np.isnan(f_a) else a
+        V[row, i] = ((f_b if np.isnan(f_a) else f_a) - r.f_trial) / h
+        V[r.error, i] = 3.0 * e / abs(h)
+        return
+    ahead, behind = (f_a - r.f_trial) / a, (f_b - r.f_trial) / b
+    half = (ahead - behind) / (a - b)
+    slope = ahead - half * a
+    h, attempts = max(abs(a), abs(b)), V[m + ATTEMPTS, i]
+    area = abs(a * b) if not r.noisy else h * h
+    if r.noisy:
+        size = size_of(V[r.trial, i])
+        second, first = abs(2.0 * half) * h * h, abs(slope) * 2.0 * h
+        longer = second < SEEN * e and first < SEEN * e and h < 0.1 * size
+        shorter = second > 100.0 * BALANCE * e and second > first
+        if longer and attempts < (2 if known else 4):
+            V[m + ATTEMPTS, i] += 1.0
+            want_both(V, r, i, 10.0 * h)
+            return
+        if shorter and attempts < (4 if second < 1e6 * abs(r.f_trial) else 8):
+            V[m + ATTEMPTS, i] += 1.0
+            want_both(V, r, i, max(np.sqrt(BALANCE * e / abs(2.0 * half)), 0.01 * h))
+            return
+    least = (SEEN if r.noisy else 0.5 * SEEN) * e / area
+    V[row, i] = slope
+    V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
+    V[m + CURVATURE, i] = max(abs(2.0 * half), least)
+    V[m + SECOND, i] = 2.0 * half if abs(2.0 * half) > least else 0.0
+
+
+# --- all components
+
+
+@local
+def begin(V, r):
+    """Place the first points of a gradient at the trial; return how many there are."""
+    e = noise(r, r.f_trial)
+    m = r.measure
+    far = 0.5 * r.promised >= 20.0 * r.n * e
+    r.paired = 1
+    if r.noisy:
+        if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches:
+            r.paired = 0
+    elif not r.central:
+        r.paired = 1 if not r.known and r.nit >= 0 and r.searches else 0
+    for i in range(r.n):
+        x = V[r.trial, i]
+        size, sign = size_of(x), 1.0 if x >= 0.0 else -1.0
+        V[m + ATTEMPTS, i] = 0.0
+        V[r.trial + POINTS, i] = V[r.error, i] = 0.0
+        if r.noisy and r.paired:
+            want_both(V, r, i, interval(V, r, i, e, BALANCE, LONGEST))
+        elif r.noisy:
+            want_one(V, r, i, sign * interval(V, r, i, e, BALANCE_FORWARD, 0.3))
+        elif r.central:
+            want_both(V, r, i, CENTRAL * size)
+        else:
+            want_one(V, r, i, sign * FORWARD * size)
+            if r.paired and V[m + WANTED, i] > 0.0:  # one value more tells the curvature
+                side = -1.0 if V[m + OFFSET, i] > 0.0 else 1.0
+                V[m + OFFSET + 1, i] = reach(V, r, i, side * CENTRAL * size)
+                if V[m + OFFSET + 1, i] == 0.0:
+                    V[m + OFFSET + 1, i] = reach(V, r, i, -side * CENTRAL * size)
+                V[m + WANTED, i] = 3.0
+    return wanted(V, r)
+
+
+@local
+def wanted(V, r):
+    """How many values are wanted."""
+    count = 0
+    for i in range(r.n):
+        bits = int(V[r.measure + WANTED, i])
+        count += (bits & 1) + (bits >> 1)
+    return count
+
+
+@local
+def settle(V, r):
+    """Take the values of a round; return how many are wanted in the next one."""
+    e = noise(r, r.f_trial)
+    for i in range(r.n):
+        if V[r.measure + WANTED, i] > 0.0:
+            judge_component(V, r, i, e)
+    count = wanted(V, r)
+    if count == 0:
+        steepest = steep(V, r)
+        exact = r.noisy == 0 and r.central == 0 and r.nit >= 0
+        if exact and largest_projected(V, r) < 10.0 * FORWARD * steepest:
+            r.central = 1
+            return begin(V, r)
+        finish(V, r, e)
+    return count
+
+
+@local
+def largest_projected(V, r):
+    x, g, top = V[r.trial], V[r.trial + POINTS], 0.0
+    for i in range(r.n):
+        p = g[i]
+        if r.bounds >= 0:
+            p = max(min(p, x[i] - V[r.bounds, i]), x[i] - V[r.bounds + 1, i])
+        top = max(top, abs(p))
+    return top
+
+
+@local
+def steep(V, r):
+    """The largest curvature y'y / s'y along this and the last four steps."""
+    sy = yy = 0.0
+    if r.nit >= 0:
+        for i in range(r.n):
+            s = V[r.trial, i] - V[r.x, i]
+            y = V[r.trial + POINTS, i] - V[r.x + POINTS, i]
+            sy += s * y
+            yy += y * y
+    k = (r.nit + 1) % 5
+    r.steepest[k] = yy / sy if sy > 0.0 else 0.0
+    top = 0.0
+    for k in range(5):
+        top = max(top, r.steepest[k])
+    return top
+
+
+@local
+def finish(V, r, e):
+    """What follows from a gradient that is complete."""
+    m = r.measure
+    if r.paired:
+        total, count = 0.0, 0
+        for i in range(r.n):
+            if V[m + CURVATURE, i] > 0.0:
+                total += np.log(V[m + CURVATURE, i])
+                count += 1
+        if count > 0:
+            r.known = 1
+            mean, top = np.exp(total / count), 0.0
+            for i in range(r.n):
+                if not V[m + CURVATURE, i] > 0.0:
+                    V[m + CURVATURE, i] = mean
+                top = max(top, V[m + CURVATURE, i])
+            for i in range(r.n):
+                V[r.diagonal, i] = 1.0 / max(V[m + CURVATURE, i], 1e-8 * top)
+    r.forward = 0 if r.paired else r.forward + 1
+    r.error_most = 0.0
+    r.pair_noise = 0.0
+    r.hidden += 1
+    for i in range(r.n):
+        error = V[r.error, i]
+        if abs(V[r.trial + POINTS, i]) > 3.0 * error:
+            r.hidden = 0
+        if r.noisy:
+            r.error_most = max(r.error_most, error)
+            if r.nit >= 0:
+                r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
+    r.pair_noise /= np.sqrt(r.n)
+
+
+@compiled(types.int64(types.int64, types.int64))
+def begin_at(memory, record):
+    at_memory, at_record = pointers_of(memory, record)
+    V, r = opened(at_memory, at_record)
+    return begin(V, r)
+
+
+@compiled(types.int64(types.int64, types.int64))
+def settle_at(memory, record):
+    at_memory, at_record = pointers_of(memory, record)
+    V, r = opened(at_memory, at_record)
+    return settle(V, r)
+
+
+class Adaptive:
+    """Differences of `fun` with intervals that follow its noise; see the head of this file.
+
+    `given` is the noise that the user knows, None if it has to be found out.
+    """
+
+    name, parts, given = "adaptive", VALUE, False
+    gradients, counts, near = 0, True, True
+    functions, room = NO_FUNCTIONS, ()
+
+    def __init__(self, known: float | None = None) -> None:
+        self.known = known
+        self.dialogue: Dialogue | None = None
+
+    def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
+        """The memory of the run."""
+        self.V, self.s, self.r, self.at = V, s, r, at
+        if not r.nit >= 0 and r.noise_rel == 0.0:
+            r.noise_rel, r.better = 2.0 * EPS, 1
+            V[r.diagonal] = 1.0
+            V[r.measure + CURVATURE] = np.nan
+            if self.known is not None:
+                r.noise_abs, r.noisy = self.known, int(self.known > 0.0)
+
+    # --- the protocol of a source
+
+    def calls(self, part: int) -> int:
+        return 1
+
+    def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
+        if part == VALUE:
+            return (x.copy(),)
+        if self.dialogue is None:
+            self.before = self.s.copy(), self.V.copy() if self.rare else None
+            self.dialogue = self.first() if self.r.nit < 0 else self.next()
+            self.asked = next(self.dialogue, ())
+        return self.asked
+
+    @property
+    def rare(self) -> bool:
+        """Whether more is to be found out than a gradient."""
+        return self.r.nit < 0 or bool(self.r.ask & BETTER)
+
+    def value(self, values: Values, g: Vector) -> float:
+        self.r.f_trial = f = scalar(values[0])
+        return f
+
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool:
+        """Whether further values are wanted."""
+        assert self.dialogue is not None
+        try:
+            self.asked = self.dialogue.send([scalar(each) for each in values])
+        except StopIteration:
+            self.dialogue = None
+            return False
+        return True
+
+    def commit(self) -> None:
+        self.dialogue = None
+
+    def rollback(self) -> None:
+        """The next gradient begins anew."""
+        if self.dialogue is not None:
+            s, V = self.before
+            self.s[:] = s
+            if V is not None:
+                self.V[:] = V
+        self.dialogue = None
+
+    # --- dialogues
+
+    @property
+    def x(self) -> Vector:
+        x: Vector = self.V[self.r.trial]
+        return x
+
+    @property
+    def g(self) -> Vector:
+        g: Vector = self.V[self.r.trial + POINTS]
+        return g
+
+    @property
+    def noise(self) -> float:
+        r = self.r
+        return float(max(r.noise_abs, r.noise_rel * abs(r.f_trial)))
+
+    def next(self) -> Dialogue:
+        yield from self.better() if self.r.ask & BETTER else self.measured()
+
+    def measured(self) -> Dialogue:
+        """The gradient, round by round."""
+        V, m = self.V, self.r.measure
+        count = begin_at(*self.at)
+        while count:
+            places = [
+                (i, side)
+                for i in np.flatnonzero(V[m + WANTED]).tolist()
+                for side in (0, 1)
+                if int(V[m + WANTED, i]) & (1 + side)
+            ]
+            points = []
+            for i, side in places:
+                point = self.x.copy()
+                point[i] = point_at.py_func(V, self.r, i, side)
+                points.append(point)
+            values = yield points
+            for (i, side), value in zip(places, values, strict=True):
+                V[m + VALUE_AT + side, i] = value
+            count = settle_at(*self.at)
+
+    def first(self) -> Dialogue:
+        """The gradient at the start, and whether f is noisy."""
+        r = self.r
+        yield from self.measured()
+        if self.known is not None or not np.isfinite(r.f_trial):
+            return
+        suspected = yield from self.suspicious()
+        if suspected:
+            seen = self.seen()
+            unit = grain([r.f_trial, *seen], r.f_trial)
+            if unit:
+                self.found(unit)
+            else:
+                yield from self.estimate()
+            if self.noise > 1e-13 * abs(r.f_trial) or not self.g.any():
+                self.turn_noisy()
+                yield from self.measured()
+
+    def seen(self) -> list[float]:
+        """The values around x that are known."""
+        V, r = self.V, self.r
+        return [v for v in V[r.measure + VALUE_AT].tolist() if np.isfinite(v)]
+
+    def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], bool]:
+        """Whether one value at all steps together is not what the differences promise.
+
+        Steps that are no powers of two have values with all their digits.
+        """
+        V, r = self.V, self.r
+        h = V[r.measure + OFFSET]
+        if not h.any():
+            return True
+        y = self.x + (h if r.n > 1 else -h)
+        if r.bounds >= 0:
+            y = np.clip(y, V[r.bounds], V[r.bounds + 1])
+        (f,) = yield [y]
+        if not np.isfinite(f):
+            return False
+        if grain([r.f_trial, f, *self.seen()], r.f_trial):
+            return True
+        if not self.g.any() and f == r.f_trial:
+            return True
+        promised = self.g @ (y - self.x)
+        return bool(abs(f - r.f_trial - promised) > 1e5 * EPS * max(abs(r.f_trial), abs(f)))
+
+    def turn_noisy(self) -> None:
+        self.r.noisy = self.r.central = 1
+
+    def found(self, e: float) -> None:
+        """Noise counts as relative, until it is seen not to have fallen with f."""
+        r, f = self.r, abs(self.r.f_trial)
+        again = r.estimates > 1 and r.noise_rel > 1e-13
+        if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
+            r.noise_abs = e
+        else:
+            r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0
+
+    def recent(self) -> list[float]:
+        r = self.r
+        count = min(max(r.nit + 1, 0), RECENT)
+        return [*self.seen(), *list(r.recent)[:count]]
+
+    def estimate(self) -> Dialogue:
+        """The noise at x, from tables of differences along a random direction."""
+        V, r = self.V, self.r
+        r.estimates += 1
+        rng = np.random.default_rng(r.estimates)
+        x, f = self.x.copy(), r.f_trial
+        p = rng.choice([-1.0, 1.0], r.n) * rng.uniform(0.5, 1.0, r.n)
+        p *= np.maximum(1.0, np.abs(x)) / np.sqrt(r.n)
+        delta, found, levels = 1e-6, 0.0, []
+        repeated, every = 0.0, []
+        curved = False
+        for _ in range(4):
+            points = [x + k * delta * p for k in range(1, 7)]
+            if r.bounds >= 0:
+                points = [np.clip(y, V[r.bounds], V[r.bounds + 1]) for y in points]
+            values = longest_run([f, *(yield points)])
+            every += values
+            if len(values) < FEWEST:
+                break
+            e, verdict = ecnoise(values)
+            if verdict is Verdict.NOISE:
+                found = e
+                break
+            unit = grain(self.recent(), f)
+            if verdict is Verdict.REPEATED:
+                if unit or curved:
+                    found = unit or e
+                    break
+                delta, repeated = 100.0 * delta, max(repeated, e, 1e-300)
+                continue
+            if repeated:  # repeated values there, others here
+                found = max(repeated, e if e < 1e-3 * abs(f) else 0.0)
+                break
+            if verdict is Verdict.COARSE:  # large against f: is it the same closer by?
+                if levels and max(e, levels[-1]) < 5.0 * min(e, levels[-1]):
+                    found = max(e, levels[-1])
+                    break
+                levels.append(e)
+            delta, curved = delta / 100.0, True
+        found = max(found or (self.noise if r.estimates > 1 else 0.0), 2.0 * EPS * abs(f))
+        gaps = np.diff(np.sort(every))
+        if (np.count_nonzero(gaps == 0.0) >= 3 or not self.g.any()) and gaps.any():  # a grid
+            found = max(found, 0.5 * gaps[gaps > 0.0].min())
+        self.found(found)
+
+    def better(self) -> Dialogue:
+        """A better gradient where no way down was found; without one `r.better` becomes 0."""
+        r = self.r
+        if r.noisy and r.forward:
+            r.forward = IN_A_ROW
+            yield from self.measured()
+            return
+        r.failures += 1
+        if r.noisy:
+            if r.failures == 1:
+                if self.known is None:
+                    yield from self.estimate()
+                r.forget = int(not self.unseen)
+                yield from self.measured()
+            else:
+                r.better = 0
+        elif r.failures > 2:
+            r.better = 0
+        else:
+            if self.known is None and not (r.central and r.estimates):
+                yield from self.estimate()
+            noisy = self.noise > 1e-12 * abs(r.f_trial)
+            r.forget = int(noisy or r.central)
+            if noisy or (r.central and r.fresh):
+                self.turn_noisy()
+            elif r.central:
+                self.keep()
+                return
+            r.central = 1
+            yield from self.measured()
+        if not r.better:
+            self.keep()
+
+    def keep(self) -> None:
+        """The gradient stays what it is."""
+        self.g[:] = self.V[self.r.x + POINTS]
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the step that failed promised less than the noise hides."""
+        return bool(0.5 * self.r.promised <= self.noise)
+
+    # --- in the compiled loop
+
+    def in_loop(self, fun: Any) -> tuple[Any, Any]:
+        @part
+        def gradient(V, r, x, args, budget, room):
+            count, gradients = begin(V, r), 1
+            while count > 0:
+                if r.nfev + count > budget:
+                    return True
+                r.njev += gradients
+                gradients = 0
+                for i in range(r.n):
+                    bits = int(V[r.measure + WANTED, i])
+                    for side in range(2):
+                        if bits & (1 + side):
+                            read(V, r.trial, x)
+                            x[i] = point_at(V, r, i, side)
+                            r.nfev += 1
+                            V[r.measure + VALUE_AT + side, i] = fun(x, *args)
+                count = settle(V, r)
+            return False
+
+        return alone_in_loop(fun), gradient
+
+
+def longest_run(values: Sequence[float]) -> list[float]:
+    """The longest part without a value that is not finite."""
+    parts: list[list[float]] = [[]]
+    for value in values:
+        if np.isfinite(value):
+            parts[-1].append(value)
+        else:
+            parts.append([])
+    return max(parts, key=len)
