@@ -7,6 +7,8 @@ nobody has looked. Whoever measures gradients keeps the errors of their componen
 
 from __future__ import annotations
 
+import numpy as np
+
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
 from .endings import NOISE_REACHED, PRECISION
 from .jit import local
@@ -18,6 +20,8 @@ from .jit import local
 SCRATCH = fields("i8", "noisy central failures better forget flat hidden") + fields(
     "f8", "noise_abs noise_rel f_visible error_most pair_noise"
 )
+TELLING = 4.0
+"""A component of the gradient so many times as large as its error is not zero."""
 VISIBLE = 20.0
 """A decrease of so many times the noise shows in the values."""
 
@@ -42,7 +46,7 @@ def invisible(r):
     e = noise(r, r.f)
     if r.noisy == 0:
         e = 0.5 * r.noise_rel * max(abs(r.f), min(1.0, abs(r.f_start))) if r.central else 0.0
-    return 0.5 * r.promised <= e and e > 0.0
+    return 0.5 * r.promised <= 0.02 * e and e > 0.0
 
 
 @local
@@ -53,21 +57,21 @@ def flat(r):
         r.flat = r.failures = 0
         return False
     r.flat += abs(r.f - r.f_old) <= 3.0 * noise(r, r.f)  # some rules let f rise for a while
-    if r.flat < (5 if r.noisy else 2):
+    if r.flat < (3 if r.noisy and r.failures == 0 else 2):
         return False
     r.flat = 0
     return True
 
 
 @local
-def resolved(V, r):
+def is_zero(V, r):
     """Whether the gradient cannot be told from zero."""
     x, g, error = V[r.x], V[r.x + POINTS], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:
             p = max(min(p, x[i] - V[r.bounds, i]), x[i] - V[r.bounds + 1, i])
-        if not abs(p) <= 10.0 * error[i]:
+        if not abs(p) <= TELLING * error[i]:
             return False
     return True
 
@@ -78,9 +82,8 @@ def last_ending(V, r):
     e = noise(r, r.f)
     if r.error < 0 or e == 0.0:
         return PRECISION
-    is_zero = (r.searches and 0.5 * r.promised <= 10.0 * e) or resolved(V, r)
     far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
-    return NOISE_REACHED if is_zero and far_down else PRECISION
+    return NOISE_REACHED if far_down and is_zero(V, r) and r.error_most < np.inf else PRECISION
 
 
 @local

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .._core.addresses import pointers_of
 from .._core.bits import BETTER, POINTS, RECENT, VALUE
 from .._core.jit import compiled, local, opened
-from .._core.noise import noise
+from .._core.noise import TELLING, noise
 from ..arguments import Vector, scalar
 from .gradients import NO_FUNCTIONS, Args, Values, alone_in_loop
 from .loop_parts import part, read
@@ -178,7 +178,7 @@ def conclude(V, r, i, e):
     known = not np.isnan(V[m + CURVATURE, i])
     if np.isnan(f_a) and (np.isnan(f_b) or not r.paired):  # as it was
         V[row, i] = V[r.x + POINTS, i] if r.nit >= 0 else 0.0
-        V[r.error, i] = abs(V[row, i])
+        V[r.error, i] = np.inf
         return
     if not r.paired:
         V[row, i] = (f_a - r.f_trial) / a
@@ -337,12 +337,12 @@ def finish(V, r, e):
     r.hidden += 1
     for i in range(r.n):
         error = V[r.error, i]
-        if abs(V[r.trial + POINTS, i]) > 3.0 * error:
+        if abs(V[r.trial + POINTS, i]) > TELLING * error:
             r.hidden = 0
-        if r.noisy:
+        if r.noisy or error == np.inf:
             r.error_most = max(r.error_most, error)
-            if r.nit >= 0:
-                r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
+        if r.noisy and error < np.inf and r.nit >= 0:
+            r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)
 
 
@@ -589,8 +589,11 @@ class Adaptive:
             if r.failures == 1:
                 if self.known is None:
                     yield from self.estimate()
-                r.forget = int(not self.unseen)
                 yield from self.measured()
+                r.forget = int(not self.unseen or not self.zero)
+            elif r.failures == 2 and not r.fresh and not self.zero:
+                r.forget = 1
+                self.keep()
             else:
                 r.better = 0
         elif r.failures > 2:
@@ -613,6 +616,14 @@ class Adaptive:
     def keep(self) -> None:
         """The gradient stays what it is."""
         self.g[:] = self.V[self.r.x + POINTS]
+
+    @property
+    def zero(self) -> bool:
+        """Whether the gradient at the trial cannot be told from zero."""
+        x, g, V, r = self.x, self.g, self.V, self.r
+        if r.bounds >= 0:
+            g = np.clip(g, x - V[r.bounds + 1], x - V[r.bounds])
+        return bool((np.abs(g) <= TELLING * V[r.error]).all())
 
     @property
     def unseen(self) -> bool:
