@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize, rosen, rosen_der, rosen_hess, rosen_hess_prod
+from scipy.optimize import BFGS, SR1, minimize, rosen, rosen_der, rosen_hess, rosen_hess_prod
+from scipy.sparse import coo_matrix, csr_array
+from scipy.sparse.linalg import aslinearoperator
 
 from scipy_gd import (
     METHODS,
@@ -307,6 +309,104 @@ def test_newton_goes_downhill_where_the_hessian_is_indefinite():
     assert res.x[0] == pytest.approx(1, abs=1e-4)
 
 
+FLAT = {
+    "a wall and a slope": (lambda x: x + np.exp(-10 * x), lambda x: 1 - 10 * np.exp(-10 * x), 0.23),
+    "log cosh": (lambda x: np.logaddexp(x, -x), np.tanh, 0.0),
+    "Huber": (
+        lambda x: np.where(abs(x) < 1, x * x / 2, abs(x) - 0.5),
+        lambda x: np.clip(x, -1, 1),
+        0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("x0", [[50.0], [400.0], [50.0, 0.2, -3.0], [30.0, 31.0]])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_newton_leaves_where_there_is_no_curvature(name, unit, x0, mixed):
+    """The curvature underflows, or is 0: a step is neither infinite nor too short to arrive."""
+    f, slope, least = FLAT[name]
+    if name == "a wall and a slope":
+        x0 = np.abs(x0)  # on the slope: the wall has values that are not finite
+    n = len(x0)
+    M = np.eye(n) + 0.3 * mixed * np.tri(n, k=-1)
+    with np.errstate(over="ignore"):
+        res = minimize(
+            lambda x: np.sum(f(M @ x / unit)),
+            unit * np.linalg.solve(M, x0),
+            jac=lambda x: M.T @ slope(M @ x / unit) / unit,
+            method=newton,
+            options={"gtol": 1e-5 / unit},
+        )
+    assert res.success
+    np.testing.assert_allclose(M @ res.x / unit, least, atol=0.01)
+    assert res.nfev < 300
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_newton_does_not_leave_its_domain_for_ever(unit):
+    fun = lambda x: x[0] / unit + unit / x[0] if x[0] > 0 else np.inf  # noqa: E731
+    jac = lambda x: 1 / unit - unit / x**2  # noqa: E731
+    for x0 in (1e8, 1e-4):
+        res = minimize(fun, [unit * x0], jac=jac, method=newton, options={"gtol": 1e-6 / unit})
+        assert res.success
+        assert res.x[0] == pytest.approx(unit, rel=1e-4)
+
+
+@pytest.mark.parametrize("largest", [1e6, 1e11, 1e15, 1e20])
+@pytest.mark.parametrize("turned", [0.0, 0.3])
+def test_newton_is_free_of_the_units_of_the_parameters(largest, turned):
+    """A quadratic is a few steps away, however much its curvatures differ by the units."""
+    units = np.array([np.sqrt(largest), 1.0, 1.0 / np.sqrt(largest)])
+    H = units * (np.eye(3) + turned) * units[:, np.newaxis]
+    least = np.array([3.0, 5.0, -2.0]) / units
+    res = minimize(
+        lambda x: 0.5 * (x - least) @ H @ (x - least),
+        np.zeros(3),
+        jac=lambda x: H @ (x - least),
+        hess=lambda x: H,
+        method=newton,
+        options={"gtol": 0.0, "maxiter": 6},
+    )
+    np.testing.assert_allclose(res.x * units, [3.0, 5.0, -2.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("jac", [rosen_der, None])
+@pytest.mark.parametrize("hess", [rosen_hess, None])
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_newton_steps_with_the_parameters_that_are_free(jac, hess, unit):
+    """The Hessian of those that no bound holds decides: as many steps as without the others."""
+    start = unit * np.array([-1.2, 1.0, -0.5, 2.0])
+    free = (-100 * unit, 100 * unit)
+    bounds = np.array([free, (unit, unit), free, (2 * unit, 2 * unit)])
+    scaled = {
+        "jac": jac and (lambda x: jac(x / unit) / unit),
+        "hess": hess and (lambda x: hess(x / unit) / unit**2),
+    }
+    res = minimize(lambda x: rosen(x / unit), start, bounds=bounds, method=newton, **scaled)
+    assert res.success
+    assert res.nit < 12
+    best = minimize(rosen, start / unit, jac=rosen_der, bounds=bounds / unit)  # SciPy's
+    assert res.fun == pytest.approx(best.fun, rel=1e-6)
+
+
+def test_newton_is_quick_between_active_bounds():
+    bounds = [(-0.5, 0.5)] * 6
+    res = minimize(rosen, np.full(6, -0.5), jac=rosen_der, bounds=bounds, method=newton)
+    assert res.success
+    assert res.nfev < 40
+
+
+def test_newton_takes_hessians_that_are_not_arrays():
+    dense = minimize(rosen, START, jac=rosen_der, method=newton, hess=rosen_hess)
+    for form in (csr_array, coo_matrix, aslinearoperator, np.ndarray.tolist):
+        res = minimize(
+            rosen, START, jac=rosen_der, method=newton, hess=lambda x, f=form: f(rosen_hess(x))
+        )
+        np.testing.assert_array_equal(res.x, dense.x)
+
+
 def test_sources_of_the_hessian_agree():
     runs = [
         minimize(rosen, START, jac=rosen_der, method=newton, hess=rosen_hess),
@@ -335,7 +435,11 @@ def test_a_hessian_that_is_not_finite_is_no_error():
         ({"hess": lambda x: np.eye(3)}, ValueError, "`hess` must return a real matrix of shape"),
         ({"hess": lambda x: None}, ValueError, "`hess` must return a real matrix"),
         ({"hess": lambda x: np.triu(np.ones((4, 4)))}, ValueError, "symmetric"),
+        ({"hess": lambda x: csr_array(np.eye(3))}, ValueError, r"shape \(4, 4\), got shape"),
+        ({"hess": lambda x: aslinearoperator(np.eye(3))}, ValueError, r"shape \(4, 4\)"),
         ({"hess": 3}, TypeError, "`hess` must be callable"),
+        ({"hess": BFGS()}, TypeError, "`hess` must be callable, .* update strategy BFGS"),
+        ({"hess": SR1()}, TypeError, "`hess` must be callable, .* update strategy SR1"),
         ({"hessp": 3}, TypeError, "`hessp` must be callable"),
         ({"hessp": lambda x, p: p[:2]}, ValueError, "`hessp` must return an array of shape"),
     ],

@@ -40,6 +40,8 @@ class GivenHessian:
         n = x.size
         evaluator.nhev += 1
         found = self.hess(x.copy(), *evaluator.args)
+        if hasattr(found, "matmat"):  # a LinearOperator
+            found = found.matmat(np.eye(found.shape[1]))
         found = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
         if found is None or found.shape != (n, n):
             got = "no real numbers" if found is None else f"shape {found.shape}"

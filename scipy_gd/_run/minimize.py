@@ -211,6 +211,11 @@ def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
     """Where the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
+    if hasattr(hess, "get_matrix"):
+        raise TypeError(
+            f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
+            "which updates its Hessian, or leave `hess` out, for differences"
+        )
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")

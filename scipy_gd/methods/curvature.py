@@ -1,6 +1,6 @@
 """Directions that use the curvature."""
 
-from numpy import abs, dot, empty, inf, isfinite, maximum, sqrt
+from numpy import abs, diag, dot, empty, inf, isfinite, maximum, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -103,20 +103,26 @@ def cg_descent(g, g_old, t, free, p):
 
 
 @vector(auto="armijo", unit=True)
-def newton(g, hess):
+def newton(x, g, hess, free):
     """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
 
-    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Where it is not
-    finite, the direction is the gradient.
+    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Its eigenvalues
+    are taken in units in which its diagonal is 1, so that the units of the parameters do not
+    matter, and for the parameters that no bound holds. Along no eigenvector does a parameter move
+    further than 1000 times its size, however flat the function. Where the Hessian is not finite,
+    the direction is the gradient.
 
     References
     ----------
     J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
     modification, https://doi.org/10.1007/978-0-387-40065-5.
     """
-    d = g
+    d = g * free
     if isfinite(hess).all():
-        w, Q = eigh(hess)
-        w = maximum(abs(w), max(1e-8 * max(-w[0], w[-1]), 1e-300))  # they come in order
-        d = Q @ ((Q.T @ g) / w)
+        unit = free / sqrt(maximum(abs(diag(hess)), 1e-200))
+        w, Q = eigh(hess * unit * unit.reshape(-1, 1))
+        slope = Q.T @ (unit * g)
+        flat = abs(slope) * (abs(Q.T) @ (unit / (1 + abs(x)))) / 1000
+        w = maximum(maximum(abs(w), flat), max(1e-15 * max(-w[0], w[-1]), 1e-300))
+        d = unit * (Q @ (slope / w))
     return d
