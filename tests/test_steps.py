@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import BFGS, SR1, minimize, rosen, rosen_der, rosen_hess, rosen_hess_prod
+from scipy.optimize import (
+    BFGS,
+    SR1,
+    minimize,
+    rosen,
+    rosen_der,
+    rosen_hess,
+    rosen_hess_prod,
+)
 from scipy.sparse import coo_matrix, csr_array
 from scipy.sparse.linalg import aslinearoperator
 
@@ -242,11 +250,74 @@ def test_cg_descent_is_the_formula_of_the_paper():
         g, g_old, p = rng.normal(size=(3, 5))
         ours, _ = cg_descent.formula(g, g_old, 3.0, np.ones(5), p)
         d, y = -p, g - g_old
-        if d @ y > 0:
+        if abs(g @ g_old) > 0.2 * g @ g:
+            assert ours.tolist() == g.tolist()
+        elif d @ y > 0:
             beta = (y - 2 * d * (y @ y) / (d @ y)) @ g / (d @ y)
             beta = max(beta, 0.4 * (d @ g) / (d @ d))
             np.testing.assert_allclose(ours, g - beta * d, rtol=1e-12)
             assert ours @ g >= 7 / 8 * (g @ g) * (1 - 1e-12) or beta == 0.4 * (d @ g) / (d @ d)
+
+
+@pytest.mark.parametrize("kind", ["collinear", "units", "both"])
+@pytest.mark.parametrize("unit", [1.0, 1e2, 1e4])
+@pytest.mark.parametrize("seed", range(3))
+def test_cg_descent_does_not_zigzag(kind, unit, seed):
+    """Without restarts it falls into a cycle of two steps on such regressions."""
+    rng = np.random.default_rng(seed)
+    a, b, c = rng.normal(size=(3, 200))
+    columns = {
+        "collinear": (a, a + 1e-3 * b, unit * b, c),
+        "units": (a, unit * (a + c), b, c / unit),
+        "both": (unit * a, unit * (a + 0.1 * c), a + 0.1 * b, b),
+    }[kind]
+    X = np.column_stack([np.ones(200), *columns])
+    y = rng.random(200) < 0.5 + 0.3 * np.sign(a)
+    fun = lambda w: np.mean(np.logaddexp(0, X @ w) - y * (X @ w))  # noqa: E731
+    jac = lambda w: X.T @ (1 / (1 + np.exp(-X @ w)) - y) / 200  # noqa: E731
+    res = minimize(fun, np.zeros(5), jac=jac, method=cg_descent)
+    assert res.success
+    assert res.nfev < 2000
+
+
+@pytest.mark.parametrize("steepness", [10.0, 20.0, 50.0, 100.0])
+@pytest.mark.parametrize("jac", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_cg_descent_survives_exponentials(steepness, jac, seed):
+    """Slopes fall by tens of orders from one step to the next: no product is too large, no guess
+    leads out of sight, and where the values are rounded the slopes still tell."""
+    t = np.linspace(0, steepness, 40)
+    y = 2 * np.exp(0.05 * t) + 0.1 * np.random.default_rng(seed).normal(size=40)
+
+    def fun(p):
+        return np.sum((p[0] * np.exp(p[1] * t) - y) ** 2)
+
+    def slope(p):
+        e = np.exp(p[1] * t)
+        r = p[0] * e - y
+        return 2 * np.array([r @ e, r @ (p[0] * t * e)])
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        res = minimize(fun, np.ones(2), jac=slope if jac else None, method=cg_descent)
+    assert abs(slope(res.x)).max() < 1e-8 * abs(slope(np.ones(2))).max()
+    assert res.fun <= y @ y
+    if jac:
+        assert res.success
+        assert res.nfev < 200
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
+def test_cg_descent_makes_the_same_steps_for_values_of_any_size(scale):
+    options = {"gtol": 1e-5 * scale, "maxiter": 200}
+    res = minimize(
+        lambda x: scale * rosen(x),
+        START,
+        jac=lambda x: scale * rosen_der(x),
+        method=cg_descent,
+        options=options,
+    )
+    assert res.success
+    assert res.nfev < 400
 
 
 def test_adgd_is_the_recursion_of_the_paper():
