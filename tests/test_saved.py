@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 from scipy.optimize import minimize, rosen, rosen_der
 
-from scipy_gd import METHODS, adam, gd, lbfgs, momentum, random_search, schedules, sgd, start
+from scipy_gd import METHODS, adam, gd, lbfgs, momentum, random_search, schedules, sgd, spsa, start
 
 X0 = [-1.2, 1.0, -0.5]
 DATA = np.random.default_rng(0).normal(size=(60, 3))
@@ -319,12 +319,6 @@ def test_the_state_is_not_used_up():
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
         (adam, {"counts": 3}, TypeError, "must be the `state` of a result"),
         (adam, {"nit": "many"}, TypeError, "must be the `state` of a result"),
-        (
-            adam,
-            {"learning_rate": schedules.reduce_on_plateau(0.1, 0.5, 10)},
-            ValueError,
-            "with other options|follows the values",
-        ),
     ],
 )
 def test_what_does_not_fit_is_refused(other, options, error, message):
@@ -333,6 +327,43 @@ def test_what_does_not_fit_is_refused(other, options, error, message):
     options = {name: value for name, value in options.items() if name not in state}
     with pytest.raises(error, match=message):
         solve(other, **{"resume": state} | options)
+
+
+@pytest.mark.parametrize("each", [adam, gd, random_search, spsa], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("stop", [1, 2, 13, 29])
+@pytest.mark.parametrize("within", ["alone", "warmup", "hyper-parameter", "batches"])
+def test_schedules_that_follow_the_values_go_on(each, stop, within):
+    """They remember what they were told, not only where they are."""
+    plateau = schedules.reduce_on_plateau(0.3, 0.7, 1, cooldown=1, threshold=0.01)
+    options = {"learning_rate": plateau, "rng": 3}
+    if within == "warmup":
+        options["learning_rate"] = schedules.warmup(5, plateau)
+    if within == "hyper-parameter":
+        if each is not adam:
+            return
+        options = {"beta1": plateau, "learning_rate": 0.01}
+    fun, args = (lambda x: np.sum(x**2 + np.cos(5 * x))), ()
+    if within == "batches":
+        if each is random_search:
+            return
+        options |= {"batch_size": 7}
+        fun, args = (lambda x, data: loss(x, data)[0] / len(data)), (DATA,)
+
+    def run(**more):
+        return minimize(
+            fun, np.full(3, 0.1), args, each, options=options | {"return_all": True} | more
+        )
+
+    whole, half = run(maxiter=30), run(maxiter=stop)
+    rest = run(maxiter=30 - stop, resume=pickle.loads(pickle.dumps(half.state)))
+    assert_same(rest, whole)
+    assert len({*np.diff([f for _, f in whole.state["told"]])}) > 1
+
+
+def test_a_schedule_that_follows_the_values_may_take_over():
+    half = solve(adam, maxiter=5, learning_rate=1e-3)
+    rate = schedules.reduce_on_plateau(0.1, 0.5, 3)
+    assert solve(adam, maxiter=50, learning_rate=rate, resume=half.state).fun < half.fun
 
 
 def test_rows_that_are_not_there_are_refused():

@@ -248,8 +248,6 @@ class AskTell:
 
     def __reduce__(self) -> tuple[Any, ...]:
         run, (method, x0, bounds, jac, options) = self._run, self._made_of
-        if any(each.follows_value for each in run.scheduled):
-            raise TypeError("a run with a schedule that follows the values cannot be pickled")
         made_of = method, x0, bounds, jac, options | {"resume": self.state}
         kept = {"maxiter": run.r.maxiter, "limit": run.evaluator.limit}
         if self.done:  # the state is where the run would go on
