@@ -53,8 +53,8 @@ scipy.optimize.OptimizeResult
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
-    `callback` are passed on unchanged, with the best point and, once the run has begun, its `state`
-    in their attribute ``optimize_result``."""
+    `callback` are passed on unchanged, with the best point and the `state` to go on from in their
+    attribute ``optimize_result``."""
 _EXAMPLE = """\
 >>> from scipy.optimize import minimize
 >>> from scipy_gd import {name}

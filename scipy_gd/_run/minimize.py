@@ -108,7 +108,8 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
     except BaseException as error:
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
-            if run.r.nit >= 0 and run.r.ending != BROKEN:
+            # spsa may not have found its rate before the first iteration
+            if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
             error.optimize_result = result  # type: ignore[attr-defined]
         raise

@@ -93,7 +93,7 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     started = r.nit >= 0
     return OptimizeResult(
         x=run.points[r.best if started else r.trial].copy(),
-        fun=r.f_best if started else np.nan,
+        fun=r.f_best if started else run.evaluator.f,
         **_counts(run),
         success=False,
         status=-1,

@@ -18,6 +18,7 @@ import numpy as np
 
 from .._core.arrival import share
 from .._core.bits import DONE, NOISE, POINTS
+from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.evaluator import Evaluator
@@ -250,7 +251,9 @@ class RunState:
             self.perturbed.t = state["perturbations"]
         if self.epochs is not None:
             self.epochs.load(state)
-        if not r.ask:
+        if r.nit >= r.maxiter:  # not one more iteration
+            self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
+        elif not r.ask:
             go_on(*self.at, r)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
