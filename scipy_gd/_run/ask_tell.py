@@ -75,7 +75,7 @@ class AskTell:
         if given := [name for name in NOT_HERE if options.get(name) is not None]:
             raise ValueError(f"`{given[0]}` has no meaning where the values are told")
         if unknown := _options.unknown(method, options):
-            raise ValueError(f"unknown options: {', '.join(unknown)}")
+            raise ValueError(f"unknown options: {unknown}")
         one_of(True, *POINTS_OF)("jac", jac, x.size)
         if jac == "cs":
             raise ValueError('`jac` must be True, "2-point" or "3-point": points are real here')

@@ -62,7 +62,7 @@ def minimize(
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
-        warn(f"Unknown solver options: {', '.join(unknown)}")
+        warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, opts["finite_diff_scheme"])
     hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
