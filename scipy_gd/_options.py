@@ -105,14 +105,14 @@ COMMON = {
         1e-5,
     ),
     "ftol": Option(
-        "Stop, as a success, when an iteration changes f by at most ``ftol * max(|f|, 1)``. "
-        "Default: off.",
+        "Stop, as a success, when an iteration after the first changes f by at most ``ftol * "
+        "max(|f|, 1)``. Default: off.",
         number(0),
         off=-1.0,
     ),
     "xtol": Option(
-        "Stop, as a success, when a step is at most ``xtol * (xtol + |x|)`` long (2-norms). "
-        "Default: off.",
+        "Stop, as a success, when a step after the first is at most ``xtol * (xtol + |x|)`` long "
+        "(2-norms). Default: off.",
         number(0),
         off=-1.0,
     ),

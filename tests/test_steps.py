@@ -329,11 +329,23 @@ def test_adgd_is_the_recursion_of_the_paper():
         np.testing.assert_allclose(xs[k], x, rtol=1e-10)
         g = slope(x)
         L = np.linalg.norm(g - g_old) / np.linalg.norm(x - x_old)
+        if k == 1:  # the first step was a probe
+            a_old = min((1 + np.linalg.norm(x)) / np.linalg.norm(g), np.sqrt(0.5) / L)
         a = np.sqrt(2 / 3 + theta) * a_old
         if 2 * a_old**2 * L**2 > 1:
             a = min(a, a_old / np.sqrt(2 * a_old**2 * L**2 - 1))
         theta, a_old, x_old, g_old = a / a_old, a, x, g
         x = x - a * g
+
+
+@pytest.mark.parametrize("x0", [[-1.2, 1.0], [1e3, -2e3], [1e-5, 1e-5]])
+@pytest.mark.parametrize("stop", [{"ftol": 1e-4}, {"ftol": 1e-10}, {"xtol": 1e-3}, {"xtol": 1e-8}])
+def test_a_probe_is_no_sign_of_a_minimum(stop, x0):
+    """A first step of a millionth of x changes little, wherever it is made."""
+    res = minimize(rosen, x0, jac=rosen_der, method=adgd, options=stop)
+    assert res.success
+    assert res.nit > 5
+    assert res.fun < 0.2 * rosen(x0)
 
 
 def test_spg_takes_one_of_barzilai_and_borweins_steps():
