@@ -32,6 +32,7 @@ from scipy_gd import (
     newton,
     schedule_free_adamw,
     spg,
+    spsa,
 )
 from scipy_gd._core.steps import RULES
 from scipy_gd.problems import quadratic
@@ -632,6 +633,26 @@ def test_newton_is_not_fooled_by_a_jac_that_fills_one_array(A):
     assert res.success
     np.testing.assert_array_equal(res.x, fresh.x)
     np.testing.assert_array_equal(res.jac, A * res.x + res.x**3)
+
+
+# --- simultaneous perturbation
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("start", [0.0, 1.0])
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("height", [1e-3, 1e6])
+def test_the_first_step_of_spsa_has_the_unit_of_c_and_x(unit, start, n, height):
+    """Noise as large as the change of f over a perturbation; never worse than the start."""
+    rng = np.random.default_rng(n)
+
+    def fun(x):
+        return height * (np.sum((x / unit - 3) ** 2) + 0.3 * rng.normal())
+
+    x0 = np.full(n, start * unit)
+    options = {"rng": 1, "c": 0.1 * unit, "maxiter": 2000}
+    res = minimize(fun, x0, method=spsa, options=options)
+    assert np.abs(res.x / unit - 3).max() < 0.5
 
 
 # --- Polyak's step

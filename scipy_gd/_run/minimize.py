@@ -126,7 +126,7 @@ def _check_gradient(
 
 
 def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
-    """A rate that makes the first step of spsa a fifth of the size of x, from four estimates.
+    """A rate that makes the first step of spsa a fifth of |x| + 10 c, from four estimates.
 
     No later step is longer: estimates that are larger by far come from a rate that is too high.
     """
@@ -146,7 +146,7 @@ def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
     if size > 0 and np.isfinite(size):
         slowed = (opts["A"] + 1.0) ** opts["alpha"]
         r.clip_norm = min(r.clip_norm, size)
-        r.alpha = 0.2 * (1.0 + np.linalg.norm(x)) * slowed / size
+        r.alpha = 0.2 * (10.0 * opts["c"] + np.linalg.norm(x)) * slowed / size
 
 
 def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observers, dict[str, Any]]:
