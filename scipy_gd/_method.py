@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _options
 from ._docs import documentation
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from scipy.optimize._minimize import OptimizeResult  # the one that `minimize` returns
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+def _no_class(call: Call) -> Call:
+    """A method called like a class, with options alone, says how that is done."""
+
+    @functools.wraps(call)
+    def checked(method: Method, *args: Any, **named: Any) -> Any:
+        if not (len(args) > 1 or "x0" in named):
+            name = method.__name__
+            preset = "".join(f", {k}={v!r}" for k, v in named.items() if k not in _CALL)
+            raise TypeError(
+                f"{name} needs `fun` and `x0`; to set options beforehand, make a "
+                f"functools.partial({name}{preset})"
+            )
+        return call(method, *args, **named)
+
+    return checked  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,6 +95,7 @@ class Method(Formula):
                 f"{sorted(taken)} of the formula {self.__name__!r} are options of every method"
             )
 
+    @_no_class
     def __call__(
         self,
         fun: Callable[..., Any],

@@ -106,14 +106,14 @@ def ending_at(V, r, arrived, moved):
             return endings.CONVERGED
         if r.f <= r.target:
             return endings.TARGET
-    if arrived and r.nit > 0:
+    if arrived and r.nit > 1:  # the first step may be a probe
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
             return endings.FTOL
         if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + norm(V[r.x])):
             return endings.XTOL
-        if ran_away(V, r, moved):
-            return endings.DIVERGED
+    if arrived and r.nit > 0 and ran_away(V, r, moved):
+        return endings.DIVERGED
     if r.nit >= r.maxiter:
         return endings.MAXITER
     if not progressed(r):

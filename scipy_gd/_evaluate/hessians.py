@@ -16,7 +16,7 @@ from ..arguments import Vector, real_numbers, vector
 from . import differences
 from .evaluator import Evaluator, Hessian, Matrix
 from .gradients import Box
-from .loop_parts import part, read, store, store_hessian, symmetrize
+from .loop_parts import part, read, store_hessian, store_product, symmetrize
 
 
 def hessian_of(hess: Any, hessp: Any, n: int, box: Box = None) -> Hessian:
@@ -40,6 +40,8 @@ class GivenHessian:
         n = x.size
         evaluator.nhev += 1
         found = self.hess(x.copy(), *evaluator.args)
+        if hasattr(found, "matmat"):  # a LinearOperator
+            found = found.matmat(np.eye(found.shape[1]))
         found = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
         if found is None or found.shape != (n, n):
             got = "no real numbers" if found is None else f"shape {found.shape}"
@@ -84,7 +86,7 @@ class Products:
                 e = np.zeros(r.n)
                 e[i] = 1.0
                 r.nhev += 1
-                store(V, r.hess + i, hessp(x, e, *args))
+                store_product(V, r.hess + i, hessp(x, e, *args))
             symmetrize(V, r.hess)
             return False
 

@@ -75,7 +75,7 @@ class AskTell:
         if given := [name for name in NOT_HERE if options.get(name) is not None]:
             raise ValueError(f"`{given[0]}` has no meaning where the values are told")
         if unknown := _options.unknown(method, options):
-            raise ValueError(f"unknown options: {', '.join(unknown)}")
+            raise ValueError(f"unknown options: {unknown}")
         one_of(True, *POINTS_OF)("jac", jac, x.size)
         if jac == "cs":
             raise ValueError('`jac` must be True, "2-point" or "3-point": points are real here')
@@ -249,8 +249,6 @@ class AskTell:
 
     def __reduce__(self) -> tuple[Any, ...]:
         run, (method, x0, bounds, jac, options) = self._run, self._made_of
-        if any(each.follows_value for each in run.scheduled):
-            raise TypeError("a run with a schedule that follows the values cannot be pickled")
         made_of = method, x0, bounds, jac, options | {"resume": self.state}
         kept = {"maxiter": run.r.maxiter, "limit": run.evaluator.limit}
         if self.done:  # the state is where the run would go on

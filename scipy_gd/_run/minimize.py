@@ -64,7 +64,7 @@ def minimize(
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
-        warn(f"Unknown solver options: {', '.join(unknown)}")
+        warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
     hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
@@ -114,7 +114,8 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
     except BaseException as error:
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
-            if run.r.nit >= 0 and run.r.ending != BROKEN:
+            # spsa may not have found its rate before the first iteration
+            if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
@@ -131,7 +132,7 @@ def _check_gradient(
 
 
 def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
-    """A rate that makes the first step of spsa a fifth of the size of x, from four estimates.
+    """A rate that makes the first step of spsa a fifth of |x| + 10 c, from four estimates.
 
     No later step is longer: estimates that are larger by far come from a rate that is too high.
     """
@@ -151,7 +152,7 @@ def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
     if size > 0 and np.isfinite(size):
         slowed = (opts["A"] + 1.0) ** opts["alpha"]
         r.clip_norm = min(r.clip_norm, size)
-        r.alpha = 0.2 * (1.0 + np.linalg.norm(x)) * slowed / size
+        r.alpha = 0.2 * (10.0 * opts["c"] + np.linalg.norm(x)) * slowed / size
 
 
 def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observers, dict[str, Any]]:
@@ -217,6 +218,11 @@ def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
     """Where the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
+    if hasattr(hess, "get_matrix"):
+        raise TypeError(
+            f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
+            "which updates its Hessian, or leave `hess` out, for differences"
+        )
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")

@@ -12,7 +12,7 @@ from .._core import endings
 from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
 from .._evaluate.evaluator import OutOfBudget
-from ..arguments import Vector
+from ..arguments import Vector, shown
 from .interpreted import interpret
 from .observers import Observers
 from .run_state import RunState
@@ -57,7 +57,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         ending = (
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
-    status, success, message = endings.ENDINGS[ending]
+    status, success, *_ = endings.ENDINGS[ending]
     return OptimizeResult(
         x=x,
         fun=f,
@@ -65,9 +65,26 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         **_counts(run),
         status=status,
         success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
-        message=message,
+        message=_message(run, opts, ending),
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
+
+
+def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
+    """What has happened, and the advice that applies to this run."""
+    r, known = run.r, set[str]()
+    if ending == endings.NONFINITE and r.nit <= 0:
+        start = shown(run.points[r.trial if r.nit < 0 else r.x].tolist())
+        return endings.ENDINGS[endings.UNDEFINED].message.replace("x0", f"x0 = {start}")
+    if run.evaluator.exact.given:
+        known.add(endings.WITH_JAC)
+    elif run.evaluator.source.near:
+        known.add(endings.DIFFERENCES)
+    if not r.first:
+        known.add(endings.GIVEN_RATE)
+    else:
+        known.add(endings.POLYAK if opts["learning_rate"] == "polyak" else endings.SEARCH)
+    return endings.ENDINGS[ending].text(known)
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:
@@ -76,7 +93,7 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     started = r.nit >= 0
     return OptimizeResult(
         x=run.points[r.best if started else r.trial].copy(),
-        fun=r.f_best if started else np.nan,
+        fun=r.f_best if started else run.evaluator.f,
         **_counts(run),
         success=False,
         status=-1,

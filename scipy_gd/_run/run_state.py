@@ -18,6 +18,7 @@ import numpy as np
 
 from .._core.arrival import share
 from .._core.bits import DONE, NOISE, POINTS
+from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
@@ -201,6 +202,9 @@ class RunState:
             if self.perturbed.before:  # what was drawn is drawn again
                 state["perturbations"] = self.perturbed.before["t"]
                 state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
+        for each in self.scheduled:
+            if each.follows_value:
+                state["told"] = np.array([*each.told.items()])
         if self.epochs is not None:
             state |= self.epochs.save()
         return saved
@@ -234,7 +238,11 @@ class RunState:
             r.clip_norm = min(r.clip_norm, saved["clip_norm"])
         r.maxiter = min(nit + steps, MOST)
         for each in self.scheduled:
-            each.set(max(r.nit, 0) + 1, r.f)
+            told = state.get("told", ()) if each.follows_value else ()
+            for t, f in told:
+                each.set(int(t), float(f))
+            if not len(told):
+                each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
         evaluator.limit = min(evaluator.limit + evaluator.nfev, MOST)
         evaluator.f = r.f_trial
@@ -247,7 +255,9 @@ class RunState:
             self.perturbed.t = state["perturbations"]
         if self.epochs is not None:
             self.epochs.load(state)
-        if not r.ask:
+        if r.nit >= r.maxiter:  # not one more iteration
+            self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
+        elif not r.ask:
             go_on(*self.at, r)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
@@ -269,6 +279,4 @@ class RunState:
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
             raise ValueError("`resume` is the state of a run with other bounds")
-        if any(each.follows_value for each in self.scheduled):
-            raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
         return saved, kept, (nfev, njev, nhev), nit
