@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize, rosen, rosen_der
 
 from scipy_gd import lbfgs
-from scipy_gd._run.kinks import SHARE, settle, shortest
+from scipy_gd._run.kinks import SHARE, Cuts, settle, shortest
 
 NONE = np.zeros((0, 2)), np.zeros(0)
 GTOL = 1e-5
@@ -97,6 +97,42 @@ def test_an_active_bound_takes_what_points_outwards():
     assert shortest(np.array([[-2.0, 1]]), np.zeros(1), 1.0, *bound)[0] == pytest.approx([-2, 1])
 
 
+# the cuts
+
+
+def cuts_of(fun, points, reach):
+    x = points[0]
+    everywhere = np.full(x.size, np.inf)
+    cuts = Cuts(x, *fun(x), reach, -everywhere, everywhere)
+    for y in points[1:]:
+        cuts.add(y, *fun(y))
+    return cuts
+
+
+def test_errors_of_a_convex_function():
+    """x^2: the tangent at y is (x - y)^2 too low."""
+    cuts = cuts_of(lambda x: (x @ x, 2 * x), [np.array([y]) for y in (1.0, 3.0, 0.5)], reach=1e3)
+    G, e, distance = cuts.seen_from_x()
+    assert cuts.concavity == 0
+    assert e == pytest.approx([0, 4, 0.25])
+    assert G[:, 0] == pytest.approx([2, 6, 1])
+    assert distance == pytest.approx([0, 2, 0.5])
+
+
+def test_cuts_of_a_concave_function_are_bent():
+    """-x^2 / 2 has to be bent by x^2 / 2; then it is flat."""
+    cuts = cuts_of(lambda x: (-x @ x / 2, -x), [np.zeros(1), np.ones(1)], reach=1e9)
+    G, e, _ = cuts.seen_from_x()
+    assert cuts.concavity == pytest.approx(1)
+    assert G[:, 0] == pytest.approx([0, 0])
+    assert e == pytest.approx([0, 0])
+
+
+def test_rounding_is_not_concavity():
+    points = 1 + 1e-9 * np.random.default_rng(0).standard_normal((50, 3))
+    assert cuts_of(lambda x: (1e3 + abs(x).sum(), np.sign(x)), points, reach=1.0).concavity == 0
+
+
 # minima
 
 
@@ -121,6 +157,7 @@ def test_the_kink_may_be_further_off():
 def test_curved_pieces():
     verdict, _ = verdict_on(CB2, [1.139, 0.8995])
     assert verdict.minimum
+    assert verdict.shortest <= GTOL
     assert verdict.f == pytest.approx(1.9522244939, rel=1e-6)
     assert verdict.gradients == 3
     assert verdict.f == CB2(verdict.x)[0]
@@ -185,6 +222,46 @@ def test_not_defined_beyond():
     verdict, _ = verdict_on(fun, [1 + 1e-9])
     assert verdict.minimum
     assert np.isfinite(verdict.f)
+
+
+def crescents(x):
+    """Chained Crescent II (Haarala, Miettinen and Makela): not convex, and 0 at its minimum."""
+    a, b = x[:-1], x[1:]
+    bow = a**2 + (b - 1) ** 2 - 1
+    side, g = np.where(bow >= 0, 1, -1), np.zeros(x.size)
+    g[:-1] += 2 * a * side
+    g[1:] += 2 * (b - 1) * side + 1
+    return (b + abs(bow)).sum(), g
+
+
+def chained_lq(x):
+    a, b = x[:-1], x[1:]
+    outside, g = a**2 + b**2 > 1, np.zeros(x.size)
+    g[:-1] += 2 * a * outside - 1
+    g[1:] += 2 * b * outside - 1
+    return (np.maximum(a**2 + b**2 - 1, 0) - a - b).sum(), g
+
+
+@pytest.mark.parametrize(
+    ("fun", "x", "best"),
+    [
+        (crescents, np.tile([-1.5, 2.0], 10), 0),
+        (chained_lq, np.full(20, -0.5), -19 * 2**0.5),
+        (CB2, np.array([1, -0.1]), 1.9522244939),
+    ],
+    ids=["crescents", "LQ", "CB2"],
+)
+def test_with_lbfgs_in_turn(fun, x, best):
+    start, drop = x, fun(x)[0] - best
+    for _ in range(20):
+        res = minimize(fun, x, jac=True, method=lbfgs)
+        verdict, _ = verdict_on(fun, res.x, reach=np.linalg.norm(res.x - start))
+        if not verdict.better:
+            break
+        x = verdict.x
+    assert verdict.minimum
+    assert verdict.shortest <= GTOL
+    assert verdict.f - best < 1e-6 * drop
 
 
 # no minima
