@@ -111,7 +111,9 @@ def simulated():
             return np.array([(fun(x + h) - fun(x - h)) / (2 * h.sum()) for h in steps])
 
         end = least_squares(simulation.exact, simulation.x0, "3-point", xtol=1e-12, ftol=1e-12).x
-        found.append(Case(simulation.name, fun, jac, simulation.x0, fun(end), end, simulation.rough))
+        found.append(
+            Case(simulation.name, fun, jac, simulation.x0, fun(end), end, simulation.rough)
+        )
     return found
 
 
