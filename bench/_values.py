@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import approx_fprime, least_squares
+from scipy.optimize import least_squares
 
 from bench import _problems as problems
 from bench._kinks import kinks
