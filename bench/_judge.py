@@ -99,7 +99,7 @@ def judged(solver, kind, case, seed, budget):
 
 
 def stationary(kind, case, x):
-    if not np.isfinite(case.fun(x)):
+    if not case.fun(x) < case.fun(case.x0):
         return False
     return kink_stationary(case, x) if case.kinked else smooth_stationary(kind, case, x)
 

@@ -255,7 +255,7 @@ def gill():
     def pieces(x):
         _, r, last = parts(x)
         return (
-            ((x - 1) ** 2).sum() + 1e-3 * ((x**2 - 0.25) ** 2).sum(),
+            ((x - 1) ** 2).sum() + 1e-3 * (x @ x - 0.25) ** 2,
             (r**2).sum() + x[0] ** 2 + last**2,
             (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[1:]) ** 2).sum(),
         )
@@ -267,7 +267,7 @@ def gill():
         second[:2] += 2 * x[0] - 4 * last * x[0], 2 * last
         bend = 200 * (x[1:] - x[:-1] ** 2)
         third = np.insert(bend - 2 * (1 - x[1:]), 0, 0) - np.append(2 * bend * x[:-1], 0)
-        return 2 * (x - 1) + 4e-3 * x * (x**2 - 0.25), second, third
+        return 2 * (x - 1) + 4e-3 * x * (x @ x - 0.25), second, third
 
     return greatest("Gill", pieces, slopes, np.full(10, -0.1), 9.7857721)
 

@@ -23,18 +23,18 @@ this level by a run that ended without success.
 
 A claim (`success=True`) is false if at the returned point more is left of the possible decrease
 than a tolerance (1e-6 where f is exact, 1e-3 elsewhere, for absolute noise of 1e-3 1e-2, kinks with
-jac 1e-4), and if it is no stationary point either: the exact gradient has a component above 1e-5,
-and a step of Newton's method with the exact derivatives promises a decrease of more than ten times
-the error of the values about there (1e-12 |f| if they are exact). So local minima count as right,
+jac 1e-4), and if it is no better stationary point than x0 either: the exact gradient has a
+component above 1e-5, and a step of Newton's method with the exact derivatives promises a decrease
+of more than ten times the error of the values about there (1e-12 |f| if they are exact). So local minima count as right,
 and so does a point where all that is left is hidden by the noise. With kinks a point is stationary
 if a convex combination of subgradients within 1e-4 of it has at most a thousandth of their size.
 All is judged in the units of the problem itself. "at x0" are false claims without a step.
 
 SciPy's solvers have their own tolerances, without limits of iterations (Nelder-Mead with its
 adaptive parameters); Py-BOBYQA, NOMAD and noisyopt are told that there is noise where there is.
-Those that take milliseconds a call are run on fewer kinds, and not for n = 100, NOMAD not for
-n > 5; ours are compared with them on the problems that both are run on. Problems of even index are
-for tuning, the odd half is for judging.
+Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA,
+Py-BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run
+on. Problems of even index are for tuning, the odd half is for judging.
 """
 
 import functools
@@ -65,6 +65,7 @@ LIFTED = {
 }
 GRADIENT = ("BFGS", "L-BFGS-B", "CG", "TNC")
 SLOW = ("NOMAD", "COBYQA", "COBYLA", "Py-BOBYQA")  # milliseconds a call
+LARGEST = {"NOMAD": 5, "COBYLA": 5, "Py-BOBYQA": 5, "COBYQA": 20, "newton": 20}
 QUICK = tuple(name for name in LIFTED if name not in SLOW)
 MAIN = ("lbfgs", "cg_descent", "spg")
 OTHERS = ("newton", "gd", "adam", "nesterov_restart", "spsa", "random_search")
@@ -79,12 +80,12 @@ def contestants(kind):
     if kind in ("exact", "noise 1e-3"):
         return *MAIN, *OTHERS, *LIFTED, *_peers.PEERS
     if kind in ("float32", "six digits", "noise 1e-6", "holes", "simulation"):
-        return *MAIN, *QUICK, "COBYQA", *(name for name in _peers.PEERS if name == "Py-BOBYQA")
+        return *MAIN, *QUICK, "COBYQA"
     return *MAIN, *QUICK
 
 
 def suits(name, n):
-    return n <= (5 if name == "NOMAD" else 20 if name in (*SLOW, "newton") else math.inf)
+    return n <= LARGEST.get(name, math.inf)
 
 
 # --- runs
