@@ -1,9 +1,9 @@
 """Calls of f where only values are known: exact, rounded, noisy, undefined, scaled, or with kinks.
 
-The problems are the 54 of Moré and Wild and twelve fits of NIST's (bench/_values.py), eight fits
-of simulations (bench/_simulations.py), and 29 functions with kinks (bench/_kinks.py). No solver
-gets a gradient, but under "with jac"; differences count as what they are, calls of f. The budget
-is 1000 (n + 1) calls, 5,000 at most. What a solver sees:
+The problems are the 54 of Moré and Wild and twelve fits of NIST's (bench/_values.py), eight fits of
+simulations (bench/_simulations.py), and 29 functions with kinks (bench/_kinks.py). No solver gets a
+gradient, but under "with jac"; differences count as what they are, calls of f. The budget is 1000
+(n + 1) calls, 5,000 at most. What a solver sees:
 
 exact: f. float32: f in float32, with data, parameters and all arithmetic. six digits: f rounded to
 six significant digits. noise: Gaussian, with a standard deviation of 1e-6 or 1e-3 times |f|, or
@@ -14,27 +14,28 @@ tolerance, and counts among draws with the same random numbers. f x, x x: exact,
 other units ("mixed": each parameter its own, 1e-9 to 1e9); our methods with `x_scale="auto"`.
 float32 with jac: value and gradient in float32. kinks: exact.
 
-Solved at tau is a problem at the first evaluated point where the exact f(x) <= f* + tau
-(f(x0) - f*), with f* the best value known; with kinks, f* + tau max(1, |f*|). "calls" are those to
-the end of the run: the median over the problems that are solved at the level of the kind (1e-6
-where f is exact, 1e-3 elsewhere; kinks with jac 1e-5). "after" is the median of the calls made
-after this level was first reached over those made before. "not claimed" are problems solved at
-this level by a run that ended without success.
+Solved at tau is a problem at the first evaluated point where the exact f(x) <= f* + tau (f(x0) -
+f*), with f* the best value known; with kinks, f* + tau max(1, |f*|). "calls" are those to the end
+of the run: the median over the problems that are solved at the level of the kind (1e-6 where f is
+exact, 1e-3 elsewhere; kinks with jac 1e-5). "after" is the median of the calls made after this
+level was first reached over those made before. "not claimed" are problems solved at this level by a
+run that ended without success.
 
 A claim (`success=True`) is false if at the returned point more is left of the possible decrease
 than a tolerance (1e-6 where f is exact, 1e-3 elsewhere, for absolute noise of 1e-3 1e-2, kinks with
 jac 1e-4), and if it is no better stationary point than x0 either: the exact gradient has a
 component above 1e-5, and a step of Newton's method with the exact derivatives promises a decrease
-of more than ten times the error of the values about there (1e-12 |f| if they are exact). So local minima count as right,
-and so does a point where all that is left is hidden by the noise. With kinks a point is stationary
-if a convex combination of subgradients within 1e-4 of it has at most a thousandth of their size.
-All is judged in the units of the problem itself. "at x0" are false claims without a step.
+of more than ten times the error of the values about there (1e-12 |f| if they are exact). So local
+minima count as right, and so does a point where all that is left is hidden by the noise. With kinks
+a point is stationary if a convex combination of subgradients within 1e-4 of it has at most a
+thousandth of their size. All is judged in the units of the problem itself. "at x0" are false claims
+without a step.
 
 SciPy's solvers have their own tolerances, without limits of iterations (Nelder-Mead with its
 adaptive parameters); Py-BOBYQA, NOMAD and noisyopt are told that there is noise where there is.
-Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA,
-Py-BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run
-on. Problems of even index are for tuning, the odd half is for judging.
+Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA, Py-
+BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run on.
+Problems of even index are for tuning, the odd half is for judging.
 """
 
 import functools
@@ -146,12 +147,12 @@ def solver_of(name, kind):
 class Runs:
     """All rows, by kind and solver; None where a solver is not run on a problem."""
 
-    def __init__(self, kinds=KINDS, choose=contestants):
+    def __init__(self, kinds=KINDS, choose=contestants, half="all"):
         cells = [
             Cell(kind, solver, case)
             for kind in kinds
             for solver in choose(kind)
-            for case in KINDS[kind].cases()
+            for case in KINDS[kind].cases()[HALVES[half]]
             if suits(solver, case.x0.size)
         ]
         cells.sort(key=lambda cell: cell.solver not in SLOW)  # the longest first
