@@ -31,7 +31,7 @@ class Row(NamedTuple):
         words = [w for w in ("claimed", "false", "at_start") if getattr(self, w)]
         return (
             f"{self.name:34} n={self.n:<3} {reached:44} end {self.calls:<6} left {self.left:8.1e} "
-            f"{' '.join(words):16} [{self.status}] {self.message}"
+            f"{' '.join(words):16} [{self.status}] {self.message[:60]}"
         )
 
 

@@ -5,6 +5,8 @@ import importlib.util
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from bench._recorder import Ended
+
 PLENTY = 10**6
 
 
@@ -23,8 +25,6 @@ def py_bobyqa(fun, x0, noise=False, **unused):
 def nomad(fun, x0, noise=False, **unused):
     import PyNomad
 
-    from bench._recorder import Ended
-
     ended = []
 
     def evaluate(point):
@@ -38,7 +38,7 @@ def nomad(fun, x0, noise=False, **unused):
 
     parameters = [
         f"DIMENSION {x0.size}", "BB_OUTPUT_TYPE OBJ", "DISPLAY_DEGREE 0", "SEED 0",
-        f"MAX_BB_EVAL {getattr(fun, 'budget', 10**4)}",
+        "MAX_BB_EVAL 5000",
     ]  # fmt: skip
     found = PyNomad.optimize(evaluate, list(x0), [], [], parameters)
     if ended:

@@ -34,8 +34,8 @@ without a step.
 
 SciPy's solvers have their own tolerances, without limits of iterations (Nelder-Mead with its
 adaptive parameters); Py-BOBYQA, NOMAD and noisyopt are told that there is noise where there is.
-Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA, Py-
-BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run on.
+Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA,
+Py-BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run on.
 Problems of even index are for tuning, the odd half is for judging.
 """
 
