@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize, rosen, rosen_der
 
 from scipy_gd import lbfgs
-from scipy_gd._run.kinks import SHARE, Cuts, settle, shortest
+from scipy_gd._evaluate.kinks import SHARE, Cuts, settle, shortest
 
 NONE = np.zeros((0, 2)), np.zeros(0)
 GTOL = 1e-5

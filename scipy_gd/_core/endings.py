@@ -9,7 +9,7 @@ from typing import NamedTuple
 RUNNING, CONVERGED, TARGET, FTOL, XTOL = range(5)
 MAXITER, MAXFEV, MAXTIME, PRECISION, NONFINITE, DIVERGED, STALLED = range(5, 12)
 EPOCHS, EARLY = 13, 14
-NOISE_REACHED = 15
+NOISE_REACHED, KINK = 15, 16
 BROKEN = 12  # the formula has raised an error; so does the run
 UNDEFINED = 15  # not finite, and the run is still at its start
 CALLBACK = 99
@@ -106,6 +106,11 @@ ENDINGS = {
         6,
         True,
         "The noise of the function is reached: the gradient cannot be told from zero any more.",
+    ),
+    KINK: Ending(
+        7,
+        True,
+        "A minimum at a kink is reached: gradients around it balance each other.",
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }

@@ -21,7 +21,7 @@ from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .noise import flat, give_up, invisible
+from .noise import flat, give_up, invisible, weigh
 from .trials import forget
 
 
@@ -132,6 +132,8 @@ def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
+    if r.ask & GRADIENT and (r.measure >= 0 or r.noisy):
+        weigh(V, r)
     again = r.ask & BETTER
     verdict = ACCEPT
     if again:

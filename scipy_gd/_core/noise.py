@@ -10,14 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
-from .endings import NOISE_REACHED, PRECISION
+from .endings import KINK, NOISE_REACHED, PRECISION
 from .jit import local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
 # whether the formula is to forget its states when that comes. Iterations without a visible
-# decrease; gradients in a row that cannot be told from zero.
-SCRATCH = fields("i8", "noisy central failures better forget flat hidden") + fields(
+# decrease; gradients in a row that cannot be told from zero; whether x is a minimum at
+# a kink.
+SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink") + fields(
     "f8", "noise_abs noise_rel f_visible error_most pair_noise"
 )
 TELLING = 4.0
@@ -64,9 +65,23 @@ def flat(r):
 
 
 @local
-def is_zero(V, r):
-    """Whether the gradient cannot be told from zero."""
-    x, g, error = V[r.x], V[r.x + POINTS], V[r.error]
+def weigh(V, r):
+    """What the errors of the gradient at the trial mean."""
+    r.error_most = r.pair_noise = 0.0
+    for i in range(r.n):
+        error = V[r.error, i]
+        if r.noisy or error == np.inf:
+            r.error_most = max(r.error_most, error)
+        if r.noisy and error < np.inf and r.nit >= 0:
+            r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
+    r.pair_noise /= np.sqrt(r.n)
+    r.hidden = r.hidden + 1 if is_zero(V, r, r.trial) else 0
+
+
+@local
+def is_zero(V, r, row):
+    """Whether the gradient at a point cannot be told from zero."""
+    x, g, error = V[row], V[row + POINTS], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:
@@ -80,10 +95,12 @@ def is_zero(V, r):
 def last_ending(V, r):
     """How a run ends that finds no way down."""
     e = noise(r, r.f)
+    if r.kink:
+        return KINK
     if r.error < 0 or e == 0.0:
         return PRECISION
     far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
-    return NOISE_REACHED if far_down and is_zero(V, r) and r.error_most < np.inf else PRECISION
+    return NOISE_REACHED if far_down and is_zero(V, r, r.x) and r.error_most < np.inf else PRECISION
 
 
 @local

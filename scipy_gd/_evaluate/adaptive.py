@@ -25,13 +25,14 @@ from numba import types
 from numpy.typing import NDArray
 
 from .._core.addresses import pointers_of
-from .._core.bits import BETTER, POINTS, RECENT, VALUE
+from .._core.bits import BETTER, POINTS, VALUE
 from .._core.jit import compiled, local, opened
-from .._core.noise import TELLING, noise
+from .._core.noise import is_zero, noise
 from ..arguments import Vector, scalar
-from .gradients import NO_FUNCTIONS, Args, Values, alone_in_loop
+from .doubts import box_of, keep_noise, recent
+from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
 from .loop_parts import part, read
-from .noise import EPS, FEWEST, Verdict, ecnoise, grain
+from .noise import EPS, estimate, grain
 
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
@@ -279,7 +280,7 @@ def settle(V, r):
         if exact and largest_projected(V, r) < 10.0 * FORWARD * steepest:
             r.central = 1
             return begin(V, r)
-        finish(V, r, e)
+        finish(V, r)
     return count
 
 
@@ -313,7 +314,7 @@ def steep(V, r):
 
 
 @local
-def finish(V, r, e):
+def finish(V, r):
     """What follows from a gradient that is complete."""
     m = r.measure
     if r.paired:
@@ -332,18 +333,6 @@ def finish(V, r, e):
             for i in range(r.n):
                 V[r.diagonal, i] = 1.0 / max(V[m + CURVATURE, i], 1e-8 * top)
     r.forward = 0 if r.paired else r.forward + 1
-    r.error_most = 0.0
-    r.pair_noise = 0.0
-    r.hidden += 1
-    for i in range(r.n):
-        error = V[r.error, i]
-        if abs(V[r.trial + POINTS, i]) > TELLING * error:
-            r.hidden = 0
-        if r.noisy or error == np.inf:
-            r.error_most = max(r.error_most, error)
-        if r.noisy and error < np.inf and r.nit >= 0:
-            r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
-    r.pair_noise /= np.sqrt(r.n)
 
 
 @compiled(types.int64(types.int64, types.int64))
@@ -481,7 +470,7 @@ class Adaptive:
             seen = self.seen()
             unit = grain([r.f_trial, *seen], r.f_trial)
             if unit:
-                self.found(unit)
+                keep_noise(r, unit)
             else:
                 yield from self.estimate()
             if self.noise > 1e-13 * abs(r.f_trial) or not self.g.any():
@@ -503,8 +492,8 @@ class Adaptive:
         if not h.any():
             return True
         y = self.x + (h if r.n > 1 else -h)
-        if r.bounds >= 0:
-            y = np.clip(y, V[r.bounds], V[r.bounds + 1])
+        if self.box is not None:
+            y = np.clip(y, *self.box)
         (f,) = yield [y]
         if not np.isfinite(f):
             return False
@@ -518,64 +507,23 @@ class Adaptive:
     def turn_noisy(self) -> None:
         self.r.noisy = self.r.central = 1
 
-    def found(self, e: float) -> None:
-        """Noise counts as relative, until it is seen not to have fallen with f."""
-        r, f = self.r, abs(self.r.f_trial)
-        again = r.estimates > 1 and r.noise_rel > 1e-13
-        if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
-            r.noise_abs = e
-        else:
-            r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0
-
     def recent(self) -> list[float]:
-        r = self.r
-        count = min(max(r.nit + 1, 0), RECENT)
-        return [*self.seen(), *list(r.recent)[:count]]
+        return [*self.seen(), *recent(self.r)]
 
     def estimate(self) -> Dialogue:
-        """The noise at x, from tables of differences along a random direction."""
-        V, r = self.V, self.r
+        """The noise of f at x."""
+        r = self.r
         r.estimates += 1
-        rng = np.random.default_rng(r.estimates)
-        x, f = self.x.copy(), r.f_trial
-        p = rng.choice([-1.0, 1.0], r.n) * rng.uniform(0.5, 1.0, r.n)
-        p *= np.maximum(1.0, np.abs(x)) / np.sqrt(r.n)
-        delta, found, levels = 1e-6, 0.0, []
-        repeated, every = 0.0, []
-        curved = False
-        for _ in range(4):
-            points = [x + k * delta * p for k in range(1, 7)]
-            if r.bounds >= 0:
-                points = [np.clip(y, V[r.bounds], V[r.bounds + 1]) for y in points]
-            values = longest_run([f, *(yield points)])
-            every += values
-            if len(values) < FEWEST:
-                break
-            e, verdict = ecnoise(values)
-            if verdict is Verdict.NOISE:
-                found = e
-                break
-            unit = grain(self.recent(), f)
-            if verdict is Verdict.REPEATED:
-                if unit or curved:
-                    found = unit or e
-                    break
-                delta, repeated = 100.0 * delta, max(repeated, e, 1e-300)
-                continue
-            if repeated:  # repeated values there, others here
-                found = max(repeated, e if e < 1e-3 * abs(f) else 0.0)
-                break
-            if verdict is Verdict.COARSE:  # large against f: is it the same closer by?
-                if levels and max(e, levels[-1]) < 5.0 * min(e, levels[-1]):
-                    found = max(e, levels[-1])
-                    break
-                levels.append(e)
-            delta, curved = delta / 100.0, True
-        found = max(found or (self.noise if r.estimates > 1 else 0.0), 2.0 * EPS * abs(f))
-        gaps = np.diff(np.sort(every))
-        if (np.count_nonzero(gaps == 0.0) >= 3 or not self.g.any()) and gaps.any():  # a grid
-            found = max(found, 0.5 * gaps[gaps > 0.0].min())
-        self.found(found)
+        found = yield from estimate(
+            self.x.copy(),
+            r.f_trial,
+            self.recent(),
+            seed=r.estimates,
+            default=self.noise if r.estimates > 1 else 0.0,
+            flat=not self.g.any(),
+            box=self.box,
+        )
+        keep_noise(r, found)
 
     def better(self) -> Dialogue:
         """A better gradient where no way down was found; without one `r.better` becomes 0."""
@@ -620,10 +568,11 @@ class Adaptive:
     @property
     def zero(self) -> bool:
         """Whether the gradient at the trial cannot be told from zero."""
-        x, g, V, r = self.x, self.g, self.V, self.r
-        if r.bounds >= 0:
-            g = np.clip(g, x - V[r.bounds + 1], x - V[r.bounds])
-        return bool((np.abs(g) <= TELLING * V[r.error]).all())
+        return bool(is_zero.py_func(self.V, self.r, self.r.trial))
+
+    @property
+    def box(self) -> Box:
+        return box_of(self.V, self.r)
 
     @property
     def unseen(self) -> bool:
@@ -653,14 +602,3 @@ class Adaptive:
             return False
 
         return alone_in_loop(fun), gradient
-
-
-def longest_run(values: Sequence[float]) -> list[float]:
-    """The longest part without a value that is not finite."""
-    parts: list[list[float]] = [[]]
-    for value in values:
-        if np.isfinite(value):
-            parts[-1].append(value)
-        else:
-            parts.append([])
-    return max(parts, key=len)

@@ -154,11 +154,12 @@ def _frame(
     elif averaged:
         r.average, r.follow = reserve(1), address_of(average, types.void)
     if rule.searches:
-        r.seen = reserve(1)
+        r.seen, r.error = reserve(1), reserve(1)
     if measured or "diagonal" in method.supplied:
         r.diagonal = reserve(1)
     if measured:
-        r.error, r.measure = reserve(1), reserve(MEASURE)
+        r.error = reserve(1) if r.error < 0 else r.error
+        r.measure = reserve(MEASURE)
     if method.memory:
         r.memory = reserve(len(method.memory) * maxcor)
     for name, value in method.init.items():

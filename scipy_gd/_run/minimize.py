@@ -88,7 +88,7 @@ def minimize(
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
-        run = RunState(method, V, s, evaluator, scheduled, rng, epochs)
+        run = RunState(method, V, s, evaluator, scheduled, rng, epochs, opts["noise"])
         if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
             evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
         if opts["resume"] is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 from collections import UserDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
+from .._evaluate.doubts import doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._formula import Formula
@@ -61,7 +63,8 @@ class RunState:
     `V` and `s` are its memory, changed in place, and `r` has the fields of `s` as attributes (the
     reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
     rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
-    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`.
+    `rng` draws random numbers, `epochs` is the data stream; without them a run is not `prepared`.
+    `noise` is that of f if it is known.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class RunState:
         scheduled: Sequence[Scheduled] = (),
         rng: np.random.Generator | None = None,
         epochs: Epochs | None = None,
+        noise: float | None = None,
     ) -> None:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
@@ -84,6 +88,9 @@ class RunState:
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
             self.adaptive.bind(V, s, self.r, self.at)
+        elif self.r.error >= 0 and source.given:
+            self.r.better = 1
+            evaluator.doubts = functools.partial(doubts, V, self.r, noise)
         self.whole = False  # whether a sampled run has come to see all data
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
