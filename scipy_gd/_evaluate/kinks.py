@@ -152,8 +152,8 @@ def settle(
 ) -> Asking:
     """Yields lists of points, is sent (f, g) at each of them, and returns the verdict on x.
 
-    `reach` is the length over which x is to be a minimum, such as the distance from the start of the
-    run (of all of it, if it has been here before); 0: the size of x, at least 1.
+    `reach` is the length over which x is to be a minimum, such as the distance from where the
+    run began, also if it has gone on from here since. 0: the size of x, at least 1.
     """
     lower, upper = box if box is not None else (np.full(x.size, -np.inf), np.full(x.size, np.inf))
     cuts = Cuts(x, f, g, reach or max(1.0, float(norm(x))), lower, upper)
@@ -247,7 +247,7 @@ def minimum_at_kink(
         [(f_y, g_y)] = yield [y]
         asked += 1
         cuts.add(y, f_y, g_y)
-        if f_y < f and np.isfinite(g_y).all():
+        if f_y <= f - 0.1 * promised and np.isfinite(g_y).all():
             cuts.move(y, f_y, g_y)
             if f_y <= f - 0.5 * promised and step * length > 0.9 * r:
                 r *= 10
