@@ -11,7 +11,7 @@ MAXITER, MAXFEV, MAXTIME, PRECISION, NONFINITE, DIVERGED, STALLED = range(5, 12)
 EPOCHS, EARLY = 13, 14
 NOISE_REACHED, KINK = 15, 16
 BROKEN = 12  # the formula has raised an error; so does the run
-UNDEFINED = 15  # not finite, and the run is still at its start
+UNDEFINED = 17  # not finite, and the run is still at its start
 CALLBACK = 99
 
 # What is known of a run, for the advice: where its gradients come from, and who chose its rate.
@@ -110,7 +110,7 @@ ENDINGS = {
     KINK: Ending(
         7,
         True,
-        "A minimum at a kink is reached: gradients around it balance each other.",
+        "A minimum at a kink is reached: a convex combination of gradients around it vanishes.",
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }

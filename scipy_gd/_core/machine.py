@@ -120,7 +120,7 @@ def ending_at(V, r, arrived, moved):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
-    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.searches else r.hidden >= 10):
+    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.unit else r.hidden >= 5):
         return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED

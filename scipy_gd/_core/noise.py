@@ -47,7 +47,7 @@ def invisible(r):
     e = noise(r, r.f)
     if r.noisy == 0:
         e = 0.5 * r.noise_rel * max(abs(r.f), min(1.0, abs(r.f_start))) if r.central else 0.0
-    return 0.5 * r.promised <= 0.02 * e and e > 0.0
+    return e > 0.0 and 0.0 <= r.promised <= 0.04 * e
 
 
 @local

@@ -216,6 +216,8 @@ def conclude(V, r, i, e):
     V[row, i] = slope
     V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
     V[m + CURVATURE, i] = max(abs(2.0 * half), least)
+    if not r.noisy:  # if the third derivative is of the size of the second
+        V[r.error, i] += a * b * a * b / h**2 * V[m + CURVATURE, i] / size_of(V[r.trial, i])
     V[m + SECOND, i] = 2.0 * half if abs(2.0 * half) > least else 0.0
 
 
@@ -230,7 +232,7 @@ def begin(V, r):
     far = 0.5 * r.promised >= 20.0 * r.n * e
     r.paired = 1
     if r.noisy:
-        if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches:
+        if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches and r.hess < 0:
             r.paired = 0
     elif not r.central:
         r.paired = 1 if not r.known and r.nit >= 0 and r.searches else 0
@@ -244,7 +246,10 @@ def begin(V, r):
         elif r.noisy:
             want_one(V, r, i, sign * interval(V, r, i, e, BALANCE_FORWARD, 0.3))
         elif r.central:
-            want_both(V, r, i, CENTRAL * size)
+            h = CENTRAL * size
+            if r.hess >= 0 and V[m + CURVATURE, i] > 0.0:  # second differences need longer ones
+                h = min(max(h, np.sqrt(1e4 * e / V[m + CURVATURE, i])), 0.1 * size)
+            want_both(V, r, i, h)
         else:
             want_one(V, r, i, sign * FORWARD * size)
             if r.paired and V[m + WANTED, i] > 0.0:  # one value more tells the curvature
@@ -370,8 +375,9 @@ class Adaptive:
             r.noise_rel, r.better = 2.0 * EPS, 1
             V[r.diagonal] = 1.0
             V[r.measure + CURVATURE] = np.nan
-            if self.known is not None:
-                r.noise_abs, r.noisy = self.known, int(self.known > 0.0)
+            r.central = int(r.hess >= 0)
+            if self.known:
+                r.noise_abs, r.noisy, r.central = self.known, 1, 1
 
     # --- the protocol of a source
 
@@ -491,6 +497,7 @@ class Adaptive:
         h = V[r.measure + OFFSET]
         if not h.any():
             return True
+        h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
         y = self.x + (h if r.n > 1 else -h)
         if self.box is not None:
             y = np.clip(y, *self.box)
@@ -580,6 +587,18 @@ class Adaptive:
         return bool(0.5 * self.r.promised <= self.noise)
 
     # --- in the compiled loop
+
+    def near_in_loop(self, fun: Any) -> Any:
+        """The value at x + a e_i + b e_j, for a Hessian."""
+
+        @part
+        def value(V, r, x, i, j, args):
+            read(V, r.trial, x)
+            x[i], x[j] = point_at(V, r, i, 0), point_at(V, r, j, 0)
+            r.nfev += 1
+            return fun(x, *args)
+
+        return value
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part

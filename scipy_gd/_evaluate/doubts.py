@@ -57,7 +57,10 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
         r.forget = 1
         return
     if not (r.noisy or (known is None and grain(recent(r), r.f))):
-        found = yield from kinks.settle(here.copy(), r.f, g.copy(), gtol=r.gtol, box=box_of(V, r))
+        reach = float(np.linalg.norm(here - V[r.start]))
+        found = yield from kinks.settle(
+            here.copy(), r.f, g.copy(), gtol=r.gtol, reach=reach, box=box_of(V, r)
+        )
         if found.minimum or found.better:
             here[:], r.f_trial, g[:] = found.x, found.f, found.g
             r.kink, r.better = int(found.minimum), int(found.better)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
-from ..arguments import Vector
+from ..arguments import Vector, scalar
 from .doubts import Dialogue
 from .gradients import Source
 
@@ -69,6 +69,7 @@ class Evaluator:
         """The value at `x`, the gradient into `g` and the Hessian into `H`, as `ask` says."""
         source = self.source
         if ask & VALUE:
+            self.f = float("nan")  # as long as it is not known
             self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
         if ask & BETTER and self.doubts is not None:
             self._answer(self.doubts())
@@ -101,6 +102,10 @@ class Evaluator:
                 ask = VALUE | GRADIENT
                 values = [self.elsewhere(*at) for at in zip(points, repeat(ask), gradients)]
                 points = dialogue.send(list(zip(values, gradients, strict=True)))
+
+    def values(self, points: Sequence[Vector]) -> list[float]:
+        """The values at some points, without any gradient."""
+        return [scalar(f) for f in self._values(points, 0)] if len(points) else []
 
     def keep(self, calls: int) -> None:
         """Keep some calls for the last evaluation; none when it comes."""

@@ -115,14 +115,13 @@ class AskTell:
 
     @property
     def x(self) -> Vector:
-        r = self._run.r
-        x: Vector = self._run.points[r.best if r.nit >= 0 else r.trial]
+        row, _ = self._run.lowest
+        x: Vector = self._run.V[row]
         return x.copy()
 
     @property
     def fun(self) -> float:
-        r = self._run.r
-        return float(r.f_best) if r.nit >= 0 else float("nan")
+        return float(self._run.lowest[1])
 
     @property
     def wants(self) -> str:

@@ -241,6 +241,7 @@ class Loop:
             try:
                 what = columns, table, start, noise
                 if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
+                    run.tried = r.f_trial
                     raise OutOfBudget
             except BaseException:
                 run.rollback()

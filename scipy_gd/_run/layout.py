@@ -56,6 +56,8 @@ def lay_out(
     r = named(s)
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    if r.start >= 0:
+        V[r.start] = x
     if box is not None:
         V[r.bounds : r.bounds + 2] = box
     for row in (r.p, r.free, r.diagonal):
@@ -154,7 +156,7 @@ def _frame(
     elif averaged:
         r.average, r.follow = reserve(1), address_of(average, types.void)
     if rule.searches:
-        r.seen, r.error = reserve(1), reserve(1)
+        r.seen, r.start, r.error = reserve(1), reserve(1), reserve(1)
     if measured or "diagonal" in method.supplied:
         r.diagonal = reserve(1)
     if measured:

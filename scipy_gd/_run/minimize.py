@@ -67,7 +67,6 @@ def minimize(
         warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
-    hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
         x = np.clip(x, *box)
@@ -77,6 +76,9 @@ def minimize(
     epochs = _epochs(args, options, opts, rng)
     sampled = epochs is not None or method.probes
     measured = jac == "adaptive" and not sampled and bool(method.needs & GRADIENT)
+    hessian = None
+    if method.needs & HESSIAN:
+        hessian = _hessian(hess, hessp, x.size, box, measured)
     V, s, scheduled = lay_out(method, x, box, opts, sampled, measured)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
@@ -214,7 +216,7 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
-def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
+def _hessian(hess: Any, hessp: Any, n: int, box: Box, measured: bool) -> Hessian:
     """Where the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
@@ -226,7 +228,7 @@ def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")
-    return hessian_of(hess, hessp, n, box)
+    return hessian_of(hess, hessp, n, box, measured)
 
 
 def _refuse_constraints(constraints: Any) -> None:

@@ -66,6 +66,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         status=status,
         success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
         message=_message(run, opts, ending),
+        **_precision(run),
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
 
@@ -84,21 +85,34 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.GIVEN_RATE)
     else:
         known.add(endings.POLYAK if opts["learning_rate"] == "polyak" else endings.SEARCH)
-    return endings.ENDINGS[ending].text(known)
+    text = endings.ENDINGS[ending].text(known)
+    if r.noisy and ending in (endings.NOISE_REACHED, endings.PRECISION):
+        errors = run.noise, run.V[r.error].max(), run.uncertainty.max()
+        text += " The errors are about {:.1e} in f, {:.1e} in its gradient, {:.1e} in x.".format(
+            *errors
+        )
+    return text
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
-    r = run.r
-    started = r.nit >= 0
+    row, f = run.lowest
     return OptimizeResult(
-        x=run.points[r.best if started else r.trial].copy(),
-        fun=r.f_best if started else run.evaluator.f,
+        x=run.V[row].copy(),
+        fun=f,
         **_counts(run),
         success=False,
         status=-1,
         message=message,
     )
+
+
+def _precision(run: RunState) -> dict[str, Any]:
+    """What is known of the errors of f, of the gradient and of x."""
+    V, r = run.V, run.r
+    if not run.noise or r.nit < 0:
+        return {}
+    return {"noise": run.noise, "jac_error": V[r.error].copy(), "x_error": run.uncertainty}
 
 
 def _counts(run: RunState) -> dict[str, int]:
@@ -115,15 +129,17 @@ def _told(run: RunState) -> Found:
     """Point, value and gradient of the result, as the run has been told them."""
     r = run.r
     if r.nit < 0:
-        return run.points[r.trial].copy(), run.evaluator.f, None
-    here = r.ending == endings.CONVERGED or r.sampled
-    row = r.x if here else r.best
+        row, f = run.lowest
+        return run.V[row].copy(), f, None
     slope = r.needs & GRADIENT and run.perturbed is None
-    return (
-        run.points[row].copy(),
-        r.f if here else r.f_best,
-        run.V[row + POINTS].copy() if slope else None,
-    )
+    here = r.ending == endings.CONVERGED or r.sampled
+    # the lowest of noisy values is low by chance
+    here |= r.noisy and r.f <= r.f_best + 3.0 * run.noise
+    row, f = (r.x, r.f) if here else run.lowest
+    if not slope:
+        return run.V[row].copy(), f, None
+    told = row in (r.x, r.best)
+    return run.V[row].copy(), f, run.V[row + POINTS].copy() if told else np.full(r.n, np.nan)
 
 
 def _on_the_way(run: RunState) -> Found:

@@ -16,9 +16,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.optimize import LbfgsInvHessProduct
 
 from .._core.arrival import share
-from .._core.bits import DONE, NOISE, POINTS
+from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
 from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
@@ -26,6 +27,7 @@ from .._evaluate.adaptive import Adaptive
 from .._evaluate.doubts import doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
+from .._evaluate.hessians import ValueDifferences
 from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
@@ -42,6 +44,8 @@ SHAPE = (
     *("bounds", "average", "clipped", "sampled"),
 )
 MOST = 2**62
+SMALL = 200
+"""Parameters for which a dense inverse Hessian is no burden."""
 
 
 class State(UserDict[str, Any]):
@@ -88,10 +92,13 @@ class RunState:
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
             self.adaptive.bind(V, s, self.r, self.at)
+            if isinstance(evaluator.hessian, ValueDifferences):
+                evaluator.hessian.bind(V, self.r)
         elif self.r.error >= 0 and source.given:
             self.r.better = 1
             evaluator.doubts = functools.partial(doubts, V, self.r, noise)
         self.whole = False  # whether a sampled run has come to see all data
+        self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
 
@@ -111,6 +118,38 @@ class RunState:
     def args(self) -> tuple[Any, ...]:
         """The user's arguments, with all data."""
         return self.evaluator.args if self.epochs is None else self.epochs.args
+
+    @property
+    def lowest(self) -> tuple[int, float]:
+        """The row of the best point that has been evaluated, and its value."""
+        r, ask = self.r, self.r.ask or self._pending
+        points = {r.best: r.f_best, r.seen: r.f_seen} if r.nit >= 0 else {}
+        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
+        known = {row: f for row, f in points.items() if row >= 0 and f == f}
+        return min(known.items(), key=lambda point: point[1], default=(r.trial, np.nan))
+
+    @property
+    def noise(self) -> float:
+        """The size of the errors of f; 0 if nobody has looked."""
+        r = self.r
+        return float(max(r.noise_abs, r.noise_rel * abs(r.f)))
+
+    @property
+    def uncertainty(self) -> Vector:
+        """About how far each parameter can move before f rises by its noise.
+
+        From what is known of the inverse Hessian: its diagonal, or the pairs of a limited memory,
+        with which the other parameters follow.
+        """
+        V, r = self.V, self.r
+        inverse = V[r.diagonal] if r.diagonal >= 0 else np.full(r.n, np.nan)
+        if self.method.memory and r.n <= SMALL:
+            most = max(int(r.h[0]), 1)
+            count = min(int(V[r.states, 0]), most)
+            S, Y = V[r.memory : r.memory + count], V[r.memory + most : r.memory + most + count]
+            if count:
+                inverse = np.fmax(inverse, np.diag(LbfgsInvHessProduct(S, Y).todense()))
+        return np.sqrt(2.0 * self.noise * inverse)
 
     @property
     def last_is_next(self) -> bool:
