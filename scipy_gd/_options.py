@@ -57,6 +57,13 @@ def noise(name: str, value: Any, n: int) -> float | None:
     return number(0)(name, value, n)  # type: ignore[no-any-return]
 
 
+def exceptions(name: str, value: Any, n: int) -> tuple[type[Exception], ...]:
+    given = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(each, type) and issubclass(each, Exception) for each in given):
+        raise TypeError(f"`{name}` must be exception types, got {shown(value)}")
+    return given
+
+
 def positions(name: str, value: Any, n: int) -> tuple[int, ...]:
     try:
         return tuple(operator.index(k) for k in value)
@@ -229,6 +236,15 @@ COMMON = {
         'The size of the errors of `fun`, in units of its values; 0: there are none. "auto": as it '
         "is found, by one value more at the start and some where no step leads down.",
         noise,
+    ),
+    "noise_is_success": Option(
+        "Whether a run that the noise of `fun` has ended (status 6) is a success.", flag, True
+    ),
+    "undefined": Option(
+        "An exception, or a tuple of them, that `fun` and `jac` raise where they are undefined: as "
+        "if they returned NaN. Default: every exception ends the run.",
+        exceptions,
+        off=(),
     ),
     "finite_diff_rel_step": Option(
         "Relative step of the differences, in units of ``|x|``: a number, or one for each "

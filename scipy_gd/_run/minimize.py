@@ -19,6 +19,7 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
 from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
@@ -67,6 +68,7 @@ def minimize(
         warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
+    fun, jac = _defined(fun, jac, opts["undefined"])
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
         x = np.clip(x, *box)
@@ -214,6 +216,15 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     raise ValueError(
         f"`jac` must be callable, True, None or one of '2-point', '3-point', 'cs', got {jac!r}"
     )
+
+
+def _defined(fun: Any, jac: Any, exceptions: tuple[type[Exception], ...]) -> tuple[Any, Any]:
+    """The same functions, with NaN in the place of some exceptions."""
+    if exceptions:
+        like = undefined.pair if jac is True else undefined.number
+        fun = undefined.Undefined(fun, exceptions, like)
+        jac = undefined.Undefined(jac, exceptions, undefined.gradient) if callable(jac) else jac
+    return fun, jac
 
 
 def _hessian(hess: Any, hessp: Any, n: int, box: Box, measured: bool) -> Hessian:

@@ -58,13 +58,17 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
     status, success, *_ = endings.ENDINGS[ending]
+    if ending == endings.NOISE_REACHED:
+        success = opts["noise_is_success"]
+    if ending == endings.MAXITER:
+        success = opts["maxiter_is_success"]
     return OptimizeResult(
         x=x,
         fun=f,
         **({} if g is None else {"jac": g}),
         **_counts(run),
         status=status,
-        success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
+        success=success,
         message=_message(run, opts, ending),
         **_precision(run),
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
