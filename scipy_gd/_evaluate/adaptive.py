@@ -367,6 +367,7 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
+        self.before: tuple[Any, Vector | None] | None = None  # as it was when it began
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
@@ -408,21 +409,18 @@ class Adaptive:
         try:
             self.asked = self.dialogue.send([scalar(each) for each in values])
         except StopIteration:
-            self.dialogue = None
+            self.dialogue = self.before = None
             return False
         return True
 
-    def commit(self) -> None:
-        self.dialogue = None
-
     def rollback(self) -> None:
         """The next gradient begins anew."""
-        if self.dialogue is not None:
+        if self.before is not None:
             s, V = self.before
             self.s[:] = s
             if V is not None:
                 self.V[:] = V
-        self.dialogue = None
+        self.dialogue = self.before = None
 
     # --- dialogues
 
