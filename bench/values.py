@@ -354,7 +354,10 @@ def best_solved(runs, kind, tau, theirs, less=0, times=1.0):
 
     def figure(half):
         pairs = {name: runs.of(kind, "lbfgs", name, half=half) for name in theirs}
-        counts = {k: [solved(rows, tau) for rows in zip(*p, strict=True)] for k, p in pairs.items()}
+        counts = {
+            name: [solved([pair[k] for pair in both], tau) for k in (0, 1)]
+            for name, both in pairs.items()
+        }
         name = max(counts, key=lambda name: counts[name][1] - counts[name][0])
         mine, best = counts[name]
         return f"{mine} : {best} ({name})", mine >= times * best - less
