@@ -19,6 +19,7 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source, source_of
 from .._evaluate.hessians import hessian_of
@@ -30,7 +31,7 @@ from ..workers import mapping
 from .batches import held_out_arguments
 from .drive import drive
 from .epochs import Epochs
-from .layout import lay_out
+from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
 from .run_state import RunState
@@ -73,11 +74,17 @@ def minimize(
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     epochs = _epochs(args, options, opts, rng)
-    V, s, scheduled = lay_out(method, x, box, opts, epochs is not None or method.probes)
+    laid_out = ungrouped(method, opts, x.size)
+    decay = _penalty(method, laid_out, x.size)
+    if decay is not None:
+        laid_out = laid_out | {str(method.penalty): 0.0}
+    V, s, scheduled = lay_out(method, x, box, laid_out, epochs is not None or method.probes)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
         exact = source_of(fun, jac, x.size, box, opts["finite_diff_rel_step"])
+        if decay is not None:
+            exact = Decayed(exact, decay)
         source: Source = exact
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
@@ -161,6 +168,17 @@ def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observe
     if told := tells(callback, label):
         observers.each.append(told)
     return observers, log
+
+
+def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
+    """The weights of the penalty that is a part of the objective, if there is one.
+
+    On mini-batches, and where its weight changes, it is a matter of the formula alone.
+    """
+    weight = opts[method.penalty] if method.penalty else 0.0
+    if callable(weight) or opts["batch_size"] is not None or not np.any(weight):
+        return None
+    return np.broadcast_to(weight, (n,)).copy()
 
 
 def _epochs(

@@ -57,6 +57,9 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         ending = (
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
+    if run.decayed is not None:
+        f = run.value(x, f)
+        g = None if g is None else g - run.decayed.weights * x
     status, success, *_ = endings.ENDINGS[ending]
     return OptimizeResult(
         x=x,
@@ -80,6 +83,10 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.WITH_JAC)
     elif run.evaluator.source.near:
         known.add(endings.DIFFERENCES)
+    if run.decayed is not None:
+        known.add(endings.PENALTY)
+    elif np.any(opts.get("weight_decay", 0.0)):
+        known.add(endings.PULL)
     if not r.first:
         known.add(endings.GIVEN_RATE)
     else:
@@ -91,9 +98,10 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
     r = run.r
     started = r.nit >= 0
+    x = run.points[r.best if started else r.trial].copy()
     return OptimizeResult(
-        x=run.points[r.best if started else r.trial].copy(),
-        fun=r.f_best if started else run.evaluator.f,
+        x=x,
+        fun=run.value(x, r.f_best if started else run.evaluator.f),
         **_counts(run),
         success=False,
         status=-1,

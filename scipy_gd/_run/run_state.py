@@ -21,6 +21,7 @@ from .._core.bits import DONE, NOISE, POINTS
 from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
+from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._formula import Formula
@@ -80,6 +81,7 @@ class RunState:
         self.points = list(V[:POINTS])
         source = evaluator.source
         self.perturbed = source if isinstance(source, Perturbed) else None
+        self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
@@ -120,6 +122,10 @@ class RunState:
         """A copy of the current point."""
         x: Vector = self.points[self.r.x]
         return x.copy()
+
+    def value(self, x: Vector, f: float) -> float:
+        """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
+        return f if self.decayed is None else f - self.decayed.penalty(x)
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
