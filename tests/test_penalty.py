@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 from scipy.optimize import minimize
 
-from scipy_gd import METHODS, adam, adamw, adan, lion, schedule_free_sgd
+from scipy_gd import METHODS, adam, adamw, adan, lion, schedule_free_sgd, schedules
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 3))
@@ -140,7 +140,8 @@ def test_batches_and_schedules_leave_the_penalty_to_the_formula():
     res = minimize(loss, np.zeros(3), (X, Y), adam, jac=True, options=options)
     np.testing.assert_allclose(res.x, ridge(0.5), atol=0.05)
     assert res.fun == loss(res.x, X, Y)[0]
-    res = solve(adam, lambda t: 0.5, learning_rate=0.01)
-    np.testing.assert_allclose(res.x, ridge(0.5), atol=0.01)
+    for weight in (lambda t: 0.5, schedules.constant(0.5)):
+        res = solve(adam, weight, learning_rate=0.01)
+        np.testing.assert_allclose(res.x, ridge(0.5), atol=0.01)
     assert schedule_free_sgd.penalty == adam.penalty == "weight_decay"
     assert adamw.penalty is None

@@ -85,7 +85,7 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.DIFFERENCES)
     if run.decayed is not None:
         known.add(endings.PENALTY)
-    elif np.any(opts.get("weight_decay", 0.0)):
+    elif callable(decay := opts.get("weight_decay", 0.0)) or np.any(decay):
         known.add(endings.PULL)
     if not r.first:
         known.add(endings.GIVEN_RATE)
@@ -99,9 +99,10 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     r = run.r
     started = r.nit >= 0
     x = run.points[r.best if started else r.trial].copy()
+    at_start = run.evaluator.f if run.perturbed is None else np.nan
     return OptimizeResult(
         x=x,
-        fun=run.value(x, r.f_best if started else run.evaluator.f),
+        fun=run.value(x, r.f_best if started else at_start),
         **_counts(run),
         success=False,
         status=-1,
