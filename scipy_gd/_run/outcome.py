@@ -85,8 +85,9 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.DIFFERENCES)
     if run.decayed is not None:
         known.add(endings.PENALTY)
-    elif callable(decay := opts.get("weight_decay", 0.0)) or np.any(decay):
-        known.add(endings.PULL)
+    elif not run.method.penalty:
+        pull = opts.get("weight_decay", 0.0)
+        known |= {endings.PULL} if callable(pull) or np.any(pull) else set()
     if not r.first:
         known.add(endings.GIVEN_RATE)
     else:
