@@ -25,6 +25,7 @@ from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
 from .._evaluate.doubts import Dialogue, doubts
+from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
@@ -97,6 +98,7 @@ class RunState:
         elif self.r.error >= 0 and not (source.near and not source.given):
             self.r.better = 1
             evaluator.doubts = functools.partial(self._doubts, noise)
+        self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
         self._before: tuple[Any, Vector] | None = None  # as it was when doubts arose
@@ -171,6 +173,10 @@ class RunState:
         """A copy of the current point."""
         x: Vector = self.points[self.r.x]
         return x.copy()
+
+    def value(self, x: Vector, f: float) -> float:
+        """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
+        return f if self.decayed is None else f - self.decayed.penalty(x)
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
