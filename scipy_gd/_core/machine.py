@@ -21,7 +21,7 @@ from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .noise import flat, give_up, invisible, weigh
+from .noise import at_a_standstill, give_up, invisible, single, weigh
 from .trials import forget
 
 
@@ -120,7 +120,7 @@ def ending_at(V, r, arrived, moved):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
-    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.unit else r.hidden >= 5):
+    if arrived and (r.measure >= 0 or r.noisy) and at_a_standstill(r):
         return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED
@@ -160,10 +160,10 @@ def advance(V, r, memory, record, f):
     r.ask = DONE
     if r.ending == endings.RUNNING:
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
-        if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
+        if r.searches and r.ask and invisible(r):
             r.ending = endings.PRECISION
             r.better = r.better if r.noisy else 0  # nothing is better than exact
-        if again and not r.better:
+        elif (again and not r.better) or (r.searches and single(r)):
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:
         give_up(V, r)

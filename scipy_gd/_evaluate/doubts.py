@@ -16,7 +16,7 @@ from .._core.noise import is_zero
 from ..arguments import Vector
 from . import kinks
 from .gradients import Box
-from .noise import EPS, Verdict, ecnoise, estimate, grain, longest_run
+from .noise import EPS, ecnoise, estimate, grain, longest_run
 
 Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
 WORTH_IT = 1e-13
@@ -56,7 +56,8 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     if r.noisy and r.failures > 1:
         r.forget = 1
         return
-    if not (r.noisy or (known is None and grain(recent(r), r.f))):
+    rounded = known is None and grain([*recent(r)[-4:]], r.f) > 0.0
+    if not (r.noisy or r.asked or rounded):
         reach = float(np.linalg.norm(here - V[r.start]))
         found = yield from kinks.settle(
             here.copy(), r.f, g.copy(), gtol=r.gtol, reach=reach, box=box_of(V, r)
@@ -95,6 +96,5 @@ def level(values: Vector) -> float:
     finite = longest_run(values.tolist())
     if len(finite) < 4:
         return np.inf
-    e, verdict = ecnoise(finite)
-    rounding = EPS * max(map(abs, finite))
-    return max(e, rounding) if verdict in (Verdict.NOISE, Verdict.COARSE) else rounding
+    e, _ = ecnoise(finite)
+    return max(e, EPS * max(map(abs, finite)))
