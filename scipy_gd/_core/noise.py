@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
 from .endings import NOISE_REACHED, PRECISION
-from .jit import local
+from .jit import largest, local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
@@ -57,6 +57,14 @@ def flat(r):
         return False
     r.flat = 0
     return True
+
+
+@local
+def small(V, r, limit):
+    """Whether the gradient is below a limit in units of the scale, and known that well."""
+    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit:
+        return False
+    return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
 
 
 @local

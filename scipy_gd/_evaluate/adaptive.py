@@ -340,7 +340,7 @@ def finish(V, r, e):
         if abs(V[r.trial + POINTS, i]) > 3.0 * error:
             r.hidden = 0
         if r.noisy:
-            r.error_most = max(r.error_most, error)
+            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
             if r.nit >= 0:
                 r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)

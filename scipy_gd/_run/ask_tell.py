@@ -17,6 +17,7 @@ from .._core.state import ADDRESSES
 from .._evaluate.differences import POINTS_OF
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Differences, Perturbed, Source, Told
+from .._evaluate.sizes import scale_for
 from .._formula import Formula
 from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
 from .layout import lay_out
@@ -83,15 +84,18 @@ class AskTell:
         if method.probes and isinstance(opts["learning_rate"], str):
             raise ValueError("`learning_rate` must be given where the values are told")
         rng = np.random.default_rng(opts["rng"])
-        V, s, scheduled = lay_out(method, x, self._box, opts, method.probes)
+        steps, box, scale = opts["finite_diff_abs_step"], self._box, None
+        if opts["x_scale"] is not None:
+            scale = scale_for(opts, x, box, None)
+            x, box, steps = scale.inside(x), scale.inside(box), scale.inside(steps)
+        V, s, scheduled = lay_out(method, x, box, opts, method.probes, scale=scale and scale.D)
         source: Source = Told()
         if method.probes:
-            source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
+            source = Perturbed(rng, opts["c"], opts["gamma"], source, box)
         elif isinstance(jac, str) and method.needs & GRADIENT:
-            steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
-            source = Differences(jac, x.size, self._box, *steps)
+            source = Differences(jac, x.size, box, opts["finite_diff_rel_step"], steps)
         evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
-        self._run = RunState(method, V, s, evaluator, scheduled, rng)
+        self._run = RunState(method, V, s, evaluator, scheduled, rng, scale=scale)
         self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
         if opts["resume"] is not None:
@@ -116,8 +120,7 @@ class AskTell:
     @property
     def x(self) -> Vector:
         r = self._run.r
-        x: Vector = self._run.points[r.best if r.nit >= 0 else r.trial]
-        return x.copy()
+        return self._run.outside(self._run.points[r.best if r.nit >= 0 else r.trial])
 
     @property
     def fun(self) -> float:
@@ -148,7 +151,8 @@ class AskTell:
             raise RuntimeError("the run has ended: see `result()`")
         if not self._points:
             self._begin()
-        return np.array(self._points) if self._several else self._points[0].copy()
+        points = [self._run.outside(point) for point in self._points]
+        return np.array(points) if self._several else points[0]
 
     def _begin(self) -> None:
         """Draw and keep the points of the next evaluation."""
@@ -189,7 +193,7 @@ class AskTell:
         if ask & VALUE:
             f = evaluator.source.value(values[:count], g)
         if told is not None:
-            g[:] = told
+            g[:] = run.gradient_inside(told)
         elif ask & GRADIENT:
             evaluator.source.gradient(values[count:], x, f, g, ())
         evaluator.nfev += len(values)

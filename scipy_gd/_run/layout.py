@@ -32,10 +32,12 @@ def lay_out(
     opts: dict[str, Any],
     sampled: bool = False,
     measured: bool = False,
+    scale: Vector | None = None,
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
-    Gradients may be `measured` from values, with what that takes. On a sampled objective values
+    Gradients may be `measured` from values, with what that takes. `x` and `box` are in units of the
+    `scale`. On a sampled objective values
     cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
@@ -51,6 +53,7 @@ def lay_out(
         _frame(
             *(method, rule.name, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
             *(averaging is not None, int(values["maxcor"]) if method.memory else 0, measured),
+            scale is not None,
         )
     )
     r = named(s)
@@ -58,6 +61,8 @@ def lay_out(
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     if box is not None:
         V[r.bounds : r.bounds + 2] = box
+    if scale is not None:
+        V[r.scale] = scale
     for row in (r.p, r.free, r.diagonal):
         if row >= 0:
             V[row] = 1.0
@@ -73,11 +78,11 @@ def lay_out(
         _place(each, method, arrays, V, s)
     if scheduled or sampled or not r.needs & GRADIENT:
         r.stall_after = 2**62
-    for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
+    for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
     r.alpha_max = opts["max_learning_rate"]
     if method.probes:  # an estimate of the gradient proves nothing
-        r.gtol = -1.0
+        r.gtol = r.gtol_rel = -1.0
     if r.clip:
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
         r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
@@ -92,7 +97,7 @@ def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
         raise ValueError(
             f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
         )
-    for name, what in (("ftol", "values"), ("xtol", "steps")):
+    for name, what in (("gtol_rel", "values"), ("ftol", "values"), ("xtol", "steps")):
         if sampled and opts[name] >= 0.0:
             raise ValueError(
                 f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
@@ -121,6 +126,7 @@ def _frame(
     averaged: bool,
     maxcor: int,
     measured: bool,
+    scaled: bool,
 ) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
     s, rule = blank(), RULES[rule_name]
@@ -159,6 +165,8 @@ def _frame(
         r.diagonal = reserve(1)
     if measured:
         r.error, r.measure = reserve(1), reserve(MEASURE)
+    if scaled:
+        r.scale = reserve(1)
     if method.memory:
         r.memory = reserve(len(method.memory) * maxcor)
     for name, value in method.init.items():
@@ -166,7 +174,7 @@ def _frame(
     r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
     r.searches, r.rounding = rule.searches, rule.rounding
     r.first, r.judge = rule_at(rule.name)
-    r.kernel = lift(method, rule.searches, bounded, arrays, clipped).address
+    r.kernel = lift(method, rule.searches, bounded, arrays, clipped, scaled).address
     r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in arrays
     r.needs = r.ask = method.needs
     r.sampled, r.stall_after = sampled, 1000

@@ -20,10 +20,12 @@ from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
 from .._evaluate.adaptive import Adaptive
-from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
+from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.scale import functions
+from .._evaluate.sizes import scale_for
 from .._evaluate.sources import source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
@@ -67,7 +69,7 @@ def minimize(
         warn(f"Unknown solver options: {', '.join(unknown)}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
-    hessian = _hessian(hess, hessp, x.size, box) if method.needs & HESSIAN else None
+    hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
         x = np.clip(x, *box)
@@ -77,18 +79,31 @@ def minimize(
     epochs = _epochs(args, options, opts, rng)
     sampled = epochs is not None or method.probes
     measured = jac == "adaptive" and not sampled and bool(method.needs & GRADIENT)
-    V, s, scheduled = lay_out(method, x, box, opts, sampled, measured)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
+    plain = "2-point" if jac == "adaptive" else jac
+    steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
+    scale, nfev, njev = None, 0, 0
+    if opts["x_scale"] is not None:
+        looks = Evaluator(fun, args, source_of(fun, plain, x.size), maxfev=opts["maxfev"])
+        scale = scale_for(opts, x, box, None if sampled else looks)
+        nfev, njev = looks.nfev, looks.njev
+        x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
+        fun, plain, hess, hessp = functions(fun, plain, hess, hessp)
+        args = scale.known_by(args)
+        if epochs is not None:
+            epochs.args = args
+            epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
+    V, s, scheduled = lay_out(method, x, box, opts, sampled, measured, scale and scale.D)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
-        plain = "2-point" if jac == "adaptive" else jac
-        steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
         exact = source_of(fun, plain, x.size, box, *steps)
         source: Source = Adaptive(opts["noise"]) if measured else exact
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
+        hessian = hessian_of(hess, hessp, x.size, box) if method.needs & HESSIAN else None
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
-        run = RunState(method, V, s, evaluator, scheduled, rng, epochs)
+        evaluator.nfev, evaluator.njev = nfev, njev
+        run = RunState(method, V, s, evaluator, scheduled, rng, epochs, scale)
         if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
             evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
         if opts["resume"] is not None:
@@ -213,14 +228,14 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
-def _hessian(hess: Any, hessp: Any, n: int, box: Box) -> Hessian:
-    """Where the Hessian comes from; a difference scheme by name counts as none."""
+def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
+    """The functions that the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")
-    return hessian_of(hess, hessp, n, box)
+    return hess, hessp
 
 
 def _refuse_constraints(constraints: Any) -> None:

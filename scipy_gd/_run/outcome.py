@@ -50,7 +50,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         unused = probed or not r.needs & GRADIENT
         if averaged or (unused and exact.given and np.isfinite(f)):
             x, f, g = _better(run, run.V[r.average].copy() if averaged else x, (x, f, g))
-            if g is not None and _gnorm(run, x, g) <= opts["gtol"]:
+            if g is not None and _converged(run, x, f, g, opts["gtol"]):
                 ending = endings.CONVERGED
     if ending == endings.MAXITER and epochs is not None:
         complete = opts["maxiter"] == epochs.planned
@@ -59,9 +59,9 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         )
     status, success, message = endings.ENDINGS[ending]
     return OptimizeResult(
-        x=x,
+        x=run.outside(x),
         fun=f,
-        **({} if g is None else {"jac": g}),
+        **({} if g is None else {"jac": run.gradient_outside(g)}),
         **_counts(run),
         status=status,
         success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
@@ -75,7 +75,7 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     r = run.r
     started = r.nit >= 0
     return OptimizeResult(
-        x=run.points[r.best if started else r.trial].copy(),
+        x=run.outside(run.points[r.best if started else r.trial]),
         fun=r.f_best if started else np.nan,
         **_counts(run),
         success=False,
@@ -155,8 +155,13 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
     return found
 
 
-def _gnorm(run: RunState, x: Vector, g: Vector) -> float:
+def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bool:
+    """Whether the gradient test holds at a point that is not the run's own."""
     V, r = run.V, run.r
-    if r.bounds >= 0:
-        g = np.clip(g, x - V[r.bounds + 1], x - V[r.bounds])
-    return float(abs(g).max())
+    lower, upper = (-np.inf, np.inf) if r.bounds < 0 else V[r.bounds : r.bounds + 2]
+
+    def gnorm(unit: Any) -> float:
+        return float(abs(np.clip(g / unit, unit * (x - upper), unit * (x - lower))).max())
+
+    small = r.gtol_rel >= 0.0 and gnorm(1.0) <= r.gtol_rel * (r.f_before - f)
+    return small or gnorm(1.0 if run.scale is None else run.scale.D) <= gtol

@@ -23,6 +23,7 @@ from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
+from .._evaluate.scale import Scale
 from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
@@ -31,12 +32,12 @@ from .scheduled import Scheduled
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
     *ADDRESSES.split(),
-    *("alpha_max", "gtol", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
+    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
     *("rows", "n", "rule", "states", "arrays", "array_rows"),
-    *("bounds", "average", "clipped", "sampled"),
+    *("bounds", "average", "clipped", "sampled", "scale"),
 )
 MOST = 2**62
 
@@ -60,7 +61,8 @@ class RunState:
     `V` and `s` are its memory, changed in place, and `r` has the fields of `s` as attributes (the
     reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
     rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
-    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`.
+    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`. All of it
+    is in units of the `scale`; what users see goes through `outside` or `gradient_outside`.
     """
 
     def __init__(
@@ -72,10 +74,11 @@ class RunState:
         scheduled: Sequence[Scheduled] = (),
         rng: np.random.Generator | None = None,
         epochs: Epochs | None = None,
+        scale: Scale | None = None,
     ) -> None:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
-        self.rng, self.epochs = rng, epochs
+        self.rng, self.epochs, self.scale = rng, epochs, scale
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source
@@ -120,9 +123,18 @@ class RunState:
 
     @property
     def x(self) -> Vector:
-        """A copy of the current point."""
-        x: Vector = self.points[self.r.x]
-        return x.copy()
+        """The current point, for the user."""
+        return self.outside(self.points[self.r.x])
+
+    def outside(self, x: Vector) -> Vector:
+        """A copy of a point in the user's units."""
+        return x.copy() if self.scale is None else self.scale.outside(x)
+
+    def gradient_inside(self, g: Vector) -> Vector:
+        return g if self.scale is None else self.scale.outside(g)
+
+    def gradient_outside(self, g: Vector) -> Vector:
+        return g.copy() if self.scale is None else self.scale.gradient_outside(g)
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
@@ -192,6 +204,7 @@ class RunState:
             s["ask"] = self._pending
         saved = State()
         state = saved.data = self._kept or {"V": self.V, "s": s}
+        state["x_scale"] = None if self.scale is None else self.scale.D
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:
@@ -266,6 +279,8 @@ class RunState:
             raise ValueError(
                 "`resume` is the state of a run with other options or another number of parameters"
             )
+        if r.scale >= 0 and not np.array_equal(kept[r.scale], V[r.scale]):
+            raise ValueError("`resume` is the state of a run with another `x_scale`")
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
             raise ValueError("`resume` is the state of a run with other bounds")
