@@ -33,7 +33,7 @@ from .arguments import (
 
 OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
-GTOL_REL = 1e-7
+GTOL_REL = 1e-8
 
 
 def rate(name: str, value: Any, n: int) -> Any:
@@ -122,10 +122,11 @@ COMMON = {
     ),
     "gtol_rel": Option(
         "Converged when no component of the gradient, times the scale of its parameter (`x_scale`, "
-        "else 1), is larger than this share of what f has fallen by since the run was between a "
-        "quarter and half as long. Unlike `gtol`, it means the same in all units of f and, with "
-        '`x_scale`, of x. Default: off; 1e-7, with a `gtol` of 0, for ``x_scale="auto"`` where '
-        "neither `gtol` nor `tol` is given.",
+        "else 1), is larger than this share of what f has fallen by: of the geometric mean of the "
+        "whole decrease and of that since the run was between an eighth and a quarter as long. "
+        "Unlike `gtol`, it means the same in all units of f and, with `x_scale`, of x. Default: "
+        'off; 1e-8, with a `gtol` of 0, for ``x_scale="auto"`` where neither `gtol` nor `tol` is '
+        "given.",
         number(0),
         off=-1.0,
     ),

@@ -7,6 +7,8 @@ nobody has looked. Whoever measures gradients keeps the errors of their componen
 
 from __future__ import annotations
 
+import numpy as np
+
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
 from .endings import NOISE_REACHED, PRECISION
 from .jit import largest, local
@@ -37,11 +39,26 @@ def tolerance(r):
 
 
 @local
+def fallen(r, f):
+    """By how much f has fallen: the mean of that since the start and since an early iteration.
+
+    It is a geometric mean, which a start that is far too high spoils less.
+    """
+    return np.sqrt(max(r.f_start - f, 0.0) * max(r.f_early - f, 0.0))
+
+
+@local
+def unit(r):
+    """What counts as one unit of f."""
+    return fallen(r, r.f) if r.gtol_rel >= 0.0 else 1.0
+
+
+@local
 def invisible(r):
     """Whether the decrease to be expected along the direction is less than the noise."""
     e = noise(r, r.f)
     if r.noisy == 0:
-        e = 0.5 * r.noise_rel * max(abs(r.f), min(1.0, abs(r.f_start))) if r.central else 0.0
+        e = 0.5 * r.noise_rel * max(abs(r.f), min(unit(r), abs(r.f_start))) if r.central else 0.0
     return 0.5 * r.promised <= e and e > 0.0
 
 

@@ -379,7 +379,6 @@ class Adaptive:
         self.V, self.s, self.r, self.at = V, s, r, at
         if not r.nit >= 0 and r.noise_rel == 0.0:
             r.noise_rel, r.better = 2.0 * EPS, 1
-            V[r.diagonal] = 1.0
             V[r.measure + CURVATURE] = np.nan
             if self.known is not None:
                 r.noise_abs, r.noisy = self.known, int(self.known > 0.0)

@@ -23,6 +23,9 @@ from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
+UNKNOWN = 2.0**100
+"""The inverse of a curvature that nobody knows, if x has its units and f may have any: the size of x
+limits the step."""
 
 
 def lay_out(
@@ -61,11 +64,13 @@ def lay_out(
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     if box is not None:
         V[r.bounds : r.bounds + 2] = box
-    if scale is not None:
-        V[r.scale] = scale
     for row in (r.p, r.free, r.diagonal):
         if row >= 0:
             V[row] = 1.0
+    if scale is not None:
+        V[r.scale] = scale
+        if r.diagonal >= 0:
+            V[r.diagonal] = UNKNOWN
     for name, value in method.init.items():
         V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):

@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult
 from .._core import endings
 from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
+from .._core.noise import fallen
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector
 from .interpreted import interpret
@@ -163,5 +164,5 @@ def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bo
     def gnorm(unit: Any) -> float:
         return float(abs(np.clip(g / unit, unit * (x - upper), unit * (x - lower))).max())
 
-    small = r.gtol_rel >= 0.0 and gnorm(1.0) <= r.gtol_rel * (r.f_before - f)
+    small = r.gtol_rel >= 0.0 and gnorm(1.0) <= r.gtol_rel * fallen.py_func(r, f)
     return small or gnorm(1.0 if run.scale is None else run.scale.D) <= gtol

@@ -32,7 +32,17 @@ from .scheduled import Scheduled
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
     *ADDRESSES.split(),
-    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
+    *(
+        "alpha_max",
+        "gtol",
+        "gtol_rel",
+        "ftol",
+        "xtol",
+        "target",
+        "stall_after",
+        "clip_value",
+        "clip_norm",
+    ),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
