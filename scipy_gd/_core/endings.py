@@ -42,9 +42,9 @@ ENDINGS = {
         2,
         False,
         "Desired error not necessarily achieved due to precision loss: no step along the descent "
-        "direction lowers the function. Check the gradient (`check_grad=True`) and the scaling, "
-        "or accept a larger `gtol`; if the objective is noisy, use a fixed `learning_rate` with a "
-        "schedule.",
+        "direction lowers the function. Check the gradient (`check_grad=True`) and the units "
+        "(`x_scale`), or accept a larger `gtol`; if the objective is noisy, use a fixed "
+        "`learning_rate` with a schedule.",
     ),
     NONFINITE: Ending(
         3,

@@ -8,14 +8,12 @@ the same, and one loop serves every D.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numba.extending import is_jitted, overload
-from numpy.typing import NDArray
 
 from ..arguments import Vector, matrix, pair, vector
 
@@ -38,12 +36,6 @@ class Scale:
             return tuple(map(self.inside, x))
         return None if x is None else x / self.D
 
-    def outside(self, z: Vector) -> Vector:
-        return z * self.D
-
-    def gradient_outside(self, g: Vector) -> Vector:
-        return g / self.D
-
     def known_by(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """`args` with D behind them, as the wrappers expect it."""
         return (*args, (self.D,))
@@ -63,58 +55,79 @@ class Scale:
 def functions(fun: Any, jac: Any, hess: Any, hessp: Any) -> tuple[Any, Any, Any, Any]:
     """The user's functions as functions of z; what is none stays as it is."""
     return (
-        wrapped(pair_at if jac is True else value_at, fun),
-        wrapped(gradient_at, jac),
-        wrapped(hessian_at, hess),
-        wrapped(product_at, hessp),
+        wrapped(of_pair if jac is True else of_value, fun),
+        wrapped(of_gradient, jac),
+        wrapped(of_hessian, hess),
+        wrapped(of_product, hessp),
     )
 
 
-def wrapped(at: Callable[..., Any], function: Any) -> Any:
-    """``at(function, z, ..., *args)`` as a function of z: a Numba function, if it is one."""
+class Wrapped:
+    """``make(function)``, in a form that can be sent to another process."""
+
+    def __init__(self, make: Callable[[Any], Any], function: Any) -> None:
+        self.made_of, self.call = (make, function), make(function)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+    def __reduce__(self) -> Any:
+        return Wrapped, self.made_of
+
+
+def wrapped(make: Callable[[Any], Any], function: Any) -> Any:
+    """``make(function)``, a Numba function if it is one."""
     if not callable(function):
         return function
     if not is_jitted(function):
-        return functools.partial(at, function)
+        return Wrapped(make, function)
     made = vars(function).setdefault("_in_scipy_gds_units", {})  # lives as long as the function
-    if at not in made:
-        made[at] = _compiled(_njit(at), function, at is product_at)
-    return made[at]
-
-
-_njit = functools.cache(njit)
-
-
-def _compiled(at: Any, function: Any, of_product: bool) -> Any:
-    if of_product:
-        return njit(lambda z, p, *args: at(function, z, p, *args))
-    return njit(lambda z, *args: at(function, z, *args))
+    if make not in made:
+        made[make] = njit(make(function))
+    return made[make]
 
 
 # --- the wrappers, for Python and Numba
 
 
-def value_at(fun: Any, z: NDArray[Any], *args: Any) -> Any:
-    return fun(args[-1][0] * z, *args[:-1])
+def of_value(fun: Any) -> Any:
+    def value(z: Any, *args: Any) -> Any:
+        return fun(args[-1][0] * z, *args[:-1])
+
+    return value
 
 
-def pair_at(fun: Any, z: Vector, *args: Any) -> Any:
-    f, g = pair(fun(args[-1][0] * z, *args[:-1]), z.size)
-    return f, args[-1][0] * g
+def of_pair(fun: Any) -> Any:
+    def value_and_gradient(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        f, g = pair(fun(D * z, *args[:-1]), z.size)
+        return f, D * g
+
+    return value_and_gradient
 
 
-def gradient_at(jac: Any, z: Vector, *args: Any) -> Any:
-    return args[-1][0] * vector(jac(args[-1][0] * z, *args[:-1]), z.size)
+def of_gradient(jac: Any) -> Any:
+    def gradient(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * vector(jac(D * z, *args[:-1]), z.size)
+
+    return gradient
 
 
-def hessian_at(hess: Any, z: Vector, *args: Any) -> Any:
-    D = args[-1][0]
-    return D * (matrix(hess(D * z, *args[:-1]), z.size) * D).T
+def of_hessian(hess: Any) -> Any:
+    def hessian(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * (matrix(hess(D * z, *args[:-1]), z.size) * D).T
+
+    return hessian
 
 
-def product_at(hessp: Any, z: Vector, p: Vector, *args: Any) -> Any:
-    D = args[-1][0]
-    return D * vector(hessp(D * z, D * p, *args[:-1]), z.size, "hessp")
+def of_product(hessp: Any) -> Any:
+    def product(z: Any, p: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * vector(hessp(D * z, D * p, *args[:-1]), z.size, "hessp")
+
+    return product
 
 
 @overload(vector)

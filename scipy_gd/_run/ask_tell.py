@@ -88,7 +88,8 @@ class AskTell:
         if opts["x_scale"] is not None:
             scale = scale_for(opts, x, box, None)
             x, box, steps = scale.inside(x), scale.inside(box), scale.inside(steps)
-        V, s, scheduled = lay_out(method, x, box, opts, method.probes, scale=scale and scale.D)
+        D = None if scale is None else scale.D
+        V, s, scheduled = lay_out(method, x, box, opts, method.probes, scale=D)
         source: Source = Told()
         if method.probes:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, box)

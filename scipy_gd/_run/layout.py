@@ -24,8 +24,8 @@ from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
 UNKNOWN = 2.0**100
-"""The inverse of a curvature that nobody knows, if x has its units and f may have any: the size of x
-limits the step."""
+"""The inverse of a curvature that nobody knows, where x has a scale and f may have any unit: it is
+the size of x that limits the step."""
 
 
 def lay_out(

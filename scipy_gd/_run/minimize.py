@@ -94,7 +94,9 @@ def minimize(
         if epochs is not None:
             epochs.args = args
             epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
-    V, s, scheduled = lay_out(method, x, box, opts, sampled, measured, scale and scale.D)
+    V, s, scheduled = lay_out(
+        method, x, box, opts, sampled, measured, None if scale is None else scale.D
+    )
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
         exact = source_of(fun, plain, x.size, box, *steps)
         source: Source = Adaptive(opts["noise"]) if measured else exact

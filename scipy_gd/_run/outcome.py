@@ -19,6 +19,8 @@ from .observers import Observers
 from .run_state import RunState
 
 Found = tuple[Vector, float, Vector | None]
+SUSPICIOUS = 1e-3
+"""x times the gradient, relative to f, that belies a gradient test which the start passes."""
 
 
 def last_iteration(run: RunState, observers: Observers) -> None:
@@ -59,6 +61,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
     status, success, message = endings.ENDINGS[ending]
+    remarks = _remarks(run, ending, x, f, g)
     return OptimizeResult(
         x=run.outside(x),
         fun=f,
@@ -66,7 +69,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         **_counts(run),
         status=status,
         success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
-        message=message,
+        message=message + remarks,
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
 
@@ -156,13 +159,31 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
     return found
 
 
-def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bool:
-    """Whether the gradient test holds at a point that is not the run's own."""
+def _projected(run: RunState, x: Vector, g: Vector, unit: Vector | float) -> Vector:
+    """The gradient test's gradient, in the run's units (1) or the user's (the scale)."""
     V, r = run.V, run.r
     lower, upper = (-np.inf, np.inf) if r.bounds < 0 else V[r.bounds : r.bounds + 2]
+    return np.clip(g / unit, unit * (x - upper), unit * (x - lower))
 
-    def gnorm(unit: Any) -> float:
-        return float(abs(np.clip(g / unit, unit * (x - upper), unit * (x - lower))).max())
 
-    small = r.gtol_rel >= 0.0 and gnorm(1.0) <= r.gtol_rel * fallen.py_func(r, f)
-    return small or gnorm(1.0 if run.scale is None else run.scale.D) <= gtol
+def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bool:
+    """Whether the gradient test holds at a point that is not the run's own."""
+    r = run.r
+    absolute = abs(_projected(run, x, g, run.unit)).max()
+    relative = abs(_projected(run, x, g, 1.0)).max()
+    return bool(absolute <= gtol or relative <= r.gtol_rel * fallen.py_func(r, f))
+
+
+def _remarks(run: RunState, ending: int, x: Vector, f: float, g: Vector | None) -> str:
+    """What the message of an ending does not say."""
+    said = "" if run.scale is None else run.scale.note
+    if ending == endings.CONVERGED and run.r.nit == 0 and g is not None and f != 0.0:
+        p = _projected(run, x, g, run.unit)
+        share = abs(run.outside(x) * p).max() / abs(f)
+        if SUSPICIOUS <= share <= 1.0 / SUSPICIOUS:  # more is a zero of f that is near
+            said += (
+                f" The gradient at the start, {abs(p).max():.1e}, is below `gtol`, but times x it "
+                f"is {share:.1%} of f: if f or x has a small or a large unit, use `gtol_rel` or "
+                "`x_scale`."
+            )
+    return said

@@ -32,17 +32,8 @@ from .scheduled import Scheduled
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
     *ADDRESSES.split(),
-    *(
-        "alpha_max",
-        "gtol",
-        "gtol_rel",
-        "ftol",
-        "xtol",
-        "target",
-        "stall_after",
-        "clip_value",
-        "clip_norm",
-    ),
+    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after"),
+    *("clip_value", "clip_norm"),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
@@ -136,15 +127,20 @@ class RunState:
         """The current point, for the user."""
         return self.outside(self.points[self.r.x])
 
+    @property
+    def unit(self) -> Vector | float:
+        """The scale, as a factor."""
+        return 1.0 if self.scale is None else self.scale.D
+
     def outside(self, x: Vector) -> Vector:
         """A copy of a point in the user's units."""
-        return x.copy() if self.scale is None else self.scale.outside(x)
+        return x * self.unit
 
     def gradient_inside(self, g: Vector) -> Vector:
-        return g if self.scale is None else self.scale.outside(g)
+        return g * self.unit
 
     def gradient_outside(self, g: Vector) -> Vector:
-        return g.copy() if self.scale is None else self.scale.gradient_outside(g)
+        return g / self.unit
 
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
@@ -214,7 +210,6 @@ class RunState:
             s["ask"] = self._pending
         saved = State()
         state = saved.data = self._kept or {"V": self.V, "s": s}
-        state["x_scale"] = None if self.scale is None else self.scale.D
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:
@@ -226,6 +221,8 @@ class RunState:
                 state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
         if self.epochs is not None:
             state |= self.epochs.save()
+        if self.scale is not None:
+            state["x_scale"] = self.scale.D
         return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
