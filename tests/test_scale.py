@@ -1,8 +1,6 @@
 """Units: the options `x_scale` and `gtol_rel`, and the remark about a start that passes `gtol`."""
 
-import gc
 import pickle
-import weakref
 
 import numpy as np
 import pytest
@@ -10,10 +8,13 @@ from numba import njit
 from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
 
 from scipy_gd import adam, cg_descent, gd, lbfgs, newton, random_search, spg, spsa, start
+from scipy_gd._evaluate.scale import of_gradient, of_value, wrapped
 
 START = np.array([-1.2, 1.0, 0.5])
 BOX = np.array([[-1.5, 0.8], [-0.5, 2.0], [-1.0, 3.0]])
 SEVERAL = [lbfgs, cg_descent, adam, newton, spg, spsa, random_search]
+ESTIMATED = [spsa, random_search]  # with a `jac`, their last test is that of `gtol`
+CASES = [(m, jac) for m in SEVERAL for jac in (False, True) if not (jac and m in ESTIMATED)]
 UNITS = [2.0**-30, 2.0**30, np.array([2.0**-10, 1.0, 2.0**8])]
 
 
@@ -50,11 +51,8 @@ class InUnits:
 
 @pytest.mark.parametrize("unit", UNITS, ids=["2^-30", "2^30", "mixed"])
 @pytest.mark.parametrize("bounds", [None, BOX], ids=["free", "bounded"])
-@pytest.mark.parametrize("jac", [True, False], ids=["jac", "no jac"])
-@pytest.mark.parametrize("tested", SEVERAL)
+@pytest.mark.parametrize(("tested", "jac"), CASES)
 def test_powers_of_two_change_no_bit(tested, jac, bounds, unit):
-    if jac and tested in (spsa, random_search):
-        pytest.skip("their last test is that of `gtol`, in the units of the user")
     plain, other = InUnits(), InUnits(unit)
     a = plain.run(tested, plain.jac if jac else None, bounds)
     b = other.run(tested, other.jac if jac else None, bounds)
@@ -386,15 +384,14 @@ def test_the_compiled_loop_does_the_same(tested, given):
     assert abs(found[0].nit - found[1].nit) <= 2
 
 
-def test_a_compiled_function_is_not_kept_alive():
-    fun, jac = compiled_functions()
-    args = (np.array([1e-3, 1.0, 1e3]),)
-    options = {"x_scale": "auto", "compiled": True, "maxiter": 5}
-    minimize(fun, START * args[0], args=args, jac=jac, method=gd, options=options)
-    gone = weakref.ref(fun)
-    del fun, jac
-    gc.collect()
-    assert gone() is None
+def test_compiled_loops_are_found_again():
+    assert wrapped(of_value, FUN) is wrapped(of_value, FUN)
+    assert wrapped(of_value, FUN) is not wrapped(of_gradient, FUN)
+
+
+def test_wrapped_functions_can_be_sent_to_another_process():
+    there = pickle.loads(pickle.dumps(wrapped(of_value, rosen)))
+    assert there(START, (np.full(3, 2.0),)) == rosen(2.0 * START)
 
 
 # --- what is given

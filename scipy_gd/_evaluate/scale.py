@@ -8,6 +8,7 @@ the same, and one loop serves every D.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,12 +80,16 @@ def wrapped(make: Callable[[Any], Any], function: Any) -> Any:
     """``make(function)``, a Numba function if it is one."""
     if not callable(function):
         return function
-    if not is_jitted(function):
-        return Wrapped(make, function)
-    made = vars(function).setdefault("_in_scipy_gds_units", {})  # lives as long as the function
-    if make not in made:
-        made[make] = njit(make(function))
-    return made[make]
+    return compiled(make, function) if is_jitted(function) else Wrapped(make, function)
+
+
+@functools.lru_cache(32)
+def compiled(make: Callable[[Any], Any], function: Any) -> Any:
+    """The same Numba function each time: the compiled loops of the last ones are found again.
+
+    (It cannot live as long as the function: who closes over a function keeps it alive.)
+    """
+    return njit(make(function))
 
 
 # --- the wrappers, for Python and Numba
