@@ -239,7 +239,7 @@ def test_a_start_that_passes_gtol_is_remarked_upon():
     p = InUnits(1e9)
     res = minimize(p.fun, START * 1e9, jac=p.jac, method=lbfgs)
     assert res.success and res.nit == 0
-    assert "`gtol_rel`" in res.message and "`x_scale`" in res.message and "% of f" in res.message
+    assert "`gtol_rel`" in res.message and "`x_scale`" in res.message and "times f" in res.message
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0])

@@ -183,7 +183,7 @@ def _remarks(run: RunState, ending: int, x: Vector, f: float, g: Vector | None) 
         if SUSPICIOUS <= share <= 1.0 / SUSPICIOUS:  # more is a zero of f that is near
             said += (
                 f" The gradient at the start, {abs(p).max():.1e}, is below `gtol`, but times x it "
-                f"is {share:.1%} of f: if f or x has a small or a large unit, use `gtol_rel` or "
+                f"is {share:.2g} times f: if f or x has a small or a large unit, use `gtol_rel` or "
                 "`x_scale`."
             )
     return said
