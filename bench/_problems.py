@@ -24,6 +24,7 @@ class Problem(NamedTuple):
     jac: Callable[[Any], Any]
     x0: Any
     bounds: Bounds | None = None
+    residuals: Callable[[Any], Any] | None = None
 
     def __repr__(self):
         return f"<{self.group}: {self.name}, n={self.x0.size}>"
@@ -244,10 +245,15 @@ def _more_wild_set():
     return found
 
 
+def solutions():
+    """The known solutions of the 54 problems, by name; None where there is none."""
+    return {name: solution for name, (_, solution, _) in _more_wild_set().items()}
+
+
 def more_wild():
     """The 54 problems of Moré and Wild, as optimagic has them."""
     return [
-        Problem(name, "Moré-Wild", *least_squares(residuals), x0)
+        Problem(name, "Moré-Wild", *least_squares(residuals), x0, residuals=residuals)
         for name, (x0, _, residuals) in _more_wild_set().items()
     ]
 
@@ -422,9 +428,8 @@ def fits():
             def residuals(u, model=model, unit=start[:, None], t=t, y=y):
                 return model(unit * u, t) - y
 
-            found.append(
-                Problem(f"{name} {k}", "fit", *least_squares(residuals), np.ones(len(start)))
-            )
+            functions, x0 = least_squares(residuals), np.ones(len(start))
+            found.append(Problem(f"{name} {k}", "fit", *functions, x0, residuals=residuals))
     return found
 
 

@@ -20,6 +20,9 @@ PACKAGES = (
     "jax",
     "optax",
     "optimagic",
+    "Py-BOBYQA",
+    "PyNomadBBO",
+    "noisyopt",
 )
 
 

@@ -1,11 +1,17 @@
 """How often `success=True` is claimed, and how often it is false.
 
 Every method at its default, with the published constants, and SciPy's solvers with their own
-default tolerances, on all problems of `convergence`. A claim is false if the (projected) gradient,
-computed anew at the returned point, has a component above 1e-5, which is the tolerance of BFGS, CG
-and L-BFGS-B too; Nelder-Mead's claim is one about its simplex, Newton-CG's and TNC's about the step
-or f. "not claimed" are runs that ended without success although there is no such component. A run
-is cut off after 10,000 evaluations (100,000 for n >= 1000); then nothing is claimed.
+default tolerances, on all problems of `convergence`: "By solver" and "In all". A claim is false if
+the (projected) gradient, computed anew at the returned point, has a component above 1e-5, which is
+the tolerance of BFGS, CG and L-BFGS-B too; Nelder-Mead's claim is one about its simplex, Newton-
+CG's and TNC's about the step or f. "not claimed" are runs that ended without success although there
+is no such component. A run is cut off after 10,000 evaluations (100,000 for n >= 1000); then
+nothing is claimed.
+
+"Values only" are runs without gradients where f is exact, rounded, noisy or not defined everywhere,
+or with kinks, also with gradients: the problems of `values` of odd index, for the methods that are
+recommended and SciPy's fast solvers. A claim is false by the rules of that benchmark: the point is
+not solved to a tolerance that suits the values, and no stationary point within their errors.
 """
 
 import math
@@ -24,6 +30,8 @@ from bench._recorder import (
     work,
 )
 from bench._report import Table
+from bench._values import KINDS, SCALED
+from bench.values import MAIN, QUICK, Runs, claims, contestants
 
 COLUMNS = ("runs", "claimed", "false", "not claimed", "cut off")
 
@@ -64,4 +72,25 @@ def measure():
     return [
         Table("By solver", ["solver", *COLUMNS], [[name, *row] for name, row in rows.items()]),
         Table("In all", ["solvers", *COLUMNS], summed),
+        values_only(),
     ]
+
+
+def values_only():
+    kinds = [kind for kind in KINDS if kind not in SCALED]
+    runs = Runs(
+        kinds, lambda kind: [s for s in (*MAIN, *QUICK) if s in contestants(kind)], half="odd"
+    )
+    table = []
+    for solver in (*MAIN, *QUICK):
+        totals = [0] * (len(COLUMNS) + 1)
+        for kind in kinds:
+            if solver in runs.solvers(kind):
+                rows = [row for (row,) in runs.of(kind, solver)]
+                claimed, false, at_start, unclaimed = claims(rows, KINDS[kind].level)
+                cut = sum(row.status == "cut off" for row in rows)
+                for k, count in enumerate((len(rows), claimed, false, at_start, unclaimed, cut)):
+                    totals[k] += count
+        table.append([solver, *totals])
+    columns = ["solver", *COLUMNS[:3], "at x0", *COLUMNS[3:]]
+    return Table("Values only", columns, table)

@@ -177,8 +177,7 @@ ADVICE = {
     "newton": (
         "Few parameters (up to some hundreds) with a Hessian, or with gradients exact enough for "
         "differences; badly conditioned functions.",
-        "Many parameters: a step costs the cube of their number. The bounds are kept by projection "
-        "only, which is slow where many hold.",
+        "Many parameters: a step costs the cube of their number.",
     ),
     "random_search": (
         "Few parameters and a function without a usable gradient: kinks, steps, noise of small "

@@ -223,9 +223,16 @@ def index():
     return "\n\n".join(parts) + "\n"
 
 
+def advice(ending):
+    return (f"(*{known[0].upper()}{known[1:]}:* {say})" for known, say in ending.advice.items())
+
+
 def endings():
     """How a run can end."""
     return table(
         ("status", "success", "message"),
-        [(e.status, "yes" if e.success else "no", e.message) for e in ENDINGS.values()],
+        [
+            (e.status, "yes" if e.success else "no", " ".join([e.message, *advice(e)]))
+            for e in ENDINGS.values()
+        ],
     )

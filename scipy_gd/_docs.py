@@ -35,8 +35,8 @@ jac : callable, numba.cfunc, True or None
     end, and the run is a success if the gradient test holds there."""
 _HESS = """\
 hess : callable or None
-    ``hess(x, *args) -> array, shape (n, n)``, symmetric; a SciPy sparse matrix is accepted too.
-    None, or the name of a difference scheme: see `hessp`.
+    ``hess(x, *args) -> array, shape (n, n)``, symmetric; SciPy's sparse matrices and
+    LinearOperators are made dense. None, or the name of a difference scheme: see `hessp`.
 hessp : callable or None
     ``hessp(x, p, *args) -> array, shape (n,)``, the Hessian times p; called n times per iteration,
     and only if there is no `hess`. Without either, the Hessian is made of differences of the
@@ -53,8 +53,8 @@ scipy.optimize.OptimizeResult
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
-    `callback` are passed on unchanged, with the best point and, once the run has begun, its `state`
-    in their attribute ``optimize_result``."""
+    `callback` are passed on unchanged, with the best point and the `state` to go on from in their
+    attribute ``optimize_result``."""
 _EXAMPLE = """\
 >>> from scipy.optimize import minimize
 >>> from scipy_gd import {name}

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _options
 from ._docs import documentation
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from scipy.optimize._minimize import OptimizeResult  # the one that `minimize` returns
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+def _no_class(call: Call) -> Call:
+    """A method called like a class, with options alone, says how that is done."""
+
+    @functools.wraps(call)
+    def checked(method: Method, *args: Any, **named: Any) -> Any:
+        if not (len(args) > 1 or "x0" in named):
+            name = method.__name__
+            preset = "".join(f", {k}={v!r}" for k, v in named.items() if k not in _CALL)
+            raise TypeError(
+                f"{name} needs `fun` and `x0`; to set options beforehand, make a "
+                f"functools.partial({name}{preset})"
+            )
+        return call(method, *args, **named)
+
+    return checked  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +71,7 @@ class Method(Formula):
     needs : int
         What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
         Hessian; 8 stands for noise.
-    unit, c2, init, preconditioner, average, probes, example
+    unit, c2, init, preconditioner, average, penalty, probes, example
         As declared; see `elementwise` and `vector`.
 
     Raises
@@ -77,6 +95,7 @@ class Method(Formula):
                 f"{sorted(taken)} of the formula {self.__name__!r} are options of every method"
             )
 
+    @_no_class
     def __call__(
         self,
         fun: Callable[..., Any],
@@ -152,6 +171,7 @@ def elementwise(
     init: Mapping[str, float] = NOTHING,
     preconditioner: str | None = None,
     average: str | None = None,
+    penalty: str | None = None,
     probes: bool = False,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
@@ -176,6 +196,10 @@ def elementwise(
     average : str, optional
         The state that is the formula's own average of the iterates: what a run on mini-batches
         returns, in place of the last iterate.
+    penalty : str, optional
+        The hyper-parameter w with which the formula minimises ``f(x) + w/2 |x|^2``, by adding ``w *
+        x`` to the gradient. Where f is not sampled, its value and gradient come with the penalty,
+        so that step rules and tests see what is minimised; the formula is given 0 for w.
     probes : bool
         Whether the gradient is estimated from two values on both sides of x, by simultaneous
         perturbation. The hyper-parameters `c` and `gamma` say how far away they are.
@@ -209,6 +233,7 @@ def elementwise(
         init=init,
         preconditioner=preconditioner,
         average=average,
+        penalty=penalty,
         probes=probes,
         example=example,
     )

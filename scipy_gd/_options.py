@@ -6,10 +6,11 @@ are declared with their formulas.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ import numpy as np
 from ._core.bits import GRADIENT
 from ._core.steps import RULES
 from ._formula import Formula
+from ._glossary import GLOSSARY
 from .arguments import (
     Check,
     Option,
+    budget,
     count,
     flag,
     generator,
@@ -67,6 +70,13 @@ def scales(name: str, value: Any, n: int) -> Any:
     return np.full(n, given) if np.ndim(given) == 0 else given
 
 
+def exceptions(name: str, value: Any, n: int) -> tuple[type[Exception], ...]:
+    given = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(each, type) and issubclass(each, Exception) for each in given):
+        raise TypeError(f"`{name}` must be exception types, got {shown(value)}")
+    return given
+
+
 def positions(name: str, value: Any, n: int) -> tuple[int, ...]:
     try:
         return tuple(operator.index(k) for k in value)
@@ -103,14 +113,15 @@ COMMON = {
         off=math.inf,
     ),
     "maxiter": Option(
-        "Maximum number of iterations; a float is accepted. A run that ends here is not a success.",
-        count(0),
+        "Maximum number of iterations; a float is rounded down. A run that ends here is not a "
+        "success.",
+        budget(0),
         20_000,
     ),
     "maxfev": Option(
         "Maximum number of calls of `fun`, including those for finite differences. Default: no "
         "limit.",
-        count(1),
+        budget(1),
         off=UNLIMITED,
     ),
     "maxtime": Option("Maximum time in seconds. Default: no limit.", number(0), off=math.inf),
@@ -140,14 +151,14 @@ COMMON = {
         scales,
     ),
     "ftol": Option(
-        "Stop, as a success, when an iteration changes f by at most ``ftol * max(|f|, 1)``. "
-        "Default: off.",
+        "Stop, as a success, when an iteration after the first changes f by at most ``ftol * "
+        "max(|f|, 1)``. Default: off.",
         number(0),
         off=-1.0,
     ),
     "xtol": Option(
-        "Stop, as a success, when a step is at most ``xtol * (xtol + |x|)`` long (2-norms). "
-        "Default: off.",
+        "Stop, as a success, when a step after the first is at most ``xtol * (xtol + |x|)`` long "
+        "(2-norms). Default: off.",
         number(0),
         off=-1.0,
     ),
@@ -258,6 +269,15 @@ COMMON = {
         "is found, by one value more at the start and some where no step leads down.",
         noise,
     ),
+    "noise_is_success": Option(
+        "Whether a run that the noise of `fun` has ended (status 6) is a success.", flag, True
+    ),
+    "undefined": Option(
+        "An exception, or a tuple of them, that `fun` and `jac` raise where they are undefined: as "
+        "if they returned NaN. Default: every exception ends the run.",
+        exceptions,
+        off=(),
+    ),
     "finite_diff_rel_step": Option(
         "Relative step of the differences, in units of ``|x|``: a number, or one for each "
         "parameter. Steps that are given are those of a plain scheme, 2-point if none is named.",
@@ -333,7 +353,43 @@ def check(formula: Formula, name: str) -> Check:
     return (formula.own if name in formula.own else COMMON)[name].check
 
 
-def unknown(formula: Formula, options: Mapping[str, Any]) -> list[str]:
-    """The names that mean nothing to this method."""
-    known = {*COMMON, *formula.hyper, "eps"}
-    return [name for name in options if name not in known]
+MEANT = {
+    "learning_rate": "lr alpha eta gamma rate step stepsize step_size init_lr learning_rate_init",
+    "beta1": "b1 betas momentum",
+    "beta2": "b2 betas rho",
+    "rho": "beta2 decay_rate",
+    "momentum": "beta beta1 mu",
+    "eps": "epsilon",
+    "weight_decay": "alpha decay l2 lambda lambda_ lmbda reg wd",
+    "maxcor": "m memory history_size",
+    "finite_diff_abs_step": "epsilon",
+    "maxiter": "iterations max_iter max_iters max_steps n_iter niter num_steps steps",
+    "maxfev": "maxfun maxfevs max_evals max_nfev n_calls",
+    "maxtime": "timeout time_limit",
+    "gtol": "tolerance pgtol",
+    "ftol": "fatol f_tol",
+    "xtol": "xatol xrtol x_tol",
+    "batch_size": "batch bs minibatch",
+    "epochs": "n_epochs num_epochs max_epochs",
+    "patience": "n_iter_no_change early_stopping",
+    "clip_norm": "max_norm grad_clip",
+    "rng": "seed random_state",
+    "disp": "verbose",
+    "progress": "verbose",
+}
+"""What others call these options."""
+
+
+def unknown(formula: Formula, options: Mapping[str, Any]) -> str:
+    """The names that mean nothing to this method, with those that may be meant."""
+    known = [*formula.hyper, *COMMON]
+    names = [name for name in options if name not in (*known, "eps")]
+    return ", ".join(f"{name}{_suggestion(name, known, formula.__name__)}" for name in names)
+
+
+def _suggestion(name: str, known: Sequence[str], method: str) -> str:
+    meant = [each for each in known if name.lower() in MEANT.get(each, "").split()]
+    meant = meant or difflib.get_close_matches(name.lower(), known, 1, 0.7)
+    if meant:
+        return f" (did you mean `{'` or `'.join(meant)}`?)"
+    return f" ({method} has none)" if name in GLOSSARY else ""

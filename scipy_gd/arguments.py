@@ -29,9 +29,18 @@ def real_numbers(given: Any) -> NDArray[Any] | None:
     """As an array; None if it is not made of real numbers."""
     try:
         array = np.asarray(given)
-    except ValueError:  # ragged
+        if array.dtype.kind == "O":  # fractions, decimals, SymPy's numbers
+            array = np.array([real(each) for each in array.flat]).reshape(array.shape)
+    except (AttributeError, OverflowError, TypeError, ValueError):  # or ragged
         return None
     return array if array.dtype.kind in "fiub" else None
+
+
+def real(number: Any) -> float:
+    """A number of any kind as a float; strings, arrays and complex numbers are none."""
+    if isinstance(number, np.ndarray | np.complexfloating):
+        raise TypeError
+    return float(number.__float__())
 
 
 def starting_point(x0: Any) -> Vector:
@@ -120,14 +129,19 @@ def scalar(f: Any) -> float:
     if value is None:
         raise TypeError(
             "The user-provided objective function `fun` must return a scalar value (a real "
-            f"number), got {type(f).__name__}"
+            f"number), got {type(f).__name__}{_hint(f)}"
         )
     if value.size != 1:
         raise ValueError(
             "The user-provided objective function `fun` must return a scalar value, "
-            f"got shape {value.shape}"
+            f"got shape {value.shape}{_hint(f)}"
         )
     return float(value.item())
+
+
+def _hint(f: Any) -> str:
+    pair = isinstance(f, tuple) and len(f) == 2
+    return ": if this is the value and the gradient, say `jac=True`" if pair else ""
 
 
 def complex_scalar(f: Any) -> complex:
@@ -163,6 +177,8 @@ def pair(found: Any, n: int) -> tuple[float, Vector]:
 
 def matrix(found: Any, n: int) -> NDArray[Any]:
     """A symmetric matrix from whatever `hess` returned."""
+    if hasattr(found, "matmat"):  # a LinearOperator
+        found = found.matmat(np.eye(found.shape[1]))
     H = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
     if H is None or H.shape != (n, n):
         got = "no real numbers" if H is None else f"shape {H.shape}"
@@ -243,6 +259,17 @@ def count(low: int, most: int = 2**62) -> Check:
                 f"`{name}` must be a whole number, at least {low}{limit}, got {shown(value)}"
             )
         return min(whole, 2**62)
+
+    return check
+
+
+def budget(low: int) -> Check:
+    """A `count` of which a fraction is no part, as for SciPy's solvers."""
+    whole = count(low)
+
+    def check(name: str, value: Any, n: int) -> int:
+        fraction = isinstance(value, float | np.floating) and math.isfinite(value)
+        return int(whole(name, math.floor(value) if fraction else value, n))
 
     return check
 

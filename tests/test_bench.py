@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der
 
+from bench import _judge, _kinks, _values
 from bench import _learning as learning
 from bench import _problems as problems
 from bench._recorder import OFF, Recorder, Solver, evaluate, evaluations, norm, solve
@@ -263,3 +264,98 @@ def test_learning_problems_begin_at_chance():
         error = p.error(p.x0, p.data.X, p.data.y)
         assert 0.3 < error < 1.1, p
         assert p.fun(p.x0, p.data.X, p.data.y)[0] < 4
+
+
+# --- values only
+
+
+def test_float32_is_float32(sets):
+    for case in _values.smooth():
+        value, exact = _values.float32(case, 0).values(case.x0)
+        r = case.residuals(case.x0.astype(np.float32)[:, None].view(_values.Single))
+        assert np.asarray(r).dtype == np.float32
+        assert value == pytest.approx(exact, rel=1e-5)
+        slope = _values.float32_gradient(case, 0).jac(case.x0)
+        assert abs(slope - case.jac(case.x0)).max() <= 1e-4 * abs(slope).max()
+
+
+def test_a_tenth_has_no_value(sets):
+    rng = np.random.default_rng(0)
+    case = _values.smooth()[6]
+    points = case.x0 + rng.standard_normal((2000, case.x0.size))
+    for make in (_values.holes, _values.slabs):
+        values, _ = np.transpose([make(case, 0).values(x) for x in points])
+        assert 0.06 < np.isnan(values).mean() < 0.14
+        assert np.array_equal(values, [make(case, 0).values(x)[0] for x in points], equal_nan=True)
+        assert np.isfinite(make(case, 0).values(case.x0)[0])
+
+
+def test_noise_is_the_same_for_all(sets):
+    case = _values.smooth()[6]
+    make = _values.KINDS["noise 1e-3"].make
+
+    def seen(seed):
+        values = make(case, seed).values
+        return [values(case.x0)[0] for _ in range(500)]
+
+    assert seen(0) == seen(0) != seen(1)
+    assert np.std(seen(0)) == pytest.approx(1e-3 * case.fun(case.x0), rel=0.15)
+
+
+def test_units_are_undone(sets):
+    case = _values.smooth()[0]
+    for name, make in _values.SCALED.items():
+        task = make(case, 0)
+        value, exact = task.values(case.x0 / task.unit)
+        assert exact == pytest.approx(case.fun(case.x0), rel=1e-12), name
+        assert value == pytest.approx(task.factor * exact, rel=1e-12)
+
+
+STARTS = {  # as they are published
+    "CB2": 5.41, "CB3": 20, "QL": 56, "Mifflin 1": -0.8, "Mifflin 2": 4.75, "Shor": 80,
+    "maxquad": 5337.066429, "maxq": 400, "Goffin": 1225,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kink", _kinks.kinks(), ids=lambda kink: kink.name)
+def test_kinks(kink):
+    """The value at the start, subgradients against differences, and nothing below the optimum."""
+    rng = np.random.default_rng(0)
+    if kink.name in STARTS:
+        assert kink.fun(kink.x0) == pytest.approx(STARTS[kink.name], rel=1e-9)
+    for _ in range(5):
+        x = kink.x0 * rng.uniform(0.2, 1) + rng.standard_normal(kink.x0.size) / 2
+        h = 1e-6 * np.eye(x.size)
+        slopes = [(kink.fun(x + e) - kink.fun(x - e)) / 2e-6 for e in h]
+        g = kink.jac(x)
+        assert abs(g - slopes).max() < 1e-6 * max(1, abs(g).max())
+    end = minimize(
+        kink.fun, kink.x0, jac=kink.jac, method=METHODS["lbfgs"], options={"maxfev": 3000}
+    )
+    assert end.fun - kink.best > -1e-7 * max(1, abs(kink.best))
+
+
+def test_the_judge():
+    case = _values.Case("rosenbrock", rosen, rosen_der, np.array([-1.2, 1]), 0.0)
+    kind = _values.KINDS["exact"]
+
+    def claims(x, success=True):
+        def method(fun, x0, **unused):
+            fun(np.array(x))
+            return OptimizeResult(x=np.array(x), success=success, status=0, message="")
+
+        row = _judge.judged(Solver("one point", method), kind, case, 0, 10)
+        return row.calls, row.solved[1e-3], row.claimed, row.false, row.at_start
+
+    assert claims([1.0, 1.0]) == (1, 1, True, False, False)
+    assert claims([-1.2, 1.0]) == (1, math.inf, True, True, True)
+    assert claims([0.5, 0.25]) == (1, math.inf, True, True, False)
+    assert claims([0.5, 0.25], success=False) == (1, math.inf, False, False, False)
+
+
+def test_noise_excuses_what_it_hides():
+    case = _values.Case("parabola", lambda x: 1 + x @ x, lambda x: 2 * x, np.array([3.0]), 1.0)
+    kind = _values.KINDS["noise 1e-3"]
+    assert _judge.smooth_stationary(kind, case, np.array([0.05]))
+    assert not _judge.smooth_stationary(kind, case, np.array([0.5]))
+    assert not _judge.smooth_stationary(_values.KINDS["exact"], case, np.array([0.05]))

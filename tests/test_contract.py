@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize, rosen, rosen_der
 
 from scipy_gd import adam, adopt, gd, lion
@@ -311,7 +312,7 @@ def test_target_ftol_xtol_are_successes_that_were_asked_for(descent, bowl):
     assert reached.fun <= 10.0
     assert run(ftol=1e-3, learning_rate=1e-4).message.count("ftol") == 1
     assert run(xtol=0.5, learning_rate=1e-4).message.count("xtol") == 1
-    assert not run(maxiter=50).success
+    assert not run(maxiter=10).success
 
 
 def test_tol_means_gtol_unless_that_is_given(descent, valley):
@@ -420,6 +421,37 @@ def test_non_finite_values_end_the_run_at_the_best_point(descent, bowl, bad, whe
         assert res.fun == bowl.fun(res.x)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["everywhere", "at the start"])
+def test_a_start_that_is_not_finite_is_named(exact, bad, where):
+    """Whoever chooses the rate: it is not to blame."""
+    only = where == "at the start"
+
+    def fun(x):
+        return bad if x[0] == 1.5 or not only else x[0] ** 2
+
+    for jac, rate in ((lambda x: 2 * x, None), (None, None), (lambda x: 2 * x, 0.1)):
+        res = minimize(fun, [1.5], jac=jac, method=exact, options={"learning_rate": rate})
+        assert (res.success, res.status, res.nit) == (False, 3, 0)
+        assert "not finite" in res.message
+        assert "at the start x0 = [1.5]" in res.message
+        assert "learning_rate" not in res.message
+
+
+def test_a_gradient_that_is_not_finite_at_the_start_is_named(descent):
+    res = minimize(lambda x: x @ x, [1.5], jac=lambda x: np.nan * x, method=descent)
+    assert "at the start x0 = [1.5]" in res.message
+
+
+@pytest.mark.parametrize("compiled", [True, None])
+def test_a_start_where_a_compiled_function_is_not_finite_is_named(compiled):
+    for jac in (None, njit(lambda x: 2 * x)):
+        res = minimize(
+            njit(lambda x: np.nan * x[0]), [1.5], jac=jac, method=gd, options={"compiled": compiled}
+        )
+        assert "at the start x0 = [1.5]" in res.message
+
+
 def test_random_search_walks_past_non_finite_values(bowl):
     from scipy_gd import random_search
 
@@ -449,7 +481,7 @@ def test_best_point_is_returned_not_the_last(bowl):
 def test_divergence_has_its_own_ending(bowl):
     res = minimize(bowl.fun, bowl.x0, jac=bowl.jac, method=gd, options={"learning_rate": 5.0})
     assert (res.success, res.status) == (False, 4)
-    assert "Lower `learning_rate`" in res.message
+    assert "lower `learning_rate`" in res.message
     assert res.fun <= bowl.fun(bowl.x0)
 
 
@@ -463,6 +495,27 @@ def test_running_away_downhill_is_divergence_too(descent):
     )
     assert not res.success
     assert res.status in (3, 4)
+
+
+@pytest.mark.parametrize("jac", [True, False])
+def test_advice_is_about_what_there_is(descent, jac):
+    """`check_grad` needs a `jac`, and a rate can be lowered where it was given."""
+    rng = np.random.default_rng(0)
+    slope = lambda x: 2 * x + rng.normal(size=x.size)  # noqa: E731
+    noisy = lambda x: float(x @ x + rng.normal())  # noqa: E731
+    falling = lambda x: -float(np.sum(x**3))  # noqa: E731
+    for rate in (None, 1e-3, 10.0):
+        for fun, gradient in ((noisy, slope), (falling, lambda x: -3 * x * x)):
+            options = {"learning_rate": rate, "maxiter": 1500}
+            res = minimize(
+                fun, [1.0, 2.0], jac=gradient if jac else None, method=descent, options=options
+            )
+            assert not res.success
+            assert "check_grad" not in res.message or jac
+            if rate is None and descent.auto != "fixed":
+                assert "lower `learning_rate`" not in res.message
+            if rate is not None and res.status in (4, 5):
+                assert "lower `learning_rate`" in res.message
 
 
 def test_oscillation_has_its_own_ending(bowl):

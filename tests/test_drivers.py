@@ -282,6 +282,20 @@ def test_an_exception_in_a_compiled_function_surfaces_as_itself(after):
             assert res.fun == pytest.approx(2 * 0.998 ** (2 * res.nit))
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", ["jac", "hess", "hessp"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_wrong_size_is_named_by_the_function_that_returned_it(compiled, name, size):
+    wrong = {
+        "jac": njit(lambda x: np.ones(size)),
+        "hess": njit(lambda x: np.eye(size)),
+        "hessp": njit(lambda x, p: np.ones(size)),
+    }
+    given = {"jac": rosen_grad} | {name: wrong[name]}
+    with pytest.raises(ValueError, match=f"`{name}` must return"):
+        minimize(rosen, START, method=newton, options={"compiled": compiled}, **given)
+
+
 def test_maxtime_ends_a_compiled_run():
     start = time.perf_counter()
     res = minimize(

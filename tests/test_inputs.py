@@ -1,14 +1,17 @@
 """Bad input: a clear error that names the argument, before any work is done."""
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import Bounds
+from scipy.optimize import Bounds, OptimizeWarning, minimize
 
-from scipy_gd import adam, gd, momentum, random_search
+from scipy_gd import METHODS, adam, gd, lbfgs, momentum, newton, random_search, start
+from scipy_gd._options import MEANT
 from scipy_gd.arguments import limits, starting_point
 
 X0 = [1.0, 2.0]
@@ -35,6 +38,9 @@ BAD_ARGUMENTS = [
     ({"x0": "ab"}, TypeError, "`x0` must be real numbers"),
     ({"x0": [None, 1.0]}, TypeError, "`x0` must be real numbers"),
     ({"x0": ["a", 1.0]}, TypeError, "`x0` must be real numbers"),
+    ({"x0": np.array(["1", 1.0], object)}, TypeError, "`x0` must be real numbers"),
+    ({"x0": np.array([1 + 0j, np.complex128(1)], object)}, TypeError, "`x0` must be real"),
+    ({"x0": np.array([10**400, 1], object)}, TypeError, "`x0` must be real numbers"),
     ({"jac": 3}, ValueError, "`jac` must be callable"),
     ({"jac": "4-point"}, ValueError, "`jac` must be callable"),
     ({"callback": 3}, TypeError, "`callback` must be callable"),
@@ -76,10 +82,12 @@ BAD_ARGUMENTS = [
     ({"eps": np.inf}, ValueError, "`eps` must be at least 0"),
     ({"weight_decay": -1}, ValueError, "`weight_decay` must be at least 0"),
     ({"maxiter": -1}, ValueError, "`maxiter` must be a whole number, at least 0"),
-    ({"maxiter": 1.5}, ValueError, "`maxiter` must be a whole number"),
+    ({"maxiter": -0.5}, ValueError, "`maxiter` must be a whole number, at least 0"),
+    ({"batch_size": 1.5}, ValueError, "`batch_size` must be a whole number"),
     ({"maxiter": "100"}, TypeError, "`maxiter` must be a whole number"),
     ({"maxiter": np.nan}, ValueError, "`maxiter` must be a whole number"),
     ({"maxfev": 0}, ValueError, "`maxfev` must be a whole number, at least 1"),
+    ({"maxfev": 0.9}, ValueError, "`maxfev` must be a whole number, at least 1"),
     ({"maxtime": -1}, ValueError, "`maxtime` must be at least 0"),
     ({"maxtime": "1"}, TypeError, "`maxtime` must be a number"),
     ({"gtol": -1e-5}, ValueError, "`gtol` must be at least 0"),
@@ -120,6 +128,11 @@ BAD_FUNCTIONS = [
     ({"fun": lambda x: "1"}, TypeError, "`fun` must return a scalar value"),
     ({"fun": lambda x: []}, ValueError, "`fun` must return a scalar value"),
     ({"fun": lambda x: [1.0, [2.0]]}, TypeError, "`fun` must return a scalar value"),
+    ({"fun": lambda x: (fun(x), 2 * x)}, TypeError, "say `jac=True`"),
+    ({"fun": lambda x: (fun(x), 2.0)}, ValueError, "say `jac=True`"),
+    ({"fun": lambda x: (fun(x), x), "jac": lambda x: x}, TypeError, "say `jac=True`"),
+    ({"fun": lambda x: np.array([None])}, TypeError, "`fun` must return a scalar value"),
+    ({"jac": lambda x: np.array([1j, 1], object)}, TypeError, "`jac` must return 2 real"),
     ({"fun": lambda: 1.0}, TypeError, "positional argument"),
     ({"jac": lambda x: None}, TypeError, "`jac` must return 2 real numbers"),
     ({"jac": lambda x: x[:1]}, ValueError, "`jac` must return an array of shape (2,)"),
@@ -149,6 +162,94 @@ def test_functions_that_return_nonsense(bad, error, message):
         adam(**({"fun": fun, "x0": X0} | bad))
     assert caught.value.optimize_result.x.tolist() == X0
     assert not caught.value.optimize_result.success
+
+
+class Extended:
+    """A number as SymPy's and mpmath's are: what it is as a float is all that is known of it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return float(self.value)
+
+
+@pytest.mark.parametrize("kind", [Fraction, Decimal, float, int, np.float32, Extended])
+@pytest.mark.parametrize("each", [adam, lbfgs, newton], ids=lambda m: m.__name__)
+def test_numbers_of_any_kind_are_taken(kind, each):
+    """As x0, value, gradient, Hessian and bounds, alone or in arrays of objects."""
+
+    def objects(values):
+        given = np.empty(np.shape(values), object)
+        given.flat = [kind(value) for value in np.ravel(values)]
+        return given
+
+    def run(number, array, value):
+        curvature = {"hess": lambda x: array(2 * np.eye(2))} if each is newton else {}
+        return minimize(
+            lambda x: value(float(round(fun(x)))),
+            array([1.0, 2.0]),
+            jac=lambda x: array(np.round(2 * x)),
+            bounds=[(number(-5.0), number(5.0)), (None, number(7.0))],
+            method=each,
+            options={"maxiter": 3},
+            **curvature,
+        )
+
+    usual = run(float, np.array, float).x.tolist()
+    assert run(kind, objects, kind).x.tolist() == usual
+    assert run(kind, objects, lambda f: objects([f])).x.tolist() == usual
+
+
+@pytest.mark.parametrize("most", [20, 20.0, 20.1, 20.9, np.float32(20.5)])
+def test_budgets_are_rounded_down(most):
+    res = gd(fun, X0, jac=lambda x: 2 * x, maxiter=most, learning_rate=1e-3)
+    assert res.nit == 20
+    assert gd(fun, X0, jac=lambda x: 2 * x, maxfev=most, learning_rate=1e-3).nfev == 20
+
+
+MISSPELT = [
+    (adam, "lr", "`learning_rate`"),
+    (gd, "learning_rte", "`learning_rate`"),
+    (gd, "Learning_Rate", "`learning_rate`"),
+    (adam, "step_size", "`learning_rate`"),
+    (adam, "b1", "`beta1`"),
+    (adam, "betas", "`beta1` or `beta2`"),
+    (adam, "epsilon", "`eps`"),
+    (adam, "wd", "`weight_decay`"),
+    (lbfgs, "m", "`maxcor`"),
+    (lbfgs, "maxfun", "`maxfev`"),
+    (lbfgs, "max_iter", "`maxiter`"),
+    (gd, "gtoll", "`gtol`"),
+    (gd, "seed", "`rng`"),
+]
+
+
+@pytest.mark.parametrize(("each", "name", "meant"), MISSPELT)
+def test_what_an_unknown_option_may_mean_is_said(each, name, meant):
+    with pytest.warns(OptimizeWarning, match=re.escape(f"{name} (did you mean {meant}")):
+        each(fun, X0, **{name: 1})
+    with pytest.raises(ValueError, match=re.escape(f"{name} (did you mean {meant}")):
+        start(each, X0, **{name: 1})
+
+
+def test_no_more_is_said_than_is_known():
+    with pytest.warns(OptimizeWarning, match=r"^Unknown solver options: momentum \(gd has none\)$"):
+        gd(fun, X0, momentum=0.9)
+    with pytest.warns(OptimizeWarning, match="^Unknown solver options: nonsense$"):
+        gd(fun, X0, nonsense=0.9)
+
+
+def test_every_name_that_may_be_meant_is_an_option():
+    every = {name for method in METHODS.values() for name in method.options}
+    assert set(MEANT) <= every
+
+
+@pytest.mark.parametrize("given", [(), (fun,)])
+def test_a_method_that_is_called_like_a_class_says_how_presets_are_made(method, given):
+    name = method.__name__
+    with pytest.raises(TypeError, match=rf"functools.partial\({name}, learning_rate=0.1\)"):
+        method(*given, learning_rate=0.1)
 
 
 def test_numpy_scalars_and_one_element_arrays_are_values():

@@ -8,9 +8,21 @@ import sys
 import numpy as np
 import pytest
 from numba import njit
-from scipy.optimize import minimize, rosen, rosen_der
+from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
 
-from scipy_gd import METHODS, adam, gd, lbfgs, momentum, random_search, schedules, sgd, start
+from scipy_gd import (
+    METHODS,
+    adam,
+    gd,
+    lbfgs,
+    momentum,
+    newton,
+    random_search,
+    schedules,
+    sgd,
+    spsa,
+    start,
+)
 
 X0 = [-1.2, 1.0, -0.5]
 DATA = np.random.default_rng(0).normal(size=(60, 3))
@@ -286,7 +298,7 @@ def test_in_another_process(tmp_path):
     (tmp_path / "state").write_bytes(pickle.dumps(half.state))
     code = f"""if True:
         import pickle
-        from scipy.optimize import minimize, rosen, rosen_der
+        from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
         from scipy_gd import lbfgs
         state = pickle.loads(open({str(tmp_path / "state")!r}, "rb").read())
         options = {{"resume": state, "maxiter": 10, "rng": 3}}
@@ -319,12 +331,6 @@ def test_the_state_is_not_used_up():
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
         (adam, {"counts": 3}, TypeError, "must be the `state` of a result"),
         (adam, {"nit": "many"}, TypeError, "must be the `state` of a result"),
-        (
-            adam,
-            {"learning_rate": schedules.reduce_on_plateau(0.1, 0.5, 10)},
-            ValueError,
-            "with other options|follows the values",
-        ),
     ],
 )
 def test_what_does_not_fit_is_refused(other, options, error, message):
@@ -333,6 +339,102 @@ def test_what_does_not_fit_is_refused(other, options, error, message):
     options = {name: value for name, value in options.items() if name not in state}
     with pytest.raises(error, match=message):
         solve(other, **{"resume": state} | options)
+
+
+@pytest.mark.parametrize("each", [adam, gd, random_search, spsa], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("stop", [1, 2, 13, 19])
+@pytest.mark.parametrize("within", ["alone", "warmup", "hyper-parameter", "batches"])
+def test_schedules_that_follow_the_values_go_on(each, stop, within):
+    """They remember what they were told, not only where they are."""
+    plateau = schedules.reduce_on_plateau(0.3, 0.7, 1, cooldown=1, threshold=0.01)
+    options = {"learning_rate": plateau, "rng": 3}
+    if within == "warmup":
+        options["learning_rate"] = schedules.warmup(5, plateau)
+    if within == "hyper-parameter":
+        if each is not adam:
+            return
+        options = {"beta1": plateau, "learning_rate": 0.01}
+    fun, args = (lambda x: np.sum(x**2 + np.cos(5 * x))), ()
+    if within == "batches":
+        if each is random_search:
+            return
+        options |= {"batch_size": 7}
+        fun, args = (lambda x, data: loss(x, data)[0] / len(data)), (DATA,)
+
+    def run(**more):
+        return minimize(
+            fun, np.full(3, 0.1), args, each, options=options | {"return_all": True} | more
+        )
+
+    whole, half = run(maxiter=30), run(maxiter=stop)
+    rest = run(maxiter=30 - stop, resume=pickle.loads(pickle.dumps(half.state)))
+    assert_same(rest, whole)
+    assert len({*np.diff([f for _, f in whole.state["told"]])}) > 1
+
+
+def test_a_schedule_that_follows_the_values_may_take_over():
+    half = solve(adam, maxiter=5, learning_rate=1e-3)
+    rate = schedules.reduce_on_plateau(0.1, 0.5, 3)
+    assert solve(adam, maxiter=50, learning_rate=rate, resume=half.state).fun < half.fun
+
+
+@pytest.mark.parametrize("rate", ["auto", schedules.cosine(1e-3, 1e-5, steps=80)])
+def test_no_iteration_is_made_where_none_is_left(method, rate):
+    """With `maxiter` 0 the result is that of the run before, and what follows is the same."""
+    options = {"learning_rate": rate}
+    part = solve(method, maxiter=4, **options)
+    none = solve(method, maxiter=0, resume=again(part.state), **options)
+    assert_same(none, part)
+    rest = solve(method, maxiter=3, resume=again(none.state), **options)
+    assert_same(rest, solve(method, maxiter=7, **options))
+
+
+def test_a_run_at_its_goal_is_still_there():
+    whole = solve(lbfgs)
+    assert whole.success
+    assert_same(solve(lbfgs, maxiter=0, resume=again(whole.state)), whole)
+
+
+@pytest.mark.parametrize("where", ["fun", "jac", "hess"])
+@pytest.mark.parametrize("error", [ArithmeticError, KeyboardInterrupt])
+@pytest.mark.parametrize("each", [adam, lbfgs, newton, random_search], ids=lambda m: m.__name__)
+def test_an_error_before_the_first_iteration_leaves_what_is_known(where, error, each):
+    """The value at x0, if that is known, and a state to go on from."""
+    used = {"newton": ("fun", "jac", "hess"), "random_search": ("fun",)}
+    if where not in used.get(each.__name__, ("fun", "jac")):
+        return
+    sound = {"fun": rosen, "jac": rosen_der} | ({"hess": rosen_hess} if each is newton else {})
+
+    def broken(x):
+        raise error
+
+    with pytest.raises(error) as caught:
+        minimize(x0=X0, method=each, **sound | {where: broken})
+    part = caught.value.optimize_result
+    assert part.x.tolist() == X0
+    assert np.isnan(part.fun) if where == "fun" else part.fun == rosen(X0)
+    options = {"maxiter": 20, "rng": 3}
+    rest = minimize(x0=X0, method=each, options=options | {"resume": again(part.state)}, **sound)
+    if each is not random_search:  # whose noise came from another seed
+        assert_same(rest, minimize(x0=X0, method=each, options=options, **sound))
+
+
+def test_an_error_in_the_first_compiled_evaluation_leaves_a_state():
+    @njit
+    def fun(x, broken):
+        if broken[0] > 0:
+            raise ValueError("not yet")
+        return x[0] ** 4 + x[1] ** 2
+
+    options = {"maxiter": 20, "compiled": True}
+    broken = np.ones(1)
+    with pytest.raises(ValueError, match="not yet") as caught:
+        minimize(fun, [1.0, 2.0], args=(broken,), method=lbfgs, options=options)
+    broken[0] = 0.0
+    options["resume"] = again(caught.value.optimize_result.state)
+    rest = minimize(fun, [1.0, 2.0], args=(broken,), method=lbfgs, options=options)
+    whole = minimize(fun, [1.0, 2.0], args=(broken,), method=lbfgs, options={"maxiter": 20})
+    assert_same(rest, whole)
 
 
 def test_rows_that_are_not_there_are_refused():

@@ -426,3 +426,87 @@ def test_a_scale_of_one_changes_nothing():
     other = minimize(rosen, START, jac=rosen_der, method=cg_descent, options={"x_scale": 1.0})
     np.testing.assert_array_equal(plain.x, other.x)
     assert plain.nfev == other.nfev and plain.message == other.message
+
+
+# --- noise, kinks, penalties
+
+
+def test_errors_are_in_the_users_units():
+    large = np.array([1e-6, 1.0, 1e4])
+    lowest = 3.0 * large
+
+    def rounded(x):
+        z = (x - lowest) / large
+        return float(np.float32(1.0 + z @ z))
+
+    result = minimize(rounded, large, method=lbfgs, options={"x_scale": "auto"})
+    assert result.status == 6
+    assert (abs(result.x - lowest) < result.x_error).all()
+    assert (result.x_error > 1e-5 * large).all() and (result.x_error < 1e-2 * large).all()
+    assert (result.jac_error > 1e-7 / large).all() and (result.jac_error < 1e-2 / large).all()
+
+
+SIZES = np.array([1e-6, 1.0, 1e5])
+
+
+def least_absolute(x):
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((40, 3)), rng.standard_normal(40)
+    e = A @ (x / SIZES) - b
+    return abs(e).sum(), A.T @ np.sign(e) / SIZES
+
+
+@pytest.mark.parametrize("options", [{"x_scale": "auto"}, {"x_scale": SIZES}])
+def test_a_minimum_at_a_kink(options):
+    result = minimize(least_absolute, SIZES, jac=True, method=lbfgs, options=options)
+    assert result.status == 7
+
+    told = start(lbfgs, SIZES, **options)
+    while not told.done:
+        told.tell(*least_absolute(told.ask()))
+    assert told.result().status == 7
+    assert told.result().fun == result.fun
+    assert np.array_equal(told.result().x, result.x)
+
+
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
+def test_a_penalty_weighs_the_users_parameters(scale):
+    def bowl(x):
+        y = x / scale - np.array([1.0, 2.0])
+        return y @ y
+
+    options = {"weight_decay": 2.0 / scale**2, "x_scale": scale, "gtol": 1e-6 / scale}
+    result = minimize(bowl, np.zeros(2), method=adam, options=options)
+    assert result.success
+    np.testing.assert_allclose(result.x / scale, [0.5, 1.0], rtol=1e-5)
+    np.testing.assert_allclose(result.fun, bowl(result.x), rtol=1e-12)
+    np.testing.assert_allclose(result.jac * scale, [-1.0, -2.0], rtol=1e-4)
+
+
+def test_where_a_function_is_undefined():
+    def half(x):
+        if x[0] <= 0.0:
+            raise ArithmeticError
+        y = x[0] / 1e-6
+        return y - np.log(y)
+
+    options = {"undefined": ArithmeticError, "x_scale": 1e-6}
+    result = minimize(half, [5e-6], method=lbfgs, options=options)
+    assert result.success
+    np.testing.assert_allclose(result.x, [1e-6], rtol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.5, lambda t: 0.5 / t], ids=["number", "schedule"])
+def test_a_penalty_in_the_formula_weighs_the_users_parameters(decay):
+    scale = 2.0**-3
+
+    def run(unit, **options):
+        told = start(adam, [3.0, -1.0], learning_rate=0.5 / unit, maxiter=5, **options)
+        while not told.done:
+            x = told.ask()
+            told.tell(x @ x, 2.0 * x)
+        return told.x
+
+    a = run(1.0, weight_decay=decay, eps=0.0)
+    b = run(scale, weight_decay=decay, eps=0.0, x_scale=scale)
+    np.testing.assert_allclose(b, a, rtol=1e-12)

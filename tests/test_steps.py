@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize, rosen, rosen_der, rosen_hess, rosen_hess_prod
+from scipy.optimize import (
+    BFGS,
+    SR1,
+    minimize,
+    rosen,
+    rosen_der,
+    rosen_hess,
+    rosen_hess_prod,
+)
+from scipy.sparse import coo_matrix, csr_array
+from scipy.sparse.linalg import aslinearoperator
 
 from scipy_gd import (
     METHODS,
@@ -22,6 +32,7 @@ from scipy_gd import (
     newton,
     schedule_free_adamw,
     spg,
+    spsa,
 )
 from scipy_gd._core.steps import RULES
 from scipy_gd.problems import quadratic
@@ -85,6 +96,31 @@ def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
         return  # along signs or long averages, an exact search soon makes no progress
     assert res.success
     np.testing.assert_allclose(res.x, 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+@pytest.mark.parametrize("jac", [True, False])
+def test_steps_turn_back_where_an_exponential_overflows(descent, rate, scale, jac):
+    """log(1 + exp(x)), as it stands: inf just beyond the start, NaN where that is subtracted."""
+    if rate == "auto" and descent.auto == "fixed":
+        return  # it looks at no values
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2)) * [1.0, scale]
+    y = rng.random(50) < 0.5 + 0.2 * np.sign(X[:, 0])
+    x0 = [0.0, 700.0 / abs(X[:, 1]).max()]
+
+    def fun(w):
+        return np.sum(np.log(1 + np.exp(X @ w)) - y * (X @ w))
+
+    def slope(w):
+        return X.T @ (1 / (1 + np.exp(-X @ w)) - y)
+
+    options = {"learning_rate": rate, "maxiter": 300}
+    with np.errstate(over="ignore", invalid="ignore"):
+        res = minimize(fun, x0, jac=slope if jac else None, method=descent, options=options)
+        assert res.status != 3
+        assert res.fun < 0.5 * fun(x0)
 
 
 def test_bounds_hold_under_every_rule(descent):
@@ -240,11 +276,74 @@ def test_cg_descent_is_the_formula_of_the_paper():
         g, g_old, p = rng.normal(size=(3, 5))
         ours, _ = cg_descent.formula(g, g_old, 3.0, np.ones(5), p)
         d, y = -p, g - g_old
-        if d @ y > 0:
+        if abs(g @ g_old) > 0.2 * g @ g:
+            assert ours.tolist() == g.tolist()
+        elif d @ y > 0:
             beta = (y - 2 * d * (y @ y) / (d @ y)) @ g / (d @ y)
             beta = max(beta, 0.4 * (d @ g) / (d @ d))
             np.testing.assert_allclose(ours, g - beta * d, rtol=1e-12)
             assert ours @ g >= 7 / 8 * (g @ g) * (1 - 1e-12) or beta == 0.4 * (d @ g) / (d @ d)
+
+
+@pytest.mark.parametrize("kind", ["collinear", "units", "both"])
+@pytest.mark.parametrize("unit", [1.0, 1e2, 1e4])
+@pytest.mark.parametrize("seed", range(3))
+def test_cg_descent_does_not_zigzag(kind, unit, seed):
+    """Without restarts it falls into a cycle of two steps on such regressions."""
+    rng = np.random.default_rng(seed)
+    a, b, c = rng.normal(size=(3, 200))
+    columns = {
+        "collinear": (a, a + 1e-3 * b, unit * b, c),
+        "units": (a, unit * (a + c), b, c / unit),
+        "both": (unit * a, unit * (a + 0.1 * c), a + 0.1 * b, b),
+    }[kind]
+    X = np.column_stack([np.ones(200), *columns])
+    y = rng.random(200) < 0.5 + 0.3 * np.sign(a)
+    fun = lambda w: np.mean(np.logaddexp(0, X @ w) - y * (X @ w))  # noqa: E731
+    jac = lambda w: X.T @ (1 / (1 + np.exp(-X @ w)) - y) / 200  # noqa: E731
+    res = minimize(fun, np.zeros(5), jac=jac, method=cg_descent)
+    assert res.success
+    assert res.nfev < 2000
+
+
+@pytest.mark.parametrize("steepness", [10.0, 20.0, 50.0, 100.0])
+@pytest.mark.parametrize("jac", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_cg_descent_survives_exponentials(steepness, jac, seed):
+    """Slopes fall by tens of orders from one step to the next: no product is too large, no guess
+    leads out of sight, and where the values are rounded the slopes still tell."""
+    t = np.linspace(0, steepness, 40)
+    y = 2 * np.exp(0.05 * t) + 0.1 * np.random.default_rng(seed).normal(size=40)
+
+    def fun(p):
+        return np.sum((p[0] * np.exp(p[1] * t) - y) ** 2)
+
+    def slope(p):
+        e = np.exp(p[1] * t)
+        r = p[0] * e - y
+        return 2 * np.array([r @ e, r @ (p[0] * t * e)])
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        res = minimize(fun, np.ones(2), jac=slope if jac else None, method=cg_descent)
+    assert abs(slope(res.x)).max() < 1e-8 * abs(slope(np.ones(2))).max()
+    assert res.fun <= y @ y
+    if jac:
+        assert res.success
+        assert res.nfev < 200
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
+def test_cg_descent_makes_the_same_steps_for_values_of_any_size(scale):
+    options = {"gtol": 1e-5 * scale, "maxiter": 200}
+    res = minimize(
+        lambda x: scale * rosen(x),
+        START,
+        jac=lambda x: scale * rosen_der(x),
+        method=cg_descent,
+        options=options,
+    )
+    assert res.success
+    assert res.nfev < 400
 
 
 def test_adgd_is_the_recursion_of_the_paper():
@@ -256,11 +355,23 @@ def test_adgd_is_the_recursion_of_the_paper():
         np.testing.assert_allclose(xs[k], x, rtol=1e-10)
         g = slope(x)
         L = np.linalg.norm(g - g_old) / np.linalg.norm(x - x_old)
+        if k == 1:  # the first step was a probe
+            a_old = min(0.1 * (1 + np.linalg.norm(x)) / np.linalg.norm(g), np.sqrt(0.5) / L)
         a = np.sqrt(2 / 3 + theta) * a_old
         if 2 * a_old**2 * L**2 > 1:
             a = min(a, a_old / np.sqrt(2 * a_old**2 * L**2 - 1))
         theta, a_old, x_old, g_old = a / a_old, a, x, g
         x = x - a * g
+
+
+@pytest.mark.parametrize("x0", [[-1.2, 1.0], [1e3, -2e3], [1e-5, 1e-5]])
+@pytest.mark.parametrize("stop", [{"ftol": 1e-4}, {"ftol": 1e-10}, {"xtol": 1e-3}, {"xtol": 1e-8}])
+def test_a_probe_is_no_sign_of_a_minimum(stop, x0):
+    """A first step of a millionth of x changes little, wherever it is made."""
+    res = minimize(rosen, x0, jac=rosen_der, method=adgd, options=stop)
+    assert res.success
+    assert res.nit > 5
+    assert res.fun < 0.2 * rosen(x0)
 
 
 def test_spg_takes_one_of_barzilai_and_borweins_steps():
@@ -307,6 +418,104 @@ def test_newton_goes_downhill_where_the_hessian_is_indefinite():
     assert res.x[0] == pytest.approx(1, abs=1e-4)
 
 
+FLAT = {
+    "a wall and a slope": (lambda x: x + np.exp(-10 * x), lambda x: 1 - 10 * np.exp(-10 * x), 0.23),
+    "log cosh": (lambda x: np.logaddexp(x, -x), np.tanh, 0.0),
+    "Huber": (
+        lambda x: np.where(abs(x) < 1, x * x / 2, abs(x) - 0.5),
+        lambda x: np.clip(x, -1, 1),
+        0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("x0", [[50.0], [400.0], [50.0, 0.2, -3.0], [30.0, 31.0]])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_newton_leaves_where_there_is_no_curvature(name, unit, x0, mixed):
+    """The curvature underflows, or is 0: a step is neither infinite nor too short to arrive."""
+    f, slope, least = FLAT[name]
+    if name == "a wall and a slope":
+        x0 = np.abs(x0)  # on the slope: the wall has values that are not finite
+    n = len(x0)
+    M = np.eye(n) + 0.3 * mixed * np.tri(n, k=-1)
+    with np.errstate(over="ignore"):
+        res = minimize(
+            lambda x: np.sum(f(M @ x / unit)),
+            unit * np.linalg.solve(M, x0),
+            jac=lambda x: M.T @ slope(M @ x / unit) / unit,
+            method=newton,
+            options={"gtol": 1e-5 / unit},
+        )
+    assert res.success
+    np.testing.assert_allclose(M @ res.x / unit, least, atol=0.01)
+    assert res.nfev < 300
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_newton_does_not_leave_its_domain_for_ever(unit):
+    fun = lambda x: x[0] / unit + unit / x[0] if x[0] > 0 else np.inf  # noqa: E731
+    jac = lambda x: 1 / unit - unit / x**2  # noqa: E731
+    for x0 in (1e8, 1e-4):
+        res = minimize(fun, [unit * x0], jac=jac, method=newton, options={"gtol": 1e-6 / unit})
+        assert res.success
+        assert res.x[0] == pytest.approx(unit, rel=1e-4)
+
+
+@pytest.mark.parametrize("largest", [1e6, 1e11, 1e15, 1e20])
+@pytest.mark.parametrize("turned", [0.0, 0.3])
+def test_newton_is_free_of_the_units_of_the_parameters(largest, turned):
+    """A quadratic is a few steps away, however much its curvatures differ by the units."""
+    units = np.array([np.sqrt(largest), 1.0, 1.0 / np.sqrt(largest)])
+    H = units * (np.eye(3) + turned) * units[:, np.newaxis]
+    least = np.array([3.0, 5.0, -2.0]) / units
+    res = minimize(
+        lambda x: 0.5 * (x - least) @ H @ (x - least),
+        np.zeros(3),
+        jac=lambda x: H @ (x - least),
+        hess=lambda x: H,
+        method=newton,
+        options={"gtol": 0.0, "maxiter": 6},
+    )
+    np.testing.assert_allclose(res.x * units, [3.0, 5.0, -2.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("jac", [rosen_der, None])
+@pytest.mark.parametrize("hess", [rosen_hess, None])
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_newton_steps_with_the_parameters_that_are_free(jac, hess, unit):
+    """The Hessian of those that no bound holds decides: as many steps as without the others."""
+    start = unit * np.array([-1.2, 1.0, -0.5, 2.0])
+    free = (-100 * unit, 100 * unit)
+    bounds = np.array([free, (unit, unit), free, (2 * unit, 2 * unit)])
+    scaled = {
+        "jac": jac and (lambda x: jac(x / unit) / unit),
+        "hess": hess and (lambda x: hess(x / unit) / unit**2),
+    }
+    res = minimize(lambda x: rosen(x / unit), start, bounds=bounds, method=newton, **scaled)
+    assert res.success
+    assert res.nit < 12
+    best = minimize(rosen, start / unit, jac=rosen_der, bounds=bounds / unit)  # SciPy's
+    assert res.fun == pytest.approx(best.fun, rel=1e-6)
+
+
+def test_newton_is_quick_between_active_bounds():
+    bounds = [(-0.5, 0.5)] * 6
+    res = minimize(rosen, np.full(6, -0.5), jac=rosen_der, bounds=bounds, method=newton)
+    assert res.success
+    assert res.nfev < 40
+
+
+def test_newton_takes_hessians_that_are_not_arrays():
+    dense = minimize(rosen, START, jac=rosen_der, method=newton, hess=rosen_hess)
+    for form in (csr_array, coo_matrix, aslinearoperator, np.ndarray.tolist):
+        res = minimize(
+            rosen, START, jac=rosen_der, method=newton, hess=lambda x, f=form: f(rosen_hess(x))
+        )
+        np.testing.assert_array_equal(res.x, dense.x)
+
+
 def test_sources_of_the_hessian_agree():
     runs = [
         minimize(rosen, START, jac=rosen_der, method=newton, hess=rosen_hess),
@@ -335,7 +544,11 @@ def test_a_hessian_that_is_not_finite_is_no_error():
         ({"hess": lambda x: np.eye(3)}, ValueError, "`hess` must return a real matrix of shape"),
         ({"hess": lambda x: None}, ValueError, "`hess` must return a real matrix"),
         ({"hess": lambda x: np.triu(np.ones((4, 4)))}, ValueError, "symmetric"),
+        ({"hess": lambda x: csr_array(np.eye(3))}, ValueError, r"shape \(4, 4\), got shape"),
+        ({"hess": lambda x: aslinearoperator(np.eye(3))}, ValueError, r"shape \(4, 4\)"),
         ({"hess": 3}, TypeError, "`hess` must be callable"),
+        ({"hess": BFGS()}, TypeError, "`hess` must be callable, .* update strategy BFGS"),
+        ({"hess": SR1()}, TypeError, "`hess` must be callable, .* update strategy SR1"),
         ({"hessp": 3}, TypeError, "`hessp` must be callable"),
         ({"hessp": lambda x, p: p[:2]}, ValueError, "`hessp` must return an array of shape"),
     ],
@@ -445,6 +658,26 @@ def test_newton_is_not_fooled_by_a_jac_that_fills_one_array(A):
     assert res.success
     np.testing.assert_array_equal(res.x, fresh.x)
     np.testing.assert_array_equal(res.jac, A * res.x + res.x**3)
+
+
+# --- simultaneous perturbation
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("start", [0.0, 1.0])
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("height", [1e-3, 1e6])
+def test_the_first_step_of_spsa_has_the_unit_of_c_and_x(unit, start, n, height):
+    """Noise as large as the change of f over a perturbation; never worse than the start."""
+    rng = np.random.default_rng(n)
+
+    def fun(x):
+        return height * (np.sum((x / unit - 3) ** 2) + 0.3 * rng.normal())
+
+    x0 = np.full(n, start * unit)
+    options = {"rng": 1, "c": 0.1 * unit, "maxiter": 2000}
+    res = minimize(fun, x0, method=spsa, options=options)
+    assert np.abs(res.x / unit - 3).max() < 0.5
 
 
 # --- Polyak's step

@@ -108,7 +108,10 @@ def _kernel(
     if freed:
         for _i in range(_n):
             _row_free[_i] = 1.0
-            if (_at[_i] <= _lower[_i] and _g[_i] > 0.0) or (_at[_i] >= _upper[_i] and _g[_i] < 0.0):
+            _outwards = (_at[_i] <= _lower[_i] and _g[_i] > 0.0) or (
+                _at[_i] >= _upper[_i] and _g[_i] < 0.0
+            )
+            if _outwards or _lower[_i] == _upper[_i]:  # of one that is fixed, g may be unknown: 0
                 _row_free[_i] = 0.0
     if vector:
         formula()

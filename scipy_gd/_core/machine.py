@@ -21,7 +21,7 @@ from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .noise import fallen, flat, give_up, invisible, small
+from .noise import fallen, flat, give_up, invisible, small, weigh
 from .trials import forget
 
 
@@ -111,21 +111,21 @@ def ending_at(V, r, arrived, moved):
             return endings.CONVERGED
         if r.f <= r.target:
             return endings.TARGET
-    if arrived and r.nit > 0:
+    if arrived and r.nit > 1:  # the first step may be a probe
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:
             return endings.FTOL
         if r.xtol >= 0.0 and moved <= r.xtol * (r.xtol + norm(V[r.x])):
             return endings.XTOL
-        if ran_away(V, r, moved):
-            return endings.DIVERGED
+    if arrived and r.nit > 0 and ran_away(V, r, moved):
+        return endings.DIVERGED
     if r.nit >= r.maxiter:
         return endings.MAXITER
     if not progressed(r):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
-    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.searches else r.hidden >= 10):
+    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.unit else r.hidden >= 5):
         return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED
@@ -137,6 +137,8 @@ def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
+    if r.ask & GRADIENT and (r.measure >= 0 or r.noisy):
+        weigh(V, r)
     again = r.ask & BETTER
     verdict = ACCEPT
     if again:
@@ -165,6 +167,7 @@ def advance(V, r, memory, record, f):
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
         if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
             r.ending = endings.PRECISION
+            r.better = r.better if r.noisy else 0  # nothing is better than exact
         if again and not r.better:
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
-from .endings import NOISE_REACHED, PRECISION
+from .endings import KINK, NOISE_REACHED, PRECISION
 from .jit import largest, local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
 # whether the formula is to forget its states when that comes. Iterations without a visible
-# decrease; gradients in a row that cannot be told from zero.
-SCRATCH = fields("i8", "noisy central failures better forget flat hidden") + fields(
+# decrease; gradients in a row that cannot be told from zero; whether x is a minimum at
+# a kink.
+SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink") + fields(
     "f8", "noise_abs noise_rel f_visible error_most pair_noise"
 )
+TELLING = 4.0
+"""A component of the gradient so many times as large as its error is not zero."""
 VISIBLE = 20.0
 """A decrease of so many times the noise shows in the values."""
 
@@ -34,8 +37,8 @@ def noise(r, f):
 def tolerance(r):
     """By how much a trial may be higher: the noise, where it hides what was promised."""
     e = noise(r, r.f)
-    rounding = 1e-14 * abs(r.f)
-    return max(e, rounding) if r.promised <= VISIBLE * e else rounding
+    least = 1e-14 * abs(r.f)
+    return max(e, least) if r.promised <= VISIBLE * e else least
 
 
 @local
@@ -54,12 +57,24 @@ def unit(r):
 
 
 @local
+def rounding(r):
+    """The rounding of f, as an exact function has it where f itself is small."""
+    return 2.2e-16 * max(abs(r.f), min(unit(r), abs(r.f_start)))
+
+
+@local
 def invisible(r):
-    """Whether the decrease to be expected along the direction is less than the noise."""
-    e = noise(r, r.f)
-    if r.noisy == 0:
-        e = 0.5 * r.noise_rel * max(abs(r.f), min(unit(r), abs(r.f_start))) if r.central else 0.0
-    return 0.5 * r.promised <= e and e > 0.0
+    """Whether the decrease to be expected along the direction is hopelessly small.
+
+    Under noise the gradient sees further than the values: steps are worth it as long as they
+    promise a hundredth of the noise.
+    """
+    least = 0.0
+    if r.noisy:
+        least = 0.04 * noise(r, r.f)
+    elif r.central:
+        least = 2.0 * rounding(r)
+    return least > 0.0 and 0.0 <= r.promised <= least
 
 
 @local
@@ -70,7 +85,7 @@ def flat(r):
         r.flat = r.failures = 0
         return False
     r.flat += abs(r.f - r.f_old) <= 3.0 * noise(r, r.f)  # some rules let f rise for a while
-    if r.flat < (5 if r.noisy else 2):
+    if r.flat < (3 if r.noisy and r.failures == 0 else 2):
         return False
     r.flat = 0
     return True
@@ -79,20 +94,34 @@ def flat(r):
 @local
 def small(V, r, limit):
     """Whether the gradient is below a limit in units of the scale, and known that well."""
-    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit:
+    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit or r.error_most == np.inf:
         return False
     return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
 
 
 @local
-def resolved(V, r):
-    """Whether the gradient cannot be told from zero."""
-    x, g, error = V[r.x], V[r.x + POINTS], V[r.error]
+def weigh(V, r):
+    """What the errors of the gradient at the trial mean."""
+    r.error_most = r.pair_noise = 0.0
+    for i in range(r.n):
+        error = V[r.error, i]
+        if r.noisy or error == np.inf:
+            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
+        if r.noisy and error < np.inf and r.nit >= 0:
+            r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
+    r.pair_noise /= np.sqrt(r.n)
+    r.hidden = r.hidden + 1 if is_zero(V, r, r.trial) else 0
+
+
+@local
+def is_zero(V, r, row):
+    """Whether the gradient at a point cannot be told from zero."""
+    x, g, error = V[row], V[row + POINTS], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:
             p = max(min(p, x[i] - V[r.bounds, i]), x[i] - V[r.bounds + 1, i])
-        if not abs(p) <= 10.0 * error[i]:
+        if not abs(p) <= TELLING * error[i]:
             return False
     return True
 
@@ -101,11 +130,13 @@ def resolved(V, r):
 def last_ending(V, r):
     """How a run ends that finds no way down."""
     e = noise(r, r.f)
+    if r.kink:
+        return KINK
     if r.error < 0 or e == 0.0:
         return PRECISION
-    is_zero = (r.searches and 0.5 * r.promised <= 10.0 * e) or resolved(V, r)
     far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
-    return NOISE_REACHED if is_zero and far_down else PRECISION
+    reached = is_zero(V, r, r.x) or (r.noisy == 0 and r.searches and invisible(r))
+    return NOISE_REACHED if far_down and reached and r.error_most < np.inf else PRECISION
 
 
 @local

@@ -20,7 +20,8 @@ ADDRESSES = "kernel first judge clip follow"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
 rule's two functions, what happens to a gradient and to a point that have arrived."""
 ROWS = (
-    "z d p hess free bounds arrays states memory clipped average seen diagonal error measure scale"
+    "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
+    "scale"
 )
 """The first row of what a run may have (-1: it has none)."""
 

@@ -25,13 +25,14 @@ from numba import types
 from numpy.typing import NDArray
 
 from .._core.addresses import pointers_of
-from .._core.bits import BETTER, POINTS, RECENT, VALUE
+from .._core.bits import BETTER, POINTS, VALUE
 from .._core.jit import compiled, local, opened
-from .._core.noise import noise
+from .._core.noise import is_zero, noise
 from ..arguments import Vector, scalar
-from .gradients import NO_FUNCTIONS, Args, Values, alone_in_loop
+from .doubts import box_of, keep_noise, recent
+from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
 from .loop_parts import part, read
-from .noise import EPS, FEWEST, Verdict, ecnoise, grain
+from .noise import EPS, estimate, grain
 
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
@@ -43,6 +44,8 @@ BALANCE, BALANCE_FORWARD = 100.0, 25.0
 """The second difference, in units of the noise, that an interval aims at."""
 SEEN = 8.0
 """Differences of so many times the noise are seen."""
+LATER = 2
+"""Iterations before a value more for each component tells the curvatures: easy runs end before."""
 IN_A_ROW = 8
 """The most forward gradients on a noisy function between two central ones."""
 OFFSET, VALUE_AT, TRIES, WANTED, ATTEMPTS, CURVATURE, SECOND = 0, 2, 4, 6, 7, 8, 9
@@ -178,7 +181,7 @@ def conclude(V, r, i, e):
     known = not np.isnan(V[m + CURVATURE, i])
     if np.isnan(f_a) and (np.isnan(f_b) or not r.paired):  # as it was
         V[row, i] = V[r.x + POINTS, i] if r.nit >= 0 else 0.0
-        V[r.error, i] = abs(V[row, i])
+        V[r.error, i] = np.inf
         return
     if not r.paired:
         V[row, i] = (f_a - r.f_trial) / a
@@ -215,6 +218,8 @@ def conclude(V, r, i, e):
     V[row, i] = slope
     V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
     V[m + CURVATURE, i] = max(abs(2.0 * half), least)
+    if not r.noisy:  # if the third derivative is of the size of the second
+        V[r.error, i] += a * b * a * b / h**2 * V[m + CURVATURE, i] / size_of(V[r.trial, i])
     V[m + SECOND, i] = 2.0 * half if abs(2.0 * half) > least else 0.0
 
 
@@ -229,10 +234,10 @@ def begin(V, r):
     far = 0.5 * r.promised >= 20.0 * r.n * e
     r.paired = 1
     if r.noisy:
-        if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches:
+        if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches and r.hess < 0:
             r.paired = 0
     elif not r.central:
-        r.paired = 1 if not r.known and r.nit >= 0 and r.searches else 0
+        r.paired = 1 if not r.known and r.nit >= LATER and r.searches else 0
     for i in range(r.n):
         x = V[r.trial, i]
         size, sign = size_of(x), 1.0 if x >= 0.0 else -1.0
@@ -243,7 +248,10 @@ def begin(V, r):
         elif r.noisy:
             want_one(V, r, i, sign * interval(V, r, i, e, BALANCE_FORWARD, 0.3))
         elif r.central:
-            want_both(V, r, i, CENTRAL * size)
+            h = CENTRAL * size
+            if r.hess >= 0 and V[m + CURVATURE, i] > 0.0:  # second differences need longer ones
+                h = min(max(h, np.sqrt(1e4 * e / V[m + CURVATURE, i])), 0.1 * size)
+            want_both(V, r, i, h)
         else:
             want_one(V, r, i, sign * FORWARD * size)
             if r.paired and V[m + WANTED, i] > 0.0:  # one value more tells the curvature
@@ -276,10 +284,10 @@ def settle(V, r):
     if count == 0:
         steepest = steep(V, r)
         exact = r.noisy == 0 and r.central == 0 and r.nit >= 0
-        if exact and largest_projected(V, r) < 10.0 * FORWARD * steepest:
+        if exact and largest_projected(V, r) < 1.0 * FORWARD * steepest:
             r.central = 1
             return begin(V, r)
-        finish(V, r, e)
+        finish(V, r)
     return count
 
 
@@ -313,7 +321,7 @@ def steep(V, r):
 
 
 @local
-def finish(V, r, e):
+def finish(V, r):
     """What follows from a gradient that is complete."""
     m = r.measure
     if r.paired:
@@ -332,18 +340,6 @@ def finish(V, r, e):
             for i in range(r.n):
                 V[r.diagonal, i] = 1.0 / max(V[m + CURVATURE, i], 1e-8 * top)
     r.forward = 0 if r.paired else r.forward + 1
-    r.error_most = 0.0
-    r.pair_noise = 0.0
-    r.hidden += 1
-    for i in range(r.n):
-        error = V[r.error, i]
-        if abs(V[r.trial + POINTS, i]) > 3.0 * error:
-            r.hidden = 0
-        if r.noisy:
-            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
-            if r.nit >= 0:
-                r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
-    r.pair_noise /= np.sqrt(r.n)
 
 
 @compiled(types.int64(types.int64, types.int64))
@@ -373,6 +369,7 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
+        self.before: tuple[Any, Vector | None] | None = None  # as it was when it began
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
@@ -380,8 +377,9 @@ class Adaptive:
         if not r.nit >= 0 and r.noise_rel == 0.0:
             r.noise_rel, r.better = 2.0 * EPS, 1
             V[r.measure + CURVATURE] = np.nan
-            if self.known is not None:
-                r.noise_abs, r.noisy = self.known, int(self.known > 0.0)
+            r.central = int(r.hess >= 0)
+            if self.known:
+                r.noise_abs, r.noisy, r.central = self.known, 1, 1
 
     # --- the protocol of a source
 
@@ -412,21 +410,18 @@ class Adaptive:
         try:
             self.asked = self.dialogue.send([scalar(each) for each in values])
         except StopIteration:
-            self.dialogue = None
+            self.dialogue = self.before = None
             return False
         return True
 
-    def commit(self) -> None:
-        self.dialogue = None
-
     def rollback(self) -> None:
         """The next gradient begins anew."""
-        if self.dialogue is not None:
+        if self.before is not None:
             s, V = self.before
             self.s[:] = s
             if V is not None:
                 self.V[:] = V
-        self.dialogue = None
+        self.dialogue = self.before = None
 
     # --- dialogues
 
@@ -480,7 +475,7 @@ class Adaptive:
             seen = self.seen()
             unit = grain([r.f_trial, *seen], r.f_trial)
             if unit:
-                self.found(unit)
+                keep_noise(r, unit)
             else:
                 yield from self.estimate()
             if self.noise > 1e-13 * abs(r.f_trial) or not self.g.any():
@@ -501,9 +496,10 @@ class Adaptive:
         h = V[r.measure + OFFSET]
         if not h.any():
             return True
+        h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
         y = self.x + (h if r.n > 1 else -h)
-        if r.bounds >= 0:
-            y = np.clip(y, V[r.bounds], V[r.bounds + 1])
+        if self.box is not None:
+            y = np.clip(y, *self.box)
         (f,) = yield [y]
         if not np.isfinite(f):
             return False
@@ -517,64 +513,23 @@ class Adaptive:
     def turn_noisy(self) -> None:
         self.r.noisy = self.r.central = 1
 
-    def found(self, e: float) -> None:
-        """Noise counts as relative, until it is seen not to have fallen with f."""
-        r, f = self.r, abs(self.r.f_trial)
-        again = r.estimates > 1 and r.noise_rel > 1e-13
-        if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
-            r.noise_abs = e
-        else:
-            r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0
-
     def recent(self) -> list[float]:
-        r = self.r
-        count = min(max(r.nit + 1, 0), RECENT)
-        return [*self.seen(), *list(r.recent)[:count]]
+        return [*self.seen(), *recent(self.r)]
 
     def estimate(self) -> Dialogue:
-        """The noise at x, from tables of differences along a random direction."""
-        V, r = self.V, self.r
+        """The noise of f at x."""
+        r = self.r
         r.estimates += 1
-        rng = np.random.default_rng(r.estimates)
-        x, f = self.x.copy(), r.f_trial
-        p = rng.choice([-1.0, 1.0], r.n) * rng.uniform(0.5, 1.0, r.n)
-        p *= np.maximum(1.0, np.abs(x)) / np.sqrt(r.n)
-        delta, found, levels = 1e-6, 0.0, []
-        repeated, every = 0.0, []
-        curved = False
-        for _ in range(4):
-            points = [x + k * delta * p for k in range(1, 7)]
-            if r.bounds >= 0:
-                points = [np.clip(y, V[r.bounds], V[r.bounds + 1]) for y in points]
-            values = longest_run([f, *(yield points)])
-            every += values
-            if len(values) < FEWEST:
-                break
-            e, verdict = ecnoise(values)
-            if verdict is Verdict.NOISE:
-                found = e
-                break
-            unit = grain(self.recent(), f)
-            if verdict is Verdict.REPEATED:
-                if unit or curved:
-                    found = unit or e
-                    break
-                delta, repeated = 100.0 * delta, max(repeated, e, 1e-300)
-                continue
-            if repeated:  # repeated values there, others here
-                found = max(repeated, e if e < 1e-3 * abs(f) else 0.0)
-                break
-            if verdict is Verdict.COARSE:  # large against f: is it the same closer by?
-                if levels and max(e, levels[-1]) < 5.0 * min(e, levels[-1]):
-                    found = max(e, levels[-1])
-                    break
-                levels.append(e)
-            delta, curved = delta / 100.0, True
-        found = max(found or (self.noise if r.estimates > 1 else 0.0), 2.0 * EPS * abs(f))
-        gaps = np.diff(np.sort(every))
-        if (np.count_nonzero(gaps == 0.0) >= 3 or not self.g.any()) and gaps.any():  # a grid
-            found = max(found, 0.5 * gaps[gaps > 0.0].min())
-        self.found(found)
+        found = yield from estimate(
+            self.x.copy(),
+            r.f_trial,
+            self.recent(),
+            seed=r.estimates,
+            default=self.noise if r.estimates > 1 else 0.0,
+            flat=not self.g.any(),
+            box=self.box,
+        )
+        keep_noise(r, found)
 
     def better(self) -> Dialogue:
         """A better gradient where no way down was found; without one `r.better` becomes 0."""
@@ -588,8 +543,11 @@ class Adaptive:
             if r.failures == 1:
                 if self.known is None:
                     yield from self.estimate()
-                r.forget = int(not self.unseen)
                 yield from self.measured()
+                r.forget = int(not self.unseen or not self.zero)
+            elif r.failures == 2 and not r.fresh and not self.zero:
+                r.forget = 1
+                self.keep()
             else:
                 r.better = 0
         elif r.failures > 2:
@@ -614,11 +572,32 @@ class Adaptive:
         self.g[:] = self.V[self.r.x + POINTS]
 
     @property
+    def zero(self) -> bool:
+        """Whether the gradient at the trial cannot be told from zero."""
+        return bool(is_zero.py_func(self.V, self.r, self.r.trial))
+
+    @property
+    def box(self) -> Box:
+        return box_of(self.V, self.r)
+
+    @property
     def unseen(self) -> bool:
         """Whether the step that failed promised less than the noise hides."""
         return bool(0.5 * self.r.promised <= self.noise)
 
     # --- in the compiled loop
+
+    def near_in_loop(self, fun: Any) -> Any:
+        """The value at x + a e_i + b e_j, for a Hessian."""
+
+        @part
+        def value(V, r, x, i, j, args):
+            read(V, r.trial, x)
+            x[i], x[j] = point_at(V, r, i, 0), point_at(V, r, j, 0)
+            r.nfev += 1
+            return fun(x, *args)
+
+        return value
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
@@ -641,14 +620,3 @@ class Adaptive:
             return False
 
         return alone_in_loop(fun), gradient
-
-
-def longest_run(values: Sequence[float]) -> list[float]:
-    """The longest part without a value that is not finite."""
-    parts: list[list[float]] = [[]]
-    for value in values:
-        if np.isfinite(value):
-            parts[-1].append(value)
-        else:
-            parts.append([])
-    return max(parts, key=len)

@@ -6,14 +6,17 @@ or endings; where a gradient comes from is the business of its source.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core.bits import GRADIENT, HESSIAN, VALUE
-from ..arguments import Vector
+from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
+from ..arguments import Vector, scalar
+from .doubts import Dialogue
 from .gradients import Source
 
 Matrix = NDArray[np.float64]
@@ -40,7 +43,8 @@ class Evaluator:
     evaluates several points. `nfev`, `njev` and `nhev` count the calls of `fun`, the gradients, and
     the calls of `hess` or `hessp`. `f` is the last value of the run: a gradient by itself is asked
     for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the
-    last evaluation.
+    last evaluation. `doubts` begins the dialogue that takes the place of a gradient that is to be a
+    better one.
     """
 
     def __init__(
@@ -59,13 +63,17 @@ class Evaluator:
         self.map, self.limit, self.reserve = map, maxfev, 0
         self.nfev = self.njev = self.nhev = 0
         self.f = float("nan")
+        self.doubts: Callable[[], Dialogue] | None = None
 
     def __call__(self, x: Vector, ask: int, g: Vector, H: Matrix) -> float:
         """The value at `x`, the gradient into `g` and the Hessian into `H`, as `ask` says."""
         source = self.source
         if ask & VALUE:
+            self.f = float("nan")  # as long as it is not known
             self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
-        if ask & GRADIENT:
+        if ask & BETTER and self.doubts is not None:
+            self._answer(self.doubts())
+        elif ask & GRADIENT:
             if source.near:
                 self._gradient(source, x, self.f, g)
             else:
@@ -84,6 +92,20 @@ class Evaluator:
         if ask & GRADIENT:
             self._gradient(source, x, f, g)
         return f
+
+    def _answer(self, dialogue: Dialogue) -> None:
+        """Evaluate what is asked for until all is said."""
+        with contextlib.suppress(StopIteration):
+            points = next(dialogue)
+            while True:
+                gradients = [np.empty(y.size) for y in points]
+                ask = VALUE | GRADIENT
+                values = [self.elsewhere(*at) for at in zip(points, repeat(ask), gradients)]
+                points = dialogue.send(list(zip(values, gradients, strict=True)))
+
+    def values(self, points: Sequence[Vector]) -> list[float]:
+        """The values at some points, without any gradient."""
+        return [scalar(f) for f in self._values(points, 0)] if len(points) else []
 
     def keep(self, calls: int) -> None:
         """Keep some calls for the last evaluation; none when it comes."""

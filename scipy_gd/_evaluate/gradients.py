@@ -318,6 +318,7 @@ def value_in_loop(evaluate: Any, gradients: int = 0) -> Any:
     @part
     def value(V, r, x, args, budget, room):
         if r.nfev >= budget:
+            r.f_trial = np.nan
             return True
         r.nfev += 1
         r.njev += gradients

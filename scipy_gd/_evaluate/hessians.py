@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 
 from .._core.bits import POINTS
+from .._core.jit import local
 from ..arguments import Vector, matrix, vector
 from . import differences
+from .adaptive import OFFSET, SECOND, VALUE_AT, point_at
 from .evaluator import Evaluator, Hessian, Matrix
 from .gradients import Box
-from .loop_parts import part, read, store, store_hessian, symmetrize
+from .loop_parts import part, read, store_hessian, store_product, symmetrize
 
 
-def hessian_of(hess: Any, hessp: Any, n: int, box: Box = None) -> Hessian:
-    """The source that these two stand for."""
+def hessian_of(hess: Any, hessp: Any, n: int, box: Box = None, measured: bool = False) -> Hessian:
+    """The source that these two stand for; without them it depends on where gradients come from."""
     if hess is not None:
         return GivenHessian(hess)
+    if measured and hessp is None:
+        return ValueDifferences()
     return Products(hessp) if hessp is not None else GradientDifferences(n, box)
 
 
@@ -75,7 +79,7 @@ class Products:
                 e = np.zeros(r.n)
                 e[i] = 1.0
                 r.nhev += 1
-                store(V, r.hess + i, hessp(x, e, *args))
+                store_product(V, r.hess + i, hessp(x, e, *args))
             symmetrize(V, r.hess)
             return False
 
@@ -124,6 +128,68 @@ class GradientDifferences:
                     for j in range(r.n):
                         H[j] = (H[j] - V[r.trial + POINTS, j]) / h
             symmetrize(V, r.hess)
+            return False
+
+        return hessian
+
+
+@local
+def mixed(V, r, i, j, f):
+    """The mixed derivative, from the value at x + a e_i + b e_j and those at x + a e_i, ..."""
+    m = r.measure
+    a, b = V[m + OFFSET, i], V[m + OFFSET, j]
+    second = (f - V[m + VALUE_AT, i] - V[m + VALUE_AT, j] + r.f_trial) / (a * b)
+    return second if np.isfinite(second) else 0.0
+
+
+@local
+def movable(V, r, i):
+    """Whether there is a second difference for this parameter."""
+    return V[r.measure + OFFSET, i] != 0.0
+
+
+class ValueDifferences:
+    """Second differences of `fun`, around the points that a measured gradient has left."""
+
+    name, room = "values", ()
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Any] = {}
+
+    def bind(self, V: Vector, r: Any) -> None:
+        """The memory of the run."""
+        self.V, self.r = V, r
+
+    def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
+        V, r = self.V, self.r
+        free = [i for i in range(r.n) if movable.py_func(V, r, i)]
+        pairs = [(i, j) for k, i in enumerate(free) for j in free[:k]]
+        points = []
+        for i, j in pairs:
+            point = x.copy()
+            point[i], point[j] = point_at.py_func(V, r, i, 0), point_at.py_func(V, r, j, 0)
+            points.append(point)
+        H[:] = np.diag(V[r.measure + SECOND])
+        for (i, j), f in zip(pairs, evaluator.values(points), strict=True):
+            H[i, j] = H[j, i] = mixed.py_func(V, r, i, j, f)
+
+    def in_loop(self, value: Any) -> Any:
+        @part
+        def hessian(V, r, x, args, budget, room):
+            count = 0
+            for i in range(r.n):
+                for j in range(i):
+                    count += movable(V, r, i) and movable(V, r, j)
+            if r.nfev + count > budget:
+                return True
+            for i in range(r.n):
+                for j in range(r.n):
+                    V[r.hess + i, j] = 0.0
+                V[r.hess + i, i] = V[r.measure + SECOND, i]
+                for j in range(i):
+                    if movable(V, r, i) and movable(V, r, j):
+                        second = mixed(V, r, i, j, value(V, r, x, i, j, args))
+                        V[r.hess + i, j] = V[r.hess + j, i] = second
             return False
 
         return hessian

@@ -21,24 +21,32 @@ def read(V: Any, row: int, x: Any) -> None:
         x[i] = V[row, i]
 
 
-def store(V: Any, row: int, gradient: Any) -> None:
-    """Keep a gradient; (n, 1) and (1, n) are taken as one."""
+def _storing(name: str) -> Any:
+    """``store(V, row, vector)`` keeps what the user's function returns; (n, 1) and (1, n) too."""
+    message = f"`{name}` must return an array with as many elements as x"
+
+    def store(V: Any, row: int, vector: Any) -> None:
+        """Compiled only."""
+
+    @overload(store, jit_options={"forceinline": True, **INNER})
+    def _store(V: Any, row: Any, vector: Any) -> Any:
+        flat = isinstance(vector, types.Array) and vector.ndim == 1
+
+        def of_vector(V: Any, row: Any, vector: Any) -> None:
+            if vector.size != V.shape[1]:
+                raise ValueError(message)
+            for i in range(V.shape[1]):
+                V[row, i] = vector[i]
+
+        def of_another(V: Any, row: Any, vector: Any) -> None:
+            store(V, row, np.asarray(vector).ravel())
+
+        return of_vector if flat else of_another
+
+    return store
 
 
-@overload(store, jit_options={"forceinline": True, **INNER})
-def _store(V: Any, row: Any, gradient: Any) -> Any:
-    flat = isinstance(gradient, types.Array) and gradient.ndim == 1
-
-    def of_vector(V: Any, row: Any, gradient: Any) -> None:
-        if gradient.size != V.shape[1]:
-            raise ValueError("`jac` must return an array with as many elements as x")
-        for i in range(V.shape[1]):
-            V[row, i] = gradient[i]
-
-    def of_another(V: Any, row: Any, gradient: Any) -> None:
-        store(V, row, np.asarray(gradient).ravel())
-
-    return of_vector if flat else of_another
+store, store_product = _storing("jac"), _storing("hessp")
 
 
 @njit(**INNER)

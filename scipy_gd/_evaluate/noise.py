@@ -6,11 +6,13 @@ Moré and Wild, "Estimating computational noise", SIAM Journal on Scientific Com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum
 from math import floor, frexp, log10, sqrt
 
 import numpy as np
+
+from ..arguments import Vector
 
 EPS = float(np.finfo(float).eps)
 BITS, DIGITS = 32, 9
@@ -81,3 +83,72 @@ def ecnoise(values: Sequence[float]) -> tuple[float, Verdict]:
         if signs[k] and max(few) <= 4.0 * min(few):
             return levels[k], Verdict.COARSE if coarse else Verdict.NOISE
     return levels[-1], Verdict.CURVED
+
+
+def estimate(
+    x: Vector,
+    f: float,
+    recent: Sequence[float],
+    *,
+    seed: int,
+    default: float = 0.0,
+    flat: bool = False,
+    box: tuple[Vector, Vector] | None = None,
+) -> Generator[list[Vector], Sequence[float], float]:
+    """The noise of a function at x, where its value is f: yields points, is sent the values.
+
+    The points lie on a line, first close together. Where that shows no noise of the size of some
+    differences, they are moved apart if the values repeat, and together if they are curved.
+    `recent` values show in which place they are rounded. `default` is the noise if there is no end
+    to it; on a `flat` function all steps between values are taken for noise.
+    """
+    rng = np.random.default_rng(seed)
+    p = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size)
+    p *= np.maximum(1.0, np.abs(x)) / np.sqrt(x.size)
+    delta, found, repeated, curved = 1e-6, 0.0, 0.0, False
+    levels: list[float] = []
+    every: list[float] = []
+    for _ in range(4):
+        points = [x + k * delta * p for k in range(1, 7)]
+        if box is not None:
+            points = [np.clip(y, *box) for y in points]
+        values = longest_run([f, *(yield points)])
+        every += values
+        if len(values) < FEWEST:
+            break
+        e, verdict = ecnoise(values)
+        unit = grain([*recent, *every], f)
+        if verdict is Verdict.NOISE:
+            found = e
+        elif verdict is Verdict.REPEATED:
+            if not (unit or curved):
+                delta, repeated = 100.0 * delta, max(repeated, e, 1e-300)
+                continue
+            found = unit or e
+        elif repeated:  # repeated values there, others here
+            found = max(repeated, e if e < 1e-3 * abs(f) else 0.0)
+        else:
+            if verdict is Verdict.COARSE:  # large against f: is it the same closer by?
+                if levels and max(e, levels[-1]) < 5.0 * min(e, levels[-1]):
+                    found = max(e, levels[-1])
+                    break
+                levels.append(e)
+            delta, curved = delta / 100.0, True
+            continue
+        break
+    found = max(found or default, 2.0 * EPS * abs(f))
+    gaps = np.diff(np.sort(every))
+    if (np.count_nonzero(gaps == 0.0) >= 3 or flat) and gaps.any():  # the values lie on a grid
+        found = max(found, 0.5 * float(gaps[gaps > 0.0].min()))
+    return found
+
+
+def longest_run(values: Sequence[float]) -> list[float]:
+    """The longest part without a value that is not finite."""
+    parts: list[list[float]] = [[]]
+    for value in values:
+        if np.isfinite(value):
+            parts[-1].append(value)
+        else:
+            parts.append([])
+    return max(parts, key=len)

@@ -44,13 +44,14 @@ class Flags(NamedTuple):
     hessian: bool
     noise: bool
     scheduled: bool
-    measured: bool  # with questions now and then that are answered in Python
+    measured: bool  # its first gradient and its doubts belong to Python
+    doubted: bool
     cut: tuple[bool, ...]  # which arguments are cut into batches
 
 
 def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     """The loop of these parts; it returns whether the budget is spent."""
-    slope, curvature, noise, scheduled, measured, cut = flags
+    slope, curvature, noise, scheduled, measured, doubted, cut = flags
     batches = bool(cut)
     ends = scheduled or batches
     batch = batch_of(cut)
@@ -62,7 +63,7 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
         r = s[0]
         x, nit = np.empty(r.n), r.nit
         for _ in range(steps):
-            if measured and (r.ask & BETTER or r.nit < 0):
+            if (doubted and r.ask & BETTER) or (measured and r.nit < 0):
                 break
             if ends and r.nit + 2 > r.maxiter:
                 break  # Python sees to the end
@@ -226,7 +227,7 @@ class Loop:
                     seen = r.nit
                     continue
                 rows = epochs.order, epochs.cursor, epochs.size
-            if self.flags.measured and (r.ask & BETTER or r.nit < 0):
+            if r.ask & BETTER or (self.flags.measured and r.nit < 0):
                 interpret(run, observers, now)
                 seen = r.nit
                 continue
@@ -240,6 +241,7 @@ class Loop:
             try:
                 what = columns, table, start, noise
                 if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
+                    run.tried = r.f_trial
                     raise OutOfBudget
             except BaseException:
                 run.rollback()
@@ -298,6 +300,7 @@ def loop_for(run: RunState) -> Loop:
         bool(needs & NOISE),
         bool(run.scheduled),
         run.adaptive is not None,
+        bool(run.r.better),
         cut,
     )
     functions = functions_of(run)

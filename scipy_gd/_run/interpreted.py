@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
+import numpy as np
+
 from .._core.bits import VALUE
 from .._core.machine import tell
 from .observers import Observers
@@ -34,6 +36,7 @@ def interpret(
                 run.follow(f)
         except BaseException:
             run.rollback()
+            run.tried = run.evaluator.f if ask & VALUE else np.nan
             raise
         ask = tell(memory, record, f)
         if prepared:

@@ -44,10 +44,9 @@ def lay_out(
     cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
-    if opts["groups"] is not None:  # a rate of a group is a rate that is given
-        own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
-        values = {name: opts[name] for name in ("learning_rate", *own)}
-        opts = opts | grouped(opts["groups"], values, method, x.size)
+    opts = ungrouped(method, opts, x.size)
+    if scale is not None and method.penalty:
+        opts = opts | {method.penalty: _times(opts[method.penalty], scale * scale)}
     rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
@@ -62,6 +61,8 @@ def lay_out(
     r = named(s)
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    if r.start >= 0:
+        V[r.start] = x
     if box is not None:
         V[r.bounds : r.bounds + 2] = box
     for row in (r.p, r.free, r.diagonal):
@@ -165,11 +166,12 @@ def _frame(
     elif averaged:
         r.average, r.follow = reserve(1), address_of(average, types.void)
     if rule.searches:
-        r.seen = reserve(1)
+        r.seen, r.start, r.error = reserve(1), reserve(1), reserve(1)
     if measured or "diagonal" in method.supplied:
         r.diagonal = reserve(1)
     if measured:
-        r.error, r.measure = reserve(1), reserve(MEASURE)
+        r.error = reserve(1) if r.error < 0 else r.error
+        r.measure = reserve(MEASURE)
     if scaled:
         r.scale = reserve(1)
     if method.memory:
@@ -270,9 +272,43 @@ def _place(each: Scheduled, method: Formula, arrays: tuple[str, ...], V: Vector,
         each.slot, each.columns = s["h"][0, k : k + 1], np.array([k])
 
 
+class _Times:
+    """A schedule times an array."""
+
+    def __init__(self, schedule: Any, factor: Vector) -> None:
+        self.schedule, self.factor = schedule, factor
+        self.needs_value = bool(getattr(schedule, "needs_value", False))
+
+    def __call__(self, t: int) -> Any:
+        return self.schedule(t) * self.factor
+
+    def start(self) -> Any:
+        evaluate = self.schedule.start()
+        return lambda t, f: evaluate(t, f) * self.factor
+
+
+def _times(value: Any, factor: Vector) -> Any:
+    """A hyper-parameter times an array; 0 stays 0."""
+    if callable(value):
+        return _Times(value, factor)
+    return value * factor if np.any(value) else value
+
+
 def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
+
+
+def ungrouped(method: Formula, opts: dict[str, Any], n: int) -> dict[str, Any]:
+    """The options with what `groups` sets spread over the parameters; then there are no groups.
+
+    A rate of a group is a rate that is given.
+    """
+    if opts["groups"] is None:
+        return opts
+    own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
+    values = {name: opts[name] for name in ("learning_rate", *own)}
+    return opts | grouped(opts["groups"], values, method, n) | {"groups": None}
 
 
 def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dict[str, Any]:

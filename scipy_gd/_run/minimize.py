@@ -19,7 +19,9 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
+from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
@@ -34,7 +36,7 @@ from ..workers import mapping
 from .batches import held_out_arguments
 from .drive import drive
 from .epochs import Epochs
-from .layout import lay_out
+from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
 from .run_state import RunState
@@ -66,10 +68,11 @@ def minimize(
         if given is not None and not method.needs & HESSIAN:
             warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
     if unknown := _options.unknown(method, options):
-        warn(f"Unknown solver options: {', '.join(unknown)}")
+        warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
+    fun, jac = _defined(fun, jac, opts["undefined"])
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
         x = np.clip(x, *box)
@@ -78,7 +81,12 @@ def minimize(
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     epochs = _epochs(args, options, opts, rng)
     sampled = epochs is not None or method.probes
-    measured = jac == "adaptive" and not sampled and bool(method.needs & GRADIENT)
+    laid_out = ungrouped(method, opts, x.size)
+    decay = _penalty(method, laid_out, x.size)
+    if decay is not None:
+        laid_out = laid_out | {str(method.penalty): 0.0}
+    with_gradient = bool(method.needs & GRADIENT)
+    measured = jac == "adaptive" and with_gradient and not sampled and decay is None
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
     plain = "2-point" if jac == "adaptive" else jac
@@ -94,18 +102,23 @@ def minimize(
         if epochs is not None:
             epochs.args = args
             epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
-    V, s, scheduled = lay_out(
-        method, x, box, opts, sampled, measured, None if scale is None else scale.D
-    )
+    D = None if scale is None else scale.D
+    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
         exact = source_of(fun, plain, x.size, box, *steps)
         source: Source = Adaptive(opts["noise"]) if measured else exact
+        if decay is not None:
+            exact = source = Decayed(exact, decay if D is None else decay * D * D)
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-        hessian = hessian_of(hess, hessp, x.size, box) if method.needs & HESSIAN else None
+        hessian = None
+        if method.needs & HESSIAN:
+            hessian = hessian_of(hess, hessp, x.size, box, measured)
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
         evaluator.nfev, evaluator.njev = nfev, njev
-        run = RunState(method, V, s, evaluator, scheduled, rng, epochs, scale)
+        run = RunState(
+            method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
+        )
         if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
             evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
         if opts["resume"] is not None:
@@ -131,7 +144,8 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
     except BaseException as error:
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
-            if run.r.nit >= 0 and run.r.ending != BROKEN:
+            # spsa may not have found its rate before the first iteration
+            if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
@@ -148,7 +162,7 @@ def _check_gradient(
 
 
 def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
-    """A rate that makes the first step of spsa a fifth of the size of x, from four estimates.
+    """A rate that makes the first step of spsa a fifth of |x| + 10 c, from four estimates.
 
     No later step is longer: estimates that are larger by far come from a rate that is too high.
     """
@@ -168,7 +182,7 @@ def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
     if size > 0 and np.isfinite(size):
         slowed = (opts["A"] + 1.0) ** opts["alpha"]
         r.clip_norm = min(r.clip_norm, size)
-        r.alpha = 0.2 * (1.0 + np.linalg.norm(x)) * slowed / size
+        r.alpha = 0.2 * (10.0 * opts["c"] + np.linalg.norm(x)) * slowed / size
 
 
 def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observers, dict[str, Any]]:
@@ -183,6 +197,17 @@ def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observe
     if told := tells(callback, label):
         observers.each.append(told)
     return observers, log
+
+
+def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
+    """The weights of the penalty that is a part of the objective, if there is one.
+
+    On mini-batches, and where its weight changes, it is a matter of the formula alone.
+    """
+    weight = opts[method.penalty] if method.penalty else 0.0
+    if callable(weight) or opts["batch_size"] is not None or not np.any(weight):
+        return None
+    return np.broadcast_to(weight, (n,)).copy()
 
 
 def _epochs(
@@ -230,10 +255,24 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
+def _defined(fun: Any, jac: Any, exceptions: tuple[type[Exception], ...]) -> tuple[Any, Any]:
+    """The same functions, with NaN in the place of some exceptions."""
+    if exceptions:
+        like = undefined.pair if jac is True else undefined.number
+        fun = undefined.Undefined(fun, exceptions, like)
+        jac = undefined.Undefined(jac, exceptions, undefined.gradient) if callable(jac) else jac
+    return fun, jac
+
+
 def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
     """The functions that the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
+    if hasattr(hess, "get_matrix"):
+        raise TypeError(
+            f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
+            "which updates its Hessian, or leave `hess` out, for differences"
+        )
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")

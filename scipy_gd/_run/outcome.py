@@ -13,7 +13,7 @@ from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
 from .._core.noise import fallen
 from .._evaluate.evaluator import OutOfBudget
-from ..arguments import Vector
+from ..arguments import Vector, shown
 from .interpreted import interpret
 from .observers import Observers
 from .run_state import RunState
@@ -60,32 +60,79 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         ending = (
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
-    status, success, message = endings.ENDINGS[ending]
     remarks = _remarks(run, ending, x, f, g)
+    if run.decayed is not None:
+        f = run.value(x, f)
+        g = None if g is None else g - run.decayed.weights * x
+    status, success, *_ = endings.ENDINGS[ending]
+    if ending == endings.NOISE_REACHED:
+        success = opts["noise_is_success"]
+    if ending == endings.MAXITER:
+        success = opts["maxiter_is_success"]
     return OptimizeResult(
         x=run.outside(x),
         fun=f,
         **({} if g is None else {"jac": run.gradient_outside(g)}),
         **_counts(run),
         status=status,
-        success=success or (ending == endings.MAXITER and opts["maxiter_is_success"]),
-        message=message + remarks,
+        success=success,
+        message=_message(run, opts, ending) + remarks,
+        **_precision(run),
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
 
 
+def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
+    """What has happened, and the advice that applies to this run."""
+    r, known = run.r, set[str]()
+    if ending == endings.NONFINITE and r.nit <= 0:
+        start = shown(run.outside(run.points[r.trial if r.nit < 0 else r.x]).tolist())
+        return endings.ENDINGS[endings.UNDEFINED].message.replace("x0", f"x0 = {start}")
+    if run.evaluator.exact.given:
+        known.add(endings.WITH_JAC)
+    elif run.evaluator.source.near:
+        known.add(endings.DIFFERENCES)
+    if run.decayed is not None:
+        known.add(endings.PENALTY)
+    elif not run.method.penalty:
+        pull = opts.get("weight_decay", 0.0)
+        known |= {endings.PULL} if callable(pull) or np.any(pull) else set()
+    if not r.first:
+        known.add(endings.GIVEN_RATE)
+    else:
+        known.add(endings.POLYAK if opts["learning_rate"] == "polyak" else endings.SEARCH)
+    text = endings.ENDINGS[ending].text(known)
+    if r.noisy and ending in (endings.NOISE_REACHED, endings.PRECISION):
+        slope, x = run.gradient_outside(run.V[r.error]).max(), run.uncertainty.max()
+        text += f" The errors are about {run.noise:.1e} in f, {slope:.1e} in its gradient"
+        text += f", {x:.1e} in x." if x == x else "."
+    return text
+
+
 def so_far(run: RunState, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
-    r = run.r
-    started = r.nit >= 0
+    row, f = run.lowest
+    x = run.V[row]
     return OptimizeResult(
-        x=run.outside(run.points[r.best if started else r.trial]),
-        fun=r.f_best if started else np.nan,
+        x=run.outside(x),
+        fun=run.value(x, f),
         **_counts(run),
         success=False,
         status=-1,
         message=message,
     )
+
+
+def _precision(run: RunState) -> dict[str, Any]:
+    """What is known of the errors of f, of the gradient and of x."""
+    r = run.r
+    if not run.noise or r.nit < 0:
+        return {}
+    return {
+        "noise": run.noise,
+        "jac_error": run.gradient_outside(run.V[r.error]),
+        "x_error": run.uncertainty,
+    }
 
 
 def _counts(run: RunState) -> dict[str, int]:
@@ -102,15 +149,17 @@ def _told(run: RunState) -> Found:
     """Point, value and gradient of the result, as the run has been told them."""
     r = run.r
     if r.nit < 0:
-        return run.points[r.trial].copy(), run.evaluator.f, None
-    here = r.ending == endings.CONVERGED or r.sampled
-    row = r.x if here else r.best
+        row, f = run.lowest
+        return run.V[row].copy(), f, None
     slope = r.needs & GRADIENT and run.perturbed is None
-    return (
-        run.points[row].copy(),
-        r.f if here else r.f_best,
-        run.V[row + POINTS].copy() if slope else None,
-    )
+    here = r.ending == endings.CONVERGED or r.sampled
+    # the lowest of noisy values is low by chance
+    here |= r.noisy and r.f <= r.f_best + 3.0 * run.noise
+    row, f = (r.x, r.f) if here else run.lowest
+    if not slope:
+        return run.V[row].copy(), f, None
+    told = row in (r.x, r.best)
+    return run.V[row].copy(), f, run.V[row + POINTS].copy() if told else np.full(r.n, np.nan)
 
 
 def _on_the_way(run: RunState) -> Found:

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 from collections import UserDict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.optimize import LbfgsInvHessProduct
 
 from .._core.arrival import share
-from .._core.bits import DONE, NOISE, POINTS
+from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
+from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
+from .._evaluate.decayed import Decayed
+from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
+from .._evaluate.hessians import ValueDifferences
 from .._evaluate.scale import Scale
 from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
+from .layout import UNKNOWN
 from .scheduled import Scheduled
 
 # What belongs to the process or the call, not to the run.
@@ -41,6 +48,8 @@ SHAPE = (
     *("bounds", "average", "clipped", "sampled", "scale"),
 )
 MOST = 2**62
+SMALL = 200
+"""Parameters for which a dense inverse Hessian is no burden."""
 
 
 class State(UserDict[str, Any]):
@@ -62,8 +71,9 @@ class RunState:
     `V` and `s` are its memory, changed in place, and `r` has the fields of `s` as attributes (the
     reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
     rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
-    `rng` draws noise, `epochs` is the data stream; without them a run is not `prepared`. All of it
-    is in units of the `scale`; what users see goes through `outside` or `gradient_outside`.
+    `rng` draws random numbers, `epochs` is the data stream; without them a run is not `prepared`.
+    `noise` is that of f if it is known. All of it is in units of the `scale`; what users see goes
+    through `outside` or `gradient_outside`.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class RunState:
         scheduled: Sequence[Scheduled] = (),
         rng: np.random.Generator | None = None,
         epochs: Epochs | None = None,
+        noise: float | None = None,
         scale: Scale | None = None,
     ) -> None:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
@@ -87,7 +98,15 @@ class RunState:
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
             self.adaptive.bind(V, s, self.r, self.at)
+            if isinstance(evaluator.hessian, ValueDifferences):
+                evaluator.hessian.bind(V, self.r)
+        elif self.r.error >= 0 and not (source.near and not source.given):
+            self.r.better = 1
+            evaluator.doubts = functools.partial(self._doubts, noise)
+        self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
+        self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
+        self._before: tuple[Any, Vector] | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
 
@@ -107,6 +126,46 @@ class RunState:
     def args(self) -> tuple[Any, ...]:
         """The user's arguments, with all data."""
         return self.evaluator.args if self.epochs is None else self.epochs.args
+
+    @property
+    def lowest(self) -> tuple[int, float]:
+        """The row of the best point that has been evaluated, and its value."""
+        r, ask = self.r, self.r.ask or self._pending
+        points = {r.best: r.f_best, r.seen: r.f_seen} if r.nit >= 0 else {}
+        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
+        known = {row: f for row, f in points.items() if row >= 0 and f == f}
+        return min(known.items(), key=lambda point: point[1], default=(r.trial, np.nan))
+
+    @property
+    def noise(self) -> float:
+        """The size of the errors of f; 0 if nobody has looked."""
+        r = self.r
+        return float(max(r.noise_abs, r.noise_rel * abs(r.f)))
+
+    @property
+    def uncertainty(self) -> Vector:
+        """About how far each parameter can move before f rises by its noise.
+
+        From what is known of the inverse Hessian: its diagonal, or the pairs of a limited memory,
+        with which the other parameters follow.
+        """
+        V, r = self.V, self.r
+        inverse = np.full(r.n, np.nan)
+        if r.diagonal >= 0:
+            inverse = np.where(V[r.diagonal] == UNKNOWN, np.nan, V[r.diagonal])
+        if self.method.memory and r.n <= SMALL:
+            S, Y = self._pairs
+            if len(S):
+                inverse = np.fmax(inverse, np.diag(LbfgsInvHessProduct(S, Y).todense()))
+        return self.unit * np.sqrt(2.0 * self.noise * inverse)
+
+    @property
+    def _pairs(self) -> tuple[Vector, Vector]:
+        """The steps, and the differences of gradients, in a limited memory."""
+        V, r = self.V, self.r
+        most = max(int(r.h[0]), 1)
+        count = min(int(V[r.states, 0]), most)
+        return V[r.memory : r.memory + count], V[r.memory + most : r.memory + most + count]
 
     @property
     def last_is_next(self) -> bool:
@@ -142,6 +201,10 @@ class RunState:
     def gradient_outside(self, g: Vector) -> Vector:
         return g / self.unit
 
+    def value(self, x: Vector, f: float) -> float:
+        """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
+        return f if self.decayed is None else f - self.decayed.penalty(x)
+
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
         epochs = self.epochs
@@ -167,8 +230,21 @@ class RunState:
             if each is not None:
                 each.commit()
 
+    def _doubts(self, noise: float | None) -> Dialogue:
+        self._before = self.s.copy(), self.V.copy()
+        yield from doubts(self.V, self.r, noise)
+        self._before = None
+        V, r = self.V, self.r
+        if r.noisy and self.method.memory and (V[r.diagonal] == UNKNOWN).all():
+            _, Y = self._pairs  # they are about to be forgotten, and a new start needs their size
+            if len(Y):
+                V[r.diagonal] = 1.0 / np.median(np.sum(Y * Y, axis=1))
+
     def rollback(self) -> None:
         """The evaluation has failed: be ready to begin it again."""
+        if self._before is not None:
+            self.s[:], self.V[:] = self._before
+            self._before = None
         for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.rollback()
@@ -208,8 +284,11 @@ class RunState:
         s = record(self.s.base)
         if self._pending:
             s["ask"] = self._pending
-        saved = State()
-        state = saved.data = self._kept or {"V": self.V, "s": s}
+        saved, V = State(), self.V
+        before = self.adaptive.before if self.adaptive is not None else self._before
+        if before is not None:  # in the middle of a dialogue, which will begin anew
+            s, V = record(before[0].tobytes()), self.V if before[1] is None else before[1]
+        state = saved.data = self._kept or {"V": V, "s": s}
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:
@@ -219,6 +298,9 @@ class RunState:
             if self.perturbed.before:  # what was drawn is drawn again
                 state["perturbations"] = self.perturbed.before["t"]
                 state["rng"] = copy.deepcopy(self.perturbed.before["rng"])
+        for each in self.scheduled:
+            if each.follows_value:
+                state["told"] = np.array([*each.told.items()])
         if self.epochs is not None:
             state |= self.epochs.save()
         if self.scale is not None:
@@ -254,7 +336,11 @@ class RunState:
             r.clip_norm = min(r.clip_norm, saved["clip_norm"])
         r.maxiter = min(nit + steps, MOST)
         for each in self.scheduled:
-            each.set(max(r.nit, 0) + 1, r.f)
+            told = state.get("told", ()) if each.follows_value else ()
+            for t, f in told:
+                each.set(int(t), float(f))
+            if not len(told):
+                each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
         evaluator.limit = min(evaluator.limit + evaluator.nfev, MOST)
         evaluator.f = r.f_trial
@@ -267,7 +353,9 @@ class RunState:
             self.perturbed.t = state["perturbations"]
         if self.epochs is not None:
             self.epochs.load(state)
-        if not r.ask:
+        if r.nit >= r.maxiter:  # not one more iteration
+            self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
+        elif not r.ask:
             go_on(*self.at, r)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
@@ -291,6 +379,4 @@ class RunState:
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
             raise ValueError("`resume` is the state of a run with other bounds")
-        if any(each.follows_value for each in self.scheduled):
-            raise ValueError("`resume` cannot continue a schedule that follows the values of `fun`")
         return saved, kept, (nfev, njev, nhev), nit

@@ -23,7 +23,7 @@ class Scheduled:
         The option.
     schedule : callable
         ``t -> number or array``. One with `needs_value` (reduce_on_plateau) is told the function
-        value as well, and begins anew in every run.
+        value as well, and has a memory of its own in every run.
     check : callable
         Holds a value to the limits of the option: ``check(value)``.
 
@@ -34,6 +34,9 @@ class Scheduled:
     columns : ndarray
         The same for a compiled loop: `RATE`, the number of a hyper-parameter, or `HYPER` and more,
         counting the elements of `V`.
+    told : dict
+        What a schedule with `needs_value` has been told: the function value by the step. Told the
+        same again, it is where it was.
     """
 
     slot: Vector
@@ -44,6 +47,7 @@ class Scheduled:
         self.follows_value = bool(getattr(schedule, "needs_value", False))
         self._evaluate = schedule.start() if self.follows_value else lambda t, f: schedule(t)
         self._last: tuple[int, Any] = (0, None)
+        self.told: dict[int, float] = {}
 
     def value(self, t: int, f: float = np.nan) -> Any:
         """The value for step `t`, which goes from a point with the function value `f`.
@@ -55,6 +59,8 @@ class Scheduled:
         """
         if t == self._last[0] and not self.follows_value:
             return self._last[1]  # a line search has several trials in one step
+        if self.follows_value:
+            self.told[t] = f
         try:
             value = self._evaluate(t, f)
             if isinstance(value, str) or callable(value):

@@ -1,6 +1,6 @@
 """Directions that use the curvature."""
 
-from numpy import abs, dot, empty, inf, isfinite, maximum, sqrt
+from numpy import abs, diag, dot, empty, inf, isfinite, maximum, outer, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -82,42 +82,52 @@ def cg_descent(g, g_old, t, free, p):
 
     The direction, with its truncated beta, of version 6, and a line search for the strong Wolfe
     conditions. The search begins with the step that promises as much as the last one, and moves on
-    to the minimum of the parabola through its value, unless that is near.
+    to the minimum of the parabola through its value, unless that is near. Where two gradients in a
+    row are far from orthogonal, the method begins anew with the gradient: Powell's restart.
 
     References
     ----------
     W. W. Hager and H. Zhang, "A new conjugate gradient method with guaranteed descent and an
     efficient line search", SIAM Journal on Optimization 16(1), 170-192 (2005), equations 1.3 to
     1.5, https://doi.org/10.1137/030601880; "The limited memory conjugate gradient method", ibid.
-    23(4), 2150-2168 (2013), for the truncation, https://doi.org/10.1137/120898097.
+    23(4), 2150-2168 (2013), for the truncation, https://doi.org/10.1137/120898097. M. J. D. Powell,
+    "Restart procedures for the conjugate gradient method", Mathematical Programming 12, 241-254
+    (1977), https://doi.org/10.1007/BF01593790.
     """
-    beta = 0.0
-    if t > 1:
+    beta, slope = 0.0, g * free
+    if t > 1 and abs(dot(slope, g_old)) <= 0.2 * dot(slope, g):
         p = p * free
-        y = (g - g_old) * free
-        py = -dot(p, y)
-        if py > 0:
-            beta = (dot(y, g) + 2 * dot(y, y) * dot(p, g) / py) / py
-            beta = max(beta, -0.4 * dot(p, g) / dot(p, p))
-    p = g * free + beta * p
+        size = norm(p)  # in units of the last direction, no product is too large for a float
+        q, h, y = p / size, g / size, (g - g_old) * free / size
+        qy = -dot(q, y)
+        if qy > 0:
+            beta = (dot(y, h) + 2 * dot(y, y) * dot(q, h) / qy) / qy
+            beta = max(beta, -0.4 * dot(q, h))
+    p = slope + beta * p
     return p, p
 
 
 @vector(auto="armijo", unit=True)
-def newton(g, hess):
+def newton(x, g, hess, free):
     """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
 
-    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Where it is not
-    finite, the direction is the gradient.
+    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Its eigenvalues
+    are taken in units in which its diagonal is 1, so that the units of the parameters do not
+    matter, and for the parameters that no bound holds. Along no eigenvector does a parameter move
+    further than 1000 times its size, however flat the function. Where the Hessian is not finite,
+    the direction is the gradient.
 
     References
     ----------
     J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
     modification, https://doi.org/10.1007/978-0-387-40065-5.
     """
-    d = g
+    d = g * free
     if isfinite(hess).all():
-        w, Q = eigh(hess)
-        w = maximum(abs(w), max(1e-8 * max(-w[0], w[-1]), 1e-300))  # they come in order
-        d = Q @ ((Q.T @ g) / w)
+        u = free / sqrt(maximum(abs(diag(hess)), 1e-200))
+        w, Q = eigh(hess * outer(u, u))
+        slope = Q.T @ (u * g)
+        least = abs(slope) * (abs(Q.T) @ (u / (1 + abs(x)))) / 1000
+        w = maximum(maximum(abs(w), least), max(1e-15 * max(-w[0], w[-1]), 1e-300))
+        d = u * (Q @ (slope / w))
     return d

@@ -50,9 +50,10 @@ def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     In step t the two points are ``x + c / t**gamma * s`` and ``x - c / t**gamma * s`` with random
     signs s, for any number of parameters: a method for simulations and experiments. The rate falls
     like ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first
-    step is a fifth of the size of x. Choose `c` about as large as the noise of f divided by its
-    slope, and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a callback is the
-    mean of the two values. The last point is evaluated once more. It never converges by itself.
+    step is a fifth of ``|x| + 10 c``, in any units. Choose `c` about as large as the noise of f
+    divided by its slope, and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a
+    callback is the mean of the two values. The last point is evaluated once more. It never
+    converges by itself.
 
     References
     ----------

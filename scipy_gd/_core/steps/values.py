@@ -97,5 +97,5 @@ def go_on(V, r):
 @local
 def given_up(r):
     """Whether shorter steps would promise less than can be seen."""
-    hidden = r.trials > 2 and r.promised < 0.2 * noise(r, r.f)
+    hidden = r.trials > 2 and r.promised < 0.01 * noise(r, r.f)
     return hidden or r.trials > (12 if r.noisy else 25)

@@ -38,7 +38,7 @@ def first(memory, record):
         alpha = first_rate(V, r)
     else:
         r.guessed = 1
-        alpha = r.alpha * r.slope_last / r.slope
+        alpha = min(r.alpha * r.slope_last / r.slope, 100.0 * first_rate(V, r))
     r.slope_last = r.slope
     place(V, r, alpha)
     return VALUE
@@ -62,7 +62,7 @@ def judge(memory, record):
     V, r = opened(memory, record)
     if r.guessed == 1:  # the value of a guessed step tells a better one; near enough is good enough
         r.guessed = 0
-        better = parabola(r)
+        better = parabola(r) if told(r) else r.alpha
         if abs(better - r.alpha) > 0.2 * r.alpha or not enough(r, r.f):
             place(V, r, better)
             r.ask = VALUE
@@ -101,6 +101,12 @@ def judge(memory, record):
 
 
 @local
+def told(r):
+    """Whether the values tell more of the step than their rounding; the slopes always do."""
+    return not r.promised <= 1e-10 * abs(r.f)
+
+
+@local
 def parabola(r):
     """The minimum of the parabola through the slope and the value at the trial, near the trial."""
     curvature = (r.f_trial - r.f + r.alpha * r.slope) / r.alpha**2
@@ -118,7 +124,9 @@ def too_short(r, slope):
     r.low, r.f_low, r.slope_low = r.alpha, r.f_trial, slope
     if r.high < np.inf:
         return between(r)
-    alpha = cubic(a, f_a, -slope_a, b, r.f_trial, -slope)
+    alpha = b + (b - a) * slope / (slope_a - slope)
+    if told(r):
+        alpha = cubic(a, f_a, -slope_a, b, r.f_trial, -slope)
     if not np.isfinite(alpha) or alpha <= b:
         alpha = np.inf
     return min(max(alpha, b + 1.1 * (b - a)), b + 4.0 * (b - a))
@@ -131,7 +139,9 @@ def too_far(r, slope):
     if not np.isfinite(r.f_high):
         return r.low + 0.1 * (r.high - r.low)
     if slope == slope:
-        alpha = cubic(r.low, r.f_low, -r.slope_low, r.high, r.f_high, -slope)
+        alpha = r.low + (r.high - r.low) * r.slope_low / (r.slope_low - slope)
+        if told(r):
+            alpha = cubic(r.low, r.f_low, -r.slope_low, r.high, r.f_high, -slope)
         return inside(r, alpha)
     return between(r)
 

@@ -1,0 +1,111 @@
+"""What is looked into where a search has failed although the gradient is given.
+
+Is f noisy, and the gradient? Is there a kink? A dialogue yields points, is sent (f, g) at each of
+them, and leaves what it has found in the memory of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from .._core.bits import POINTS, RECENT
+from .._core.noise import fallen, is_zero
+from ..arguments import Vector
+from . import kinks
+from .gradients import Box
+from .noise import EPS, Verdict, ecnoise, estimate, grain, longest_run
+
+Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
+WORTH_IT = 1e-13
+"""Less noise, relative to f, is rounding."""
+
+
+def recent(r: Any) -> list[float]:
+    """The last values of the run."""
+    return list(r.recent)[: min(max(r.nit + 1, 0), RECENT)]
+
+
+def box_of(V: Vector, r: Any) -> Box:
+    return (V[r.bounds], V[r.bounds + 1]) if r.bounds >= 0 else None
+
+
+def keep_noise(r: Any, e: float) -> None:
+    """Noise counts as relative, until it is seen not to have fallen with f."""
+    f = abs(r.f_trial)
+    again = r.estimates > 1 and r.noise_rel > WORTH_IT
+    if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
+        r.noise_abs = e
+    else:
+        r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0
+
+
+def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
+    """Measure the noise, or find the kink; `r.better` becomes 0 if there is nothing to be done.
+
+    `known` is the noise if the user has told it.
+    """
+    r.failures += 1
+    here, g = V[r.trial], V[r.trial + POINTS]
+    g[:] = V[r.x + POINTS]
+    if r.failures > 2 or (r.noisy and r.failures > 1 and (r.fresh or is_zero.py_func(V, r, r.x))):
+        r.better = 0
+        return
+    if r.noisy and r.failures > 1:
+        r.forget = 1
+        return
+    if not (r.noisy or (known is None and grain(recent(r), r.f))):
+        found = yield from kinks.settle(
+            here.copy(), r.f, g.copy(), box=box_of(V, r), **goal(V, r, here - V[r.start])
+        )
+        if found.minimum or found.better:
+            here[:], r.f_trial, g[:] = found.x, found.f, found.g
+            r.kink, r.better = int(found.minimum), int(found.better)
+            r.forget, r.failures = 1, 0
+            return
+    if known != 0.0:
+        yield from measure(V, r, known)
+    r.noisy = int(max(r.noise_abs, r.noise_rel * abs(r.f)) > WORTH_IT * abs(r.f))
+    r.better = r.noisy
+    r.forget = 1
+
+
+def goal(V: Vector, r: Any, way: Vector) -> dict[str, Any]:
+    """When the gradient is small, after all the `way` from the start: the wider one of two tests.
+
+    `gtol` is in the user's units, `gtol_rel` in those of the run.
+    """
+    D = V[r.scale] if r.scale >= 0 else np.ones(r.n)
+    reach, fall = float(np.linalg.norm(way)), fallen.py_func(r, r.f)
+    if r.gtol_rel >= 0.0 and r.gtol_rel * fall >= r.gtol * np.exp(np.log(D).mean()):
+        return {"gtol": r.gtol_rel, "unit": fall, "reach": reach}
+    return {"gtol": r.gtol, "D": D, "reach": reach, "span": float(np.linalg.norm(D * way))}
+
+
+def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
+    """The noise of f, and of every component of the gradient, along one line."""
+    r.estimates += 1
+    x, gradients = V[r.trial].copy(), [V[r.trial + POINTS].copy()]
+    talk = estimate(x, r.f, recent(r), seed=r.estimates, box=box_of(V, r))
+    points = next(talk)
+    while True:
+        answers = yield points
+        gradients = [gradients[0], *(g for _, g in answers)]
+        try:
+            points = talk.send([f for f, _ in answers])
+        except StopIteration as end:
+            keep_noise(r, known or end.value)
+            break
+    V[r.error] = [level(component) for component in np.transpose(gradients)]
+
+
+def level(values: Vector) -> float:
+    """The noise of a component of the gradient: inf if it has too few values."""
+    finite = longest_run(values.tolist())
+    if len(finite) < 4:
+        return np.inf
+    e, verdict = ecnoise(finite)
+    rounding = EPS * max(map(abs, finite))
+    return max(e, rounding) if verdict in (Verdict.NOISE, Verdict.COARSE) else rounding
