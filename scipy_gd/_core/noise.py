@@ -11,7 +11,7 @@ import numpy as np
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, fields
 from .endings import KINK, NOISE_REACHED, PRECISION
-from .jit import local
+from .jit import largest, local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
@@ -48,9 +48,24 @@ def hides(r):
 
 
 @local
+def fallen(r, f):
+    """By how much f has fallen: the mean of that since the start and since an early iteration.
+
+    It is a geometric mean, which a start that is far too high spoils less.
+    """
+    return np.sqrt(max(r.f_start - f, 0.0) * max(r.f_early - f, 0.0))
+
+
+@local
+def unit(r):
+    """What counts as one unit of f."""
+    return fallen(r, r.f) if r.gtol_rel >= 0.0 else 1.0
+
+
+@local
 def rounding(r):
     """The rounding of f, as an exact function has it where f itself is small."""
-    return 2.2e-16 * max(abs(r.f), min(1.0, abs(r.f_start)))
+    return 2.2e-16 * max(abs(r.f), min(unit(r), abs(r.f_start)))
 
 
 @local
@@ -107,13 +122,21 @@ def flat(r):
 
 
 @local
+def small(V, r, limit):
+    """Whether the gradient is below a limit in units of the scale, and known that well."""
+    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit or r.error_most == np.inf:
+        return False
+    return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
+
+
+@local
 def weigh(V, r):
     """What the errors of the gradient at the trial mean."""
     r.error_most = r.pair_noise = 0.0
     for i in range(r.n):
         error = V[r.error, i]
         if r.noisy or error == np.inf:
-            r.error_most = max(r.error_most, error)
+            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
         if r.noisy and error < np.inf and r.nit >= 0:
             r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)

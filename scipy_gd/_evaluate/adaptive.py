@@ -376,7 +376,6 @@ class Adaptive:
         self.V, self.s, self.r, self.at = V, s, r, at
         if not r.nit >= 0 and r.noise_rel == 0.0:
             r.noise_rel, r.better = 2.0 * EPS, 1
-            V[r.diagonal] = 1.0
             V[r.measure + CURVATURE] = np.nan
             r.central = int(r.hess >= 0)
             if self.known:
