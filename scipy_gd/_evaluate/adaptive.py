@@ -21,7 +21,6 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from .._core.addresses import pointers_of
@@ -340,14 +339,14 @@ def finish(V, r):
     r.forward = 0 if r.paired else r.forward + 1
 
 
-@compiled(types.int64(types.int64, types.int64))
+@compiled()
 def begin_at(memory, record):
     at_memory, at_record = pointers_of(memory, record)
     V, r = opened(at_memory, at_record)
     return begin(V, r)
 
 
-@compiled(types.int64(types.int64, types.int64))
+@compiled()
 def settle_at(memory, record):
     at_memory, at_record = pointers_of(memory, record)
     V, r = opened(at_memory, at_record)
