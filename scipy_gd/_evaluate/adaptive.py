@@ -35,8 +35,9 @@ from .noise import EPS, estimate, grain
 
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
-FORWARD, CENTRAL = 1.5e-8, EPS ** (1 / 3)
-"""Intervals on exact functions, in units of max(1, |x|)."""
+FORWARD, CENTRAL = 1.0066 * EPS ** (1 / 2), EPS ** (1 / 3)
+"""Intervals on exact functions, in units of max(1, |x|). Neither has a short form, binary or
+decimal: values there would look rounded."""
 LONGEST = 0.5
 """The longest interval, in the same units."""
 BALANCE, BALANCE_FORWARD = 100.0, 25.0
@@ -473,7 +474,7 @@ class Adaptive:
         suspected = yield from self.suspicious()
         if suspected:
             seen = self.seen()
-            unit = grain([r.f_trial, *seen], r.f_trial)
+            unit = grain([r.f_trial, *seen], r.f_trial, 2)
             if unit:
                 keep_noise(r, unit)
             else:
@@ -503,7 +504,7 @@ class Adaptive:
         (f,) = yield [y]
         if not np.isfinite(f):
             return False
-        if grain([r.f_trial, f, *self.seen()], r.f_trial):
+        if grain([r.f_trial, f, *self.seen()], r.f_trial, 2):
             return True
         if not self.g.any() and f == r.f_trial:
             return True

@@ -18,19 +18,23 @@ EPS = float(np.finfo(float).eps)
 BITS, DIGITS = 32, 9
 """Values of so many significant bits, or decimal digits, have been rounded."""
 FEWEST = 4
-"""Values that are needed to say so."""
+"""Values that are needed to say so, if one of them may be longer."""
 
 
-def grain(values: Sequence[float], f: float) -> float:
-    """Half a unit in the last place of rounded values, at a value of the size of f; else 0."""
+def grain(values: Sequence[float], f: float, fewest: int = FEWEST) -> float:
+    """Half a unit in the last place of rounded values, at a value of the size of f; else 0.
+
+    Two different values are enough (`fewest`) where those of an exact function have all digits.
+    """
     seen = [v for v in values if v != 0.0 and np.isfinite(v)]
-    if len(set(seen)) < FEWEST or f == 0.0:
+    count = len(set(seen))
+    if count < fewest or f == 0.0 or max(seen) - min(seen) <= 1e-13 * abs(f):
         return 0.0
-    unit = 0.0
-    bits = sorted(map(significant_bits, seen))[-2]
+    longest, unit = -2 if count >= FEWEST else -1, 0.0
+    bits = sorted(map(significant_bits, seen))[longest]
     if bits <= BITS:
         unit = 2.0 ** (frexp(abs(f))[1] - bits)
-    digits = sorted(map(significant_digits, seen))[-2]
+    digits = sorted(map(significant_digits, seen))[longest]
     if digits <= DIGITS:
         unit = max(unit, 10.0 ** (floor(log10(abs(f))) - digits + 1))
     return 0.5 * unit
