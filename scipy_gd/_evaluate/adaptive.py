@@ -117,7 +117,8 @@ def interval(V, r, i, e, balance, longest):
     if np.isnan(curvature):
         relative = min(max(e / max(abs(r.f_trial), 1e-300), EPS), 1e-2)
         return relative ** (1.0 / 3.0) * size
-    return min(max(np.sqrt(balance * e / curvature), FORWARD * size), longest * size)
+    h = np.sqrt(balance * e / curvature) if curvature > 0.0 else np.inf
+    return min(max(h, FORWARD * size), longest * size)
 
 
 @local
@@ -319,9 +320,26 @@ def steep(V, r):
 
 
 @local
+def on_a_step(V, r):
+    """Whether all values around x are the same: perhaps those of a step function."""
+    moved = False
+    for i in range(r.n):
+        if V[r.measure + OFFSET, i] != 0.0:
+            moved = True
+            for side in range(1 + r.paired):
+                if V[r.measure + VALUE_AT + side, i] != r.f_trial:
+                    return False
+    return moved
+
+
+@local
 def finish(V, r):
     """What follows from a gradient that is complete."""
     m = r.measure
+    if r.noisy and on_a_step(V, r):
+        for i in range(r.n):
+            if V[m + OFFSET, i] != 0.0:
+                V[r.error, i] = np.inf
     if r.paired:
         total, count = 0.0, 0
         for i in range(r.n):

@@ -123,10 +123,13 @@ class RunState:
     def lowest(self) -> tuple[int, float]:
         """The row of the best point that has been evaluated, and its value."""
         r, ask = self.r, self.r.ask or self._pending
-        points = {r.best: r.f_best, r.seen: r.f_seen} if r.nit >= 0 else {}
+        points = {r.best: r.f_best} if r.nit >= 0 else {}
+        if r.f_seen < np.inf:
+            points[r.seen] = r.f_seen
         points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
         known = {row: f for row, f in points.items() if row >= 0 and f == f}
-        return min(known.items(), key=lambda point: point[1], default=(r.trial, np.nan))
+        start = r.best if r.nit >= 0 else r.trial
+        return min(known.items(), key=lambda point: point[1], default=(start, np.nan))
 
     @property
     def noise(self) -> float:
