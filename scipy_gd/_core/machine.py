@@ -159,9 +159,13 @@ def advance(V, r, memory, record, f):
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
     if r.ending == endings.RUNNING:
-        r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
-        if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
+        doubtful = r.searches and (r.measure >= 0 or r.noisy)
+        if doubtful and r.gnorm == 0.0:  # within its errors only: there is no direction
             r.ending = endings.PRECISION
+        else:
+            r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
+            if doubtful and invisible(r):
+                r.ending = endings.PRECISION
         if again and not r.better:
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:

@@ -215,7 +215,10 @@ def conclude(V, r, i, e):
             return
     least = (SEEN if r.noisy else 0.5 * SEEN) * e / area
     V[row, i] = slope
-    V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
+    if a * b > 0.0:  # on one side
+        V[r.error, i] = 2.5 * e / min(abs(a), abs(b))
+    else:
+        V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
     V[m + CURVATURE, i] = max(abs(2.0 * half), least)
     if not r.noisy:  # if the third derivative is of the size of the second
         V[r.error, i] += a * b * a * b / h**2 * V[m + CURVATURE, i] / size_of(V[r.trial, i])
@@ -385,6 +388,8 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
+        # what an evaluation changes before it is told
+        self.before: tuple[Any, list[tuple[Any, Vector]]] | None = None
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
@@ -404,9 +409,13 @@ class Adaptive:
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         if part == VALUE:
+            self.before = None
             return (x.copy(),)
         if self.dialogue is None:
-            self.before = self.s.copy(), self.V.copy() if self.rare else None
+            r, rows = self.r, slice(None)
+            if not self.rare:
+                rows = [r.diagonal, *range(r.measure, r.measure + ROWS)]
+            self.before = self.s.copy(), [(rows, self.V[rows].copy())]
             self.dialogue = self.first() if self.r.nit < 0 else self.next()
             self.asked = next(self.dialogue, ())
         return self.asked
@@ -430,17 +439,13 @@ class Adaptive:
             return False
         return True
 
-    def commit(self) -> None:
-        self.dialogue = None
-
     def rollback(self) -> None:
-        """The next gradient begins anew."""
-        if self.dialogue is not None:
-            s, V = self.before
-            self.s[:] = s
-            if V is not None:
-                self.V[:] = V
-        self.dialogue = None
+        """The gradient begins anew, also if it was complete and a Hessian was not."""
+        if self.before is not None:
+            self.s[:], changed = self.before
+            for rows, values in changed:
+                self.V[rows] = values
+        self.dialogue = self.before = None
 
     # --- dialogues
 
@@ -489,10 +494,9 @@ class Adaptive:
         yield from self.measured()
         if self.known is not None or not np.isfinite(r.f_trial):
             return
-        suspected = yield from self.suspicious()
+        suspected, *more = yield from self.suspicious()
         if suspected:
-            seen = self.seen()
-            unit = grain([r.f_trial, *seen], r.f_trial, 2)
+            unit = grain([r.f_trial, *more, *self.seen()], r.f_trial, 2)
             if unit:
                 keep_noise(r, unit)
             else:
@@ -506,28 +510,29 @@ class Adaptive:
         V, r = self.V, self.r
         return [v for v in V[r.measure + VALUE_AT].tolist() if np.isfinite(v)]
 
-    def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], bool]:
-        """Whether one value at all steps together is not what the differences promise.
+    def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], tuple[Any, ...]]:
+        """Whether one value at all steps together is not what the differences promise; the value.
 
         Steps that are no powers of two have values with all their digits.
         """
         V, r = self.V, self.r
         h = V[r.measure + OFFSET]
         if not h.any():
-            return True
+            return (True,)
         h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
         y = self.x + (h if r.n > 1 else -h)
         if self.box is not None:
             y = np.clip(y, *self.box)
         (f,) = yield [y]
         if not np.isfinite(f):
-            return False
+            return (False,)
         if grain([r.f_trial, f, *self.seen()], r.f_trial, 2):
-            return True
+            return True, f
         if not self.g.any() and f == r.f_trial:
-            return True
+            return True, f
         promised = self.g @ (y - self.x)
-        return bool(abs(f - r.f_trial - promised) > 1e5 * EPS * max(abs(r.f_trial), abs(f)))
+        off = abs(f - r.f_trial - promised)
+        return off > 1e5 * EPS * max(abs(r.f_trial), abs(f)), f
 
     def turn_noisy(self) -> None:
         self.r.noisy = self.r.central = 1

@@ -76,25 +76,29 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
 def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
     """The noise of f, and of every component of the gradient, along one line."""
     r.estimates += 1
-    x, gradients = V[r.trial].copy(), [V[r.trial + POINTS].copy()]
+    x, here = V[r.trial].copy(), V[r.trial + POINTS].copy()
+    errors = np.full(x.size, np.nan)
     talk = estimate(x, r.f, recent(r), seed=r.estimates, box=box_of(V, r))
     points = next(talk)
     while True:
         answers = yield points
-        gradients = [gradients[0], *(g for _, g in answers)]
+        found = [level(component) for component in np.transpose([here, *(g for _, g in answers)])]
+        errors = np.where(np.isnan(found), errors, found)
         try:
             points = talk.send([f for f, _ in answers])
         except StopIteration as end:
             keep_noise(r, known or end.value)
             break
-    V[r.error] = [level(component) for component in np.transpose(gradients)]
+    V[r.error] = np.where(np.isnan(errors), EPS * abs(here), errors)
 
 
 def level(values: Vector) -> float:
-    """The noise of a component of the gradient: inf if it has too few values."""
+    """The noise of a component of the gradient: inf of too few values, NaN of repeated ones."""
     finite = longest_run(values.tolist())
     if len(finite) < 4:
         return np.inf
     e, verdict = ecnoise(finite)
+    if verdict is Verdict.REPEATED:
+        return np.nan
     rounding = EPS * max(map(abs, finite))
     return max(e, rounding) if verdict in (Verdict.NOISE, Verdict.COARSE) else rounding

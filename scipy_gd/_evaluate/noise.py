@@ -109,7 +109,11 @@ def estimate(
     rng = np.random.default_rng(seed)
     p = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size)
     p *= np.maximum(1.0, np.abs(x)) / np.sqrt(x.size)
-    delta, found, repeated, curved = 1e-6, 0.0, 0.0, False
+    if box is not None:  # where a bound is near, the other way
+        far = x + 1e-3 * p
+        inside = np.where(box[1] - x >= x - box[0], 1.0, -1.0)
+        p = np.where(np.clip(far, *box) == far, p, np.abs(p) * inside)
+    delta, found, unit, repeated, curved, turned = 1e-6, 0.0, 0.0, 0.0, False, False
     levels: list[float] = []
     every: list[float] = []
     for _ in range(4):
@@ -118,10 +122,13 @@ def estimate(
             points = [np.clip(y, *box) for y in points]
         values = longest_run([f, *(yield points)])
         every += values
+        if len(values) < FEWEST and not turned:
+            p, turned = -p, True
+            continue
         if len(values) < FEWEST:
             break
         e, verdict = ecnoise(values)
-        unit = grain([*recent, *every], f)
+        unit = grain([*recent, *every], f) or grain(every, f, 2)
         if verdict is Verdict.NOISE:
             found = e
         elif verdict is Verdict.REPEATED:
@@ -142,7 +149,8 @@ def estimate(
         break
     found = max(found or default, 2.0 * EPS * abs(f))
     gaps = np.diff(np.sort(every))
-    if (np.count_nonzero(gaps == 0.0) >= 3 or flat) and gaps.any():  # the values lie on a grid
+    on_grid = np.count_nonzero(gaps == 0.0) >= 3 or (flat and unit == 0.0)
+    if on_grid and gaps.any():
         found = max(found, 0.5 * float(gaps[gaps > 0.0].min()))
     return found
 

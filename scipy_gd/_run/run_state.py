@@ -126,7 +126,7 @@ class RunState:
         points = {r.best: r.f_best} if r.nit >= 0 else {}
         if r.f_seen < np.inf:
             points[r.seen] = r.f_seen
-        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
+        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask & GRADIENT else np.nan
         known = {row: f for row, f in points.items() if row >= 0 and f == f}
         start = r.best if r.nit >= 0 else r.trial
         return min(known.items(), key=lambda point: point[1], default=(start, np.nan))
