@@ -164,11 +164,15 @@ def advance(V, r, memory, record, f):
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
     if r.ending == endings.RUNNING:
-        r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
-        if r.searches and r.ask and invisible(r):
+        doubtful = r.searches and (r.measure >= 0 or r.noisy)
+        if doubtful and r.gnorm == 0.0:  # within its errors only: there is no direction
             r.ending = endings.PRECISION
-            r.better = r.better if r.noisy else 0  # nothing is better than exact
-        elif (again and not r.better) or (r.searches and single(r)):
+        else:
+            r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
+            if doubtful and invisible(r):
+                r.ending = endings.PRECISION
+                r.better = r.better if r.noisy else 0  # nothing is better than exact
+        if (again and not r.better) or (r.searches and single(r)):
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:
         give_up(V, r)

@@ -16,7 +16,7 @@ from .._core.noise import fallen, is_zero
 from ..arguments import Vector
 from . import kinks
 from .gradients import Box
-from .noise import EPS, ecnoise, estimate, grain, longest_run
+from .noise import EPS, Verdict, ecnoise, estimate, grain, longest_run
 
 Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
 WORTH_IT = 1e-13
@@ -88,24 +88,28 @@ def goal(V: Vector, r: Any, way: Vector) -> dict[str, Any]:
 def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
     """The noise of f, and of every component of the gradient, along one line."""
     r.estimates += 1
-    x, gradients = V[r.trial].copy(), [V[r.trial + POINTS].copy()]
+    x, here = V[r.trial].copy(), V[r.trial + POINTS].copy()
+    errors = np.full(x.size, np.nan)
     talk = estimate(x, r.f, recent(r), seed=r.estimates, box=box_of(V, r))
     points = next(talk)
     while True:
         answers = yield points
-        gradients = [gradients[0], *(g for _, g in answers)]
+        found = [level(component) for component in np.transpose([here, *(g for _, g in answers)])]
+        errors = np.where(np.isnan(found), errors, found)
         try:
             points = talk.send([f for f, _ in answers])
         except StopIteration as end:
             keep_noise(r, known or end.value)
             break
-    V[r.error] = [level(component) for component in np.transpose(gradients)]
+    V[r.error] = np.where(np.isnan(errors), EPS * abs(here), errors)
 
 
 def level(values: Vector) -> float:
-    """The noise of a component of the gradient: inf if it has too few values."""
+    """The noise of a component of the gradient: inf of too few values, NaN of repeated ones."""
     finite = longest_run(values.tolist())
     if len(finite) < 4:
         return np.inf
-    e, _ = ecnoise(finite)
+    e, verdict = ecnoise(finite)
+    if verdict is Verdict.REPEATED:
+        return np.nan
     return max(e, EPS * max(map(abs, finite)))

@@ -103,9 +103,13 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.POLYAK if opts["learning_rate"] == "polyak" else endings.SEARCH)
     text = endings.ENDINGS[ending].text(known)
     if r.noisy and ending in (endings.NOISE_REACHED, endings.PRECISION):
-        slope, x = run.gradient_outside(run.V[r.error]).max(), run.uncertainty.max()
-        text += f" The errors are about {run.noise:.1e} in f, {slope:.1e} in its gradient"
-        text += f", {x:.1e} in x." if x == x else "."
+        errors = {
+            "f": run.noise,
+            "its gradient": run.gradient_outside(run.V[r.error]).max(),
+            "x": run.uncertainty.max(),
+        }
+        sizes = [f"{e:.1e} in {what}" for what, e in errors.items() if not np.isnan(e)]
+        text += f" The errors are about {', '.join(sizes)}."
     return text
 
 

@@ -23,7 +23,7 @@ from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
 from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
-from .._evaluate.adaptive import Adaptive
+from .._evaluate.adaptive import Adaptive, Before
 from .._evaluate.decayed import Decayed
 from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
@@ -106,7 +106,7 @@ class RunState:
         self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
-        self._before: tuple[Any, Vector] | None = None  # as it was when doubts arose
+        self._before: Before | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
 
@@ -131,10 +131,13 @@ class RunState:
     def lowest(self) -> tuple[int, float]:
         """The row of the best point that has been evaluated, and its value."""
         r, ask = self.r, self.r.ask or self._pending
-        points = {r.best: r.f_best, r.seen: r.f_seen} if r.nit >= 0 else {}
-        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
+        points = {r.best: r.f_best} if r.nit >= 0 else {}
+        if r.f_seen < np.inf:
+            points[r.seen] = r.f_seen
+        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask & GRADIENT else np.nan
         known = {row: f for row, f in points.items() if row >= 0 and f == f}
-        return min(known.items(), key=lambda point: point[1], default=(r.trial, np.nan))
+        start = r.best if r.nit >= 0 else r.trial
+        return min(known.items(), key=lambda point: point[1], default=(start, np.nan))
 
     @property
     def noise(self) -> float:
@@ -231,7 +234,7 @@ class RunState:
                 each.commit()
 
     def _doubts(self, noise: float | None) -> Dialogue:
-        self._before = self.s.copy(), self.V.copy()
+        self._before = self.s.copy(), slice(None), self.V.copy()
         yield from doubts(self.V, self.r, noise)
         self._before = None
         V, r = self.V, self.r
@@ -243,7 +246,7 @@ class RunState:
     def rollback(self) -> None:
         """The evaluation has failed: be ready to begin it again."""
         if self._before is not None:
-            self.s[:], self.V[:] = self._before
+            self.s[:], _, self.V[:] = self._before
             self._before = None
         for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
@@ -285,9 +288,11 @@ class RunState:
         if self._pending:
             s["ask"] = self._pending
         saved, V = State(), self.V
-        before = self.adaptive.before if self.adaptive is not None else self._before
+        before = self._before if self.adaptive is None else self.adaptive.begun
         if before is not None:  # in the middle of a dialogue, which will begin anew
-            s, V = record(before[0].tobytes()), self.V if before[1] is None else before[1]
+            kept, rows, values = before
+            s, V = record(kept.tobytes()), self.V.copy()
+            V[rows] = values
         state = saved.data = self._kept or {"V": V, "s": s}
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
