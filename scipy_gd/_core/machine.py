@@ -162,6 +162,7 @@ def advance(V, r, memory, record, f):
         r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
         if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
             r.ending = endings.PRECISION
+            r.better = r.better if r.noisy else 0  # nothing is better than exact
         if again and not r.better:
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:

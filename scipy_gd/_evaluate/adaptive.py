@@ -44,6 +44,8 @@ BALANCE, BALANCE_FORWARD = 100.0, 25.0
 """The second difference, in units of the noise, that an interval aims at."""
 SEEN = 8.0
 """Differences of so many times the noise are seen."""
+LATER = 5
+"""Iterations before a value more for each component tells the curvatures: easy runs end before."""
 IN_A_ROW = 8
 """The most forward gradients on a noisy function between two central ones."""
 OFFSET, VALUE_AT, TRIES, WANTED, ATTEMPTS, CURVATURE, SECOND = 0, 2, 4, 6, 7, 8, 9
@@ -235,7 +237,7 @@ def begin(V, r):
         if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches and r.hess < 0:
             r.paired = 0
     elif not r.central:
-        r.paired = 1 if not r.known and r.nit >= 0 and r.searches else 0
+        r.paired = 1 if not r.known and r.nit >= LATER and r.searches else 0
     for i in range(r.n):
         x = V[r.trial, i]
         size, sign = size_of(x), 1.0 if x >= 0.0 else -1.0
@@ -282,7 +284,7 @@ def settle(V, r):
     if count == 0:
         steepest = steep(V, r)
         exact = r.noisy == 0 and r.central == 0 and r.nit >= 0
-        if exact and largest_projected(V, r) < 10.0 * FORWARD * steepest:
+        if exact and largest_projected(V, r) < 4.0 * FORWARD * steepest:
             r.central = 1
             return begin(V, r)
         finish(V, r)
@@ -540,10 +542,15 @@ class Adaptive:
         r.failures += 1
         if r.noisy:
             if r.failures == 1:
+                before = self.noise
                 if self.known is None:
                     yield from self.estimate()
-                yield from self.measured()
+                if before / 3.0 <= self.noise <= 3.0 * before:
+                    self.keep()
+                else:
+                    yield from self.measured()
                 r.forget = int(not self.unseen or not self.zero)
+                r.better = int(not self.zero)
             elif r.failures == 2 and not r.fresh and not self.zero:
                 r.forget = 1
                 self.keep()

@@ -224,7 +224,8 @@ def _hyper_parameters(
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
     if values.get("mincor") == 0:
-        values["mincor"] = values["maxcor"] or 12
+        # a pair that is left out costs more than it saves where gradients are dear
+        values["mincor"] = values["maxcor"] or (2**31 if rule.name == "values" else 12)
     if values.get("maxcor") == 0:
         values["maxcor"] = memory_for(x.size)
     if isinstance(values["learning_rate"], str):
