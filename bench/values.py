@@ -354,7 +354,10 @@ def best_solved(runs, kind, tau, theirs, less=0, times=1.0):
 
     def figure(half):
         pairs = {name: runs.of(kind, "lbfgs", name, half=half) for name in theirs}
-        counts = {k: [solved(rows, tau) for rows in zip(*p, strict=True)] for k, p in pairs.items()}
+        counts = {
+            name: [solved([pair[k] for pair in both], tau) for k in (0, 1)]
+            for name, both in pairs.items()
+        }
         name = max(counts, key=lambda name: counts[name][1] - counts[name][0])
         mine, best = counts[name]
         return f"{mine} : {best} ({name})", mine >= times * best - less
@@ -508,10 +511,11 @@ def draw(runs):
             rows = [row for k in kinds if name in runs.solvers(k) for (row,) in runs.of(k, name)]
             if not rows:
                 continue
-            costs = np.sort([row.solved[level] / (row.n + 1) for row in rows])
-            shares = np.arange(1, costs.size + 1) / costs.size
+            costs = [row.solved[level] / (row.n + 1) for row in rows]
+            costs = np.sort(costs)[: solved(rows, level)]
+            shares = np.arange(costs.size + 1) / len(rows)
             (labels[name],) = ax.step(
-                np.append(costs, 1000), np.append(shares, np.mean(np.isfinite(costs))),
+                [0.1, *costs, 1000], [*shares, shares[-1]],
                 where="post", color=f"C{number}", linewidth=2.5 if name == "lbfgs" else 1.2,
                 linestyle="-" if name in METHODS else "--",
             )  # fmt: skip

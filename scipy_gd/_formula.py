@@ -48,6 +48,7 @@ class Formula:
     memory: tuple[str, ...] = ()
     preconditioner: str | None = None
     average: str | None = None
+    penalty: str | None = None
     probes: bool = False
     meanings: Mapping[str, Option] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -226,6 +227,7 @@ def _check(formula: Formula) -> None:
     declared: list[tuple[str, Iterable[str], Iterable[str], str]] = [
         ("init", formula.init, formula.states, "states"),
         ("average", filter(None, [formula.average]), formula.states, "states"),
+        ("penalty", filter(None, [formula.penalty]), formula.hyper, "hyper-parameters"),
         ("preconditioner", filter(None, [formula.preconditioner]), stored, "local variables"),
         ("hyper", formula.meanings, formula.hyper, "hyper-parameters"),
     ]

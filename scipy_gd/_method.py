@@ -71,7 +71,7 @@ class Method(Formula):
     needs : int
         What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
         Hessian; 8 stands for noise.
-    unit, c2, init, preconditioner, average, probes, example
+    unit, c2, init, preconditioner, average, penalty, probes, example
         As declared; see `elementwise` and `vector`.
 
     Raises
@@ -171,6 +171,7 @@ def elementwise(
     init: Mapping[str, float] = NOTHING,
     preconditioner: str | None = None,
     average: str | None = None,
+    penalty: str | None = None,
     probes: bool = False,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
@@ -195,6 +196,10 @@ def elementwise(
     average : str, optional
         The state that is the formula's own average of the iterates: what a run on mini-batches
         returns, in place of the last iterate.
+    penalty : str, optional
+        The hyper-parameter w with which the formula minimises ``f(x) + w/2 |x|^2``, by adding ``w *
+        x`` to the gradient. Where f is not sampled, its value and gradient come with the penalty,
+        so that step rules and tests see what is minimised; the formula is given 0 for w.
     probes : bool
         Whether the gradient is estimated from two values on both sides of x, by simultaneous
         perturbation. The hyper-parameters `c` and `gamma` say how far away they are.
@@ -228,6 +233,7 @@ def elementwise(
         init=init,
         preconditioner=preconditioner,
         average=average,
+        penalty=penalty,
         probes=probes,
         example=example,
     )

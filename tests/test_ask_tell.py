@@ -209,7 +209,7 @@ def test_wrong_words_are_told():
         ({"batch_size": 3}, ValueError, "`batch_size` has no meaning"),
         ({"maxtime": 3}, ValueError, "`maxtime` has no meaning"),
         ({"lerning_rate": 3}, ValueError, "unknown options: lerning_rate"),
-        ({"jac": "cs"}, ValueError, "points are real"),
+        ({"jac": "cs"}, ValueError, "must be one of True, 'adaptive'"),
         ({"jac": rosen_der}, ValueError, "`jac` must be one of"),
         ({"method": spsa}, ValueError, "`learning_rate` must be given"),
         ({"learning_rate": -1}, ValueError, "`learning_rate` must be above 0"),

@@ -98,6 +98,31 @@ def test_rules_survive_points_where_the_function_is_not_defined(descent, rate):
     np.testing.assert_allclose(res.x, 2, atol=1e-3)
 
 
+@pytest.mark.parametrize("rate", ["auto", *SEARCHES])
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+@pytest.mark.parametrize("jac", [True, False])
+def test_steps_turn_back_where_an_exponential_overflows(descent, rate, scale, jac):
+    """log(1 + exp(x)), as it stands: inf just beyond the start, NaN where that is subtracted."""
+    if rate == "auto" and descent.auto == "fixed":
+        return  # it looks at no values
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2)) * [1.0, scale]
+    y = rng.random(50) < 0.5 + 0.2 * np.sign(X[:, 0])
+    x0 = [0.0, 700.0 / abs(X[:, 1]).max()]
+
+    def fun(w):
+        return np.sum(np.log(1 + np.exp(X @ w)) - y * (X @ w))
+
+    def slope(w):
+        return X.T @ (1 / (1 + np.exp(-X @ w)) - y)
+
+    options = {"learning_rate": rate, "maxiter": 300}
+    with np.errstate(over="ignore", invalid="ignore"):
+        res = minimize(fun, x0, jac=slope if jac else None, method=descent, options=options)
+        assert res.status != 3
+        assert res.fun < 0.5 * fun(x0)
+
+
 def test_bounds_hold_under_every_rule(descent):
     for rate in ("auto", *SEARCHES):
         seen = []
@@ -364,7 +389,7 @@ def test_adgd_is_the_recursion_of_the_paper():
         g = slope(x)
         L = np.linalg.norm(g - g_old) / np.linalg.norm(x - x_old)
         if k == 1:  # the first step was a probe
-            a_old = min((1 + np.linalg.norm(x)) / np.linalg.norm(g), np.sqrt(0.5) / L)
+            a_old = min(0.1 * (1 + np.linalg.norm(x)) / np.linalg.norm(g), np.sqrt(0.5) / L)
         a = np.sqrt(2 / 3 + theta) * a_old
         if 2 * a_old**2 * L**2 > 1:
             a = min(a, a_old / np.sqrt(2 * a_old**2 * L**2 - 1))

@@ -16,6 +16,8 @@ CALLBACK = 99
 
 # What is known of a run, for the advice: where its gradients come from, and who chose its rate.
 WITH_JAC, DIFFERENCES = "with `jac`", "with differences"
+PENALTY = "with the penalty of `weight_decay`"
+PULL = "with a `weight_decay` separate from the gradient"
 GIVEN_RATE, POLYAK, SEARCH = "at a given rate", "with Polyak's step", "with automatic steps"
 
 
@@ -34,9 +36,11 @@ class Ending(NamedTuple):
 
 
 NOISY = "If the function is noisy, use adam with a schedule for `learning_rate`."
+HELD = "It may be `weight_decay` that stops the run: it holds the parameters in a box around 0."
+DECAYED = {PENALTY: "The objective is `fun` + `weight_decay`/2 |x|^2."}
 ENDINGS = {
-    CONVERGED: Ending(0, True, "Optimization terminated successfully."),
-    TARGET: Ending(0, True, "The function value has reached `target`."),
+    CONVERGED: Ending(0, True, "Optimization terminated successfully.", DECAYED),
+    TARGET: Ending(0, True, "The function value has reached `target`.", DECAYED),
     FTOL: Ending(0, True, "The relative change of the function value is below `ftol`."),
     XTOL: Ending(0, True, "The relative length of the step is below `xtol`."),
     EPOCHS: Ending(0, True, "The requested `epochs` are complete."),
@@ -62,6 +66,7 @@ ENDINGS = {
             f"or accept a larger `gtol`. {NOISY}",
             DIFFERENCES: "Give the gradient (`jac`), look after the scaling of the parameters, or "
             f"accept a larger `gtol`. {NOISY}",
+            PULL: HELD,
         },
     ),
     UNDEFINED: Ending(
@@ -100,6 +105,7 @@ ENDINGS = {
             "a schedule; where they hardly move, raise it.",
             POLYAK: "Check `target`, or lower `max_learning_rate`.",
             SEARCH: f"Accept a larger `gtol`, or use another method, such as lbfgs. {NOISY}",
+            PULL: HELD,
         },
     ),
     NOISE_REACHED: Ending(

@@ -166,6 +166,7 @@ def advance(V, r, memory, record, f):
             r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
             if doubtful and invisible(r):
                 r.ending = endings.PRECISION
+                r.better = r.better if r.noisy else 0  # nothing is better than exact
         if again and not r.better:
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:

@@ -37,17 +37,29 @@ def noise(r, f):
 def tolerance(r):
     """By how much a trial may be higher: the noise, where it hides what was promised."""
     e = noise(r, r.f)
-    rounding = 1e-14 * abs(r.f)
-    return max(e, rounding) if r.promised <= VISIBLE * e else rounding
+    least = 1e-14 * abs(r.f)
+    return max(e, least) if r.promised <= VISIBLE * e else least
+
+
+@local
+def rounding(r):
+    """The rounding of f, as an exact function has it where f itself is small."""
+    return 2.2e-16 * max(abs(r.f), min(1.0, abs(r.f_start)))
 
 
 @local
 def invisible(r):
-    """Whether the decrease to be expected along the direction is less than the noise."""
-    e = noise(r, r.f)
-    if r.noisy == 0:
-        e = 0.5 * r.noise_rel * max(abs(r.f), min(1.0, abs(r.f_start))) if r.central else 0.0
-    return e > 0.0 and 0.0 <= r.promised <= 0.04 * e
+    """Whether the decrease to be expected along the direction is hopelessly small.
+
+    Under noise the gradient sees further than the values: steps are worth it as long as they
+    promise a hundredth of the noise.
+    """
+    least = 0.0
+    if r.noisy:
+        least = 0.04 * noise(r, r.f)
+    elif r.central:
+        least = 2.0 * rounding(r)
+    return least > 0.0 and 0.0 <= r.promised <= least
 
 
 @local
@@ -100,7 +112,8 @@ def last_ending(V, r):
     if r.error < 0 or e == 0.0:
         return PRECISION
     far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
-    return NOISE_REACHED if far_down and is_zero(V, r, r.x) and r.error_most < np.inf else PRECISION
+    reached = is_zero(V, r, r.x) or (r.noisy == 0 and r.searches and invisible(r))
+    return NOISE_REACHED if far_down and reached and r.error_most < np.inf else PRECISION
 
 
 @local

@@ -44,6 +44,8 @@ BALANCE, BALANCE_FORWARD = 100.0, 25.0
 """The second difference, in units of the noise, that an interval aims at."""
 SEEN = 8.0
 """Differences of so many times the noise are seen."""
+LATER = 5
+"""Iterations before a value more for each component tells the curvatures: easy runs end before."""
 IN_A_ROW = 8
 """The most forward gradients on a noisy function between two central ones."""
 OFFSET, VALUE_AT, TRIES, WANTED, ATTEMPTS, CURVATURE, SECOND = 0, 2, 4, 6, 7, 8, 9
@@ -239,7 +241,7 @@ def begin(V, r):
         if far and r.forward < IN_A_ROW and r.known and r.nit >= 0 and r.searches and r.hess < 0:
             r.paired = 0
     elif not r.central:
-        r.paired = 1 if not r.known and r.nit >= 0 and r.searches else 0
+        r.paired = 1 if not r.known and r.nit >= LATER and r.searches else 0
     for i in range(r.n):
         x = V[r.trial, i]
         size, sign = size_of(x), 1.0 if x >= 0.0 else -1.0
@@ -286,7 +288,7 @@ def settle(V, r):
     if count == 0:
         steepest = steep(V, r)
         exact = r.noisy == 0 and r.central == 0 and r.nit >= 0
-        if exact and largest_projected(V, r) < 10.0 * FORWARD * steepest:
+        if exact and largest_projected(V, r) < 4.0 * FORWARD * steepest:
             r.central = 1
             return begin(V, r)
         finish(V, r)
@@ -388,8 +390,8 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
-        # what an evaluation changes before it is told
-        self.before: tuple[Any, list[tuple[Any, Vector]]] | None = None
+        # the record, some rows and what was in them, before an evaluation that is not told yet
+        self.before: tuple[Any, Any, Vector] | None = None
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
@@ -415,7 +417,7 @@ class Adaptive:
             r, rows = self.r, slice(None)
             if not self.rare:
                 rows = [r.diagonal, *range(r.measure, r.measure + ROWS)]
-            self.before = self.s.copy(), [(rows, self.V[rows].copy())]
+            self.before = self.s.copy(), rows, self.V[rows].copy()
             self.dialogue = self.first() if self.r.nit < 0 else self.next()
             self.asked = next(self.dialogue, ())
         return self.asked
@@ -436,15 +438,19 @@ class Adaptive:
             self.asked = self.dialogue.send([scalar(each) for each in values])
         except StopIteration:
             self.dialogue = None
+            if self.r.hess < 0:
+                self.before = None
             return False
         return True
+
+    def commit(self) -> None:
+        self.before = None
 
     def rollback(self) -> None:
         """The gradient begins anew, also if it was complete and a Hessian was not."""
         if self.before is not None:
-            self.s[:], changed = self.before
-            for rows, values in changed:
-                self.V[rows] = values
+            self.s[:], rows, values = self.before
+            self.V[rows] = values
         self.dialogue = self.before = None
 
     # --- dialogues
@@ -520,9 +526,12 @@ class Adaptive:
         if not h.any():
             return (True,)
         h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
-        y = self.x + (h if r.n > 1 else -h)
+        alone = np.count_nonzero(h) == 1  # a point that is not known yet
+        y = self.x + (-h if alone else h)
         if self.box is not None:
             y = np.clip(y, *self.box)
+            if alone and not (y != self.x).any():
+                y = self.x + 0.6 * h
         (f,) = yield [y]
         if not np.isfinite(f):
             return (False,)
@@ -565,10 +574,15 @@ class Adaptive:
         r.failures += 1
         if r.noisy:
             if r.failures == 1:
+                before = self.noise
                 if self.known is None:
                     yield from self.estimate()
-                yield from self.measured()
+                if before / 3.0 <= self.noise <= 3.0 * before:
+                    self.keep()
+                else:
+                    yield from self.measured()
                 r.forget = int(not self.unseen or not self.zero)
+                r.better = int(not self.zero)
             elif r.failures == 2 and not r.fresh and not self.zero:
                 r.forget = 1
                 self.keep()

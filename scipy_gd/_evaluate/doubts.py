@@ -64,7 +64,7 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
         if found.minimum or found.better:
             here[:], r.f_trial, g[:] = found.x, found.f, found.g
             r.kink, r.better = int(found.minimum), int(found.better)
-            r.forget = 1
+            r.forget, r.failures = 1, 0
             return
     if known != 0.0:
         yield from measure(V, r, known)

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from .. import _options
-from .._core.bits import GRADIENT, HESSIAN, VALUE
+from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
 from .._core.endings import BROKEN, ENDINGS, MAXFEV
 from .._core.machine import tell
 from .._core.state import ADDRESSES
-from .._evaluate.differences import POINTS_OF
+from .._evaluate.adaptive import Adaptive
+from .._evaluate.doubts import Dialogue
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Differences, Perturbed, Source, Told
 from .._formula import Formula
@@ -76,26 +77,32 @@ class AskTell:
             raise ValueError(f"`{given[0]}` has no meaning where the values are told")
         if unknown := _options.unknown(method, options):
             raise ValueError(f"unknown options: {unknown}")
-        one_of(True, *POINTS_OF)("jac", jac, x.size)
-        if jac == "cs":
-            raise ValueError('`jac` must be True, "2-point" or "3-point": points are real here')
+        one_of(True, "adaptive", "2-point", "3-point")("jac", jac, x.size)  # points are real here
         opts = self._opts = _options.settings(method, options, x.size)
         if method.probes and isinstance(opts["learning_rate"], str):
             raise ValueError("`learning_rate` must be given where the values are told")
         rng = np.random.default_rng(opts["rng"])
-        V, s, scheduled = lay_out(method, x, self._box, opts, method.probes)
+        measured = jac == "adaptive" and not method.probes and bool(method.needs & GRADIENT)
+        V, s, scheduled = lay_out(method, x, self._box, opts, method.probes, measured)
         source: Source = Told()
         if method.probes:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
+        elif measured:
+            source = Adaptive(opts["noise"])
         elif isinstance(jac, str) and method.needs & GRADIENT:
             steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
             source = Differences(jac, x.size, self._box, *steps)
         evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
-        self._run = RunState(method, V, s, evaluator, scheduled, rng)
+        self._run = RunState(method, V, s, evaluator, scheduled, rng, noise=opts["noise"])
         self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
+        self._doubts: Dialogue | None = None
+        self._answers: list[tuple[float, Vector]] = []
+        self._since: list[tuple[Any, Any]] = []  # what has been told of this evaluation so far
+        self._counts = (0, 0)  # before that
         if opts["resume"] is not None:
             self._run.load(opts["resume"], not isinstance(opts["learning_rate"], str))
+            self._doubt()
 
     @property
     def done(self) -> bool:
@@ -129,6 +136,8 @@ class AskTell:
         ask = self._run.r.ask
         if self._several:
             return "fun" if ask else ""
+        if self._doubts is not None:
+            ask |= VALUE
         names = [name for bit, name in ((VALUE, "fun"), (GRADIENT, "jac")) if ask & bit]
         return " and ".join(names)
 
@@ -157,7 +166,11 @@ class AskTell:
             run.evaluator.source, run.whole = run.evaluator.exact, True
             r.maxiter = r.nit + 1
         x, source = run.points[r.trial], run.evaluator.source
-        self._parts = [source.points(x, part) if r.ask & part else () for part in (VALUE, GRADIENT)]
+        # one at a time where the value tells where to look for the gradient
+        wanted = VALUE if r.ask & VALUE and run.adaptive is not None else r.ask
+        self._parts = [
+            source.points(x, part) if wanted & part else () for part in (VALUE, GRADIENT)
+        ]
         self._points = [*self._parts[0], *self._parts[1]] or [x.copy()]
 
     def tell(self, fun: Any = None, jac: ArrayLike | None = None) -> None:
@@ -184,6 +197,16 @@ class AskTell:
             raise RuntimeError("nothing was asked for: call `ask` first")
         ask, f, x, g = r.ask, r.f_trial, run.points[r.trial], run.gradients[r.trial]
         values, told = self._checked(fun, jac)
+        if not self._since:
+            self._counts = evaluator.nfev, evaluator.njev
+        self._since.append((fun, jac))
+        if self._doubts is not None:
+            assert told is not None
+            self._answer(values[0], told)
+            return
+        if run.adaptive is not None:
+            self._measure(run.adaptive, values, x, g)
+            return
         count = len(self._parts[0])
         if ask & VALUE:
             f = evaluator.source.value(values[:count], g)
@@ -201,7 +224,45 @@ class AskTell:
         wanted = sum(evaluator.source.calls(part) for part in (VALUE, GRADIENT) if r.ask & part)
         if run.perturbed is not None and run.last_is_next:
             wanted = 1
-        if not self.done and evaluator.nfev + wanted > evaluator.limit:
+        self._keep_to_budget(wanted)
+
+    def _measure(self, source: Adaptive, values: list[float], x: Vector, g: Vector) -> None:
+        """Take the value, or a round of the gradient; go on to the next round if there is one."""
+        r, evaluator = self._run.r, self._run.evaluator
+        evaluator.nfev += len(values)
+        if self._parts[0]:
+            self._parts = [(), source.points(x, GRADIENT)] if r.ask & GRADIENT else [(), ()]
+            source.value(values, g)
+        else:
+            more = source.gradient(values, x, r.f_trial, g, ())
+            self._parts = [(), source.asked if more else ()]
+        self._points = list(self._parts[1])
+        if not self._points:
+            evaluator.njev += bool(r.ask & GRADIENT)
+            self._advance(r.f_trial)
+        self._keep_to_budget(len(self._points) or 1)
+
+    def _answer(self, f: float, g: Vector) -> None:
+        """Tell the doubts about one of their points."""
+        assert self._doubts is not None
+        evaluator = self._run.evaluator
+        evaluator.nfev += 1
+        evaluator.njev += 1
+        self._answers.append((f, g))
+        self._points = self._points[1:]
+        if not self._points:
+            try:
+                self._points = self._doubts.send(self._answers)
+            except StopIteration:
+                self._doubts = None
+                self._advance(self._run.r.f_trial)
+            self._answers = []
+        self._keep_to_budget(1)
+
+    def _keep_to_budget(self, wanted: int) -> None:
+        run = self._run
+        if not self.done and run.evaluator.nfev + wanted > run.evaluator.limit:
+            run.rollback()
             run.end(MAXFEV)
 
     def _checked(self, fun: Any, jac: Any) -> tuple[list[float], Vector | None]:
@@ -215,21 +276,34 @@ class AskTell:
                     f"got {len(values)}"
                 )
             return values, None
-        if r.ask & VALUE and fun is None:
+        with_value = r.ask & VALUE or self._doubts is not None
+        if with_value and fun is None:
             raise ValueError("`fun` must be the value at the point")
         if r.ask & GRADIENT and jac is None:
             raise ValueError("`jac` must be the gradient at the point")
-        values = [scalar(fun)] if r.ask & VALUE else []
+        values = [scalar(fun)] if with_value else []
         return values, None if jac is None else vector(jac, r.n)
 
     def _advance(self, f: float) -> None:
         run = self._run
+        self._since = []
         run.follow(f)
         run.evaluator.f = f
         tell(*run.at, f)
         run.commit()
         if run.r.ending == BROKEN:
             raise ValueError("the formula of the method has raised an error")
+        self._doubt()
+
+    def _doubt(self) -> None:
+        """Begin the dialogue that the machine wants in the place of a better gradient."""
+        run = self._run
+        if run.r.ask & BETTER and run.evaluator.doubts is not None:
+            self._doubts = run.evaluator.doubts()
+            self._points = next(self._doubts, [])
+            if not self._points:
+                self._doubts = None
+                self._advance(run.r.f_trial)
 
     def result(self) -> OptimizeResult:
         """Return what `minimize` returns; before the end, the best point so far without success."""
@@ -248,8 +322,11 @@ class AskTell:
 
     def __reduce__(self) -> tuple[Any, ...]:
         run, (method, x0, bounds, jac, options) = self._run, self._made_of
-        made_of = method, x0, bounds, jac, options | {"resume": self.state}
-        kept = {"maxiter": run.r.maxiter, "limit": run.evaluator.limit}
+        state = self.state
+        if self._since:
+            state["counts"] = np.array([*self._counts, 0])
+        made_of = method, x0, bounds, jac, options | {"resume": state}
+        kept = {"maxiter": run.r.maxiter, "limit": run.evaluator.limit, "since": self._since}
         if self.done:  # the state is where the run would go on
             kept |= {"V": run.V, "s": run.s, "whole": run.whole}
         return AskTell, made_of, kept
@@ -262,6 +339,9 @@ class AskTell:
             run.V[:], run.s[:], run.whole = kept["V"], kept["s"], kept["whole"]
             for field, address in addresses.items():
                 setattr(run.r, field, address)
+        for told in kept["since"]:
+            self.ask()
+            self.tell(*told)
 
     def __repr__(self) -> str:
         how = "done" if self.done else f"wants {self.wants}"
@@ -292,8 +372,9 @@ def start(
         Start.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         No point outside is asked for.
-    jac : True, "2-point" or "3-point"
-        Gradients are told (True), or made of values at further points.
+    jac : True, "adaptive", "2-point" or "3-point"
+        Gradients are told (True), or made of values at further points: "adaptive" as in `minimize`
+        without `jac`, the others by a plain scheme.
     **options
         As for the method, but for what concerns data or the calls of a function; unknown ones are
         errors. `resume` takes the `state` of another run.

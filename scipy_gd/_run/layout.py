@@ -39,10 +39,7 @@ def lay_out(
     cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
-    if opts["groups"] is not None:  # a rate of a group is a rate that is given
-        own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
-        values = {name: opts[name] for name in ("learning_rate", *own)}
-        opts = opts | grouped(opts["groups"], values, method, x.size)
+    opts = ungrouped(method, opts, x.size)
     rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
@@ -227,7 +224,8 @@ def _hyper_parameters(
     """Learning rate and hyper-parameters before the first step, and those that will change."""
     values = {name: opts[name] for name in ("learning_rate", *method.hyper)}
     if values.get("mincor") == 0:
-        values["mincor"] = values["maxcor"] or 12
+        # a pair that is left out costs more than it saves where gradients are dear
+        values["mincor"] = values["maxcor"] or (2**31 if rule.name == "values" else 12)
     if values.get("maxcor") == 0:
         values["maxcor"] = memory_for(x.size)
     if isinstance(values["learning_rate"], str):
@@ -263,6 +261,18 @@ def _place(each: Scheduled, method: Formula, arrays: tuple[str, ...], V: Vector,
 def memory_for(n: int) -> int:
     """How many steps a limited-memory method remembers, by the number of parameters."""
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
+
+
+def ungrouped(method: Formula, opts: dict[str, Any], n: int) -> dict[str, Any]:
+    """The options with what `groups` sets spread over the parameters; then there are no groups.
+
+    A rate of a group is a rate that is given.
+    """
+    if opts["groups"] is None:
+        return opts
+    own = (name for name in method.hyper if name not in ("maxcor", "mincor"))
+    values = {name: opts[name] for name in ("learning_rate", *own)}
+    return opts | grouped(opts["groups"], values, method, n) | {"groups": None}
 
 
 def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dict[str, Any]:

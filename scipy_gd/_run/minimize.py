@@ -21,6 +21,7 @@ from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
 from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
+from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
@@ -33,7 +34,7 @@ from ..workers import mapping
 from .batches import held_out_arguments
 from .drive import drive
 from .epochs import Epochs
-from .layout import lay_out
+from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
 from .run_state import RunState
@@ -77,11 +78,16 @@ def minimize(
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     epochs = _epochs(args, options, opts, rng)
     sampled = epochs is not None or method.probes
-    measured = jac == "adaptive" and not sampled and bool(method.needs & GRADIENT)
+    laid_out = ungrouped(method, opts, x.size)
+    decay = _penalty(method, laid_out, x.size)
+    if decay is not None:
+        laid_out = laid_out | {str(method.penalty): 0.0}
+    with_gradient = bool(method.needs & GRADIENT)
+    measured = jac == "adaptive" and with_gradient and not sampled and decay is None
     hessian = None
     if method.needs & HESSIAN:
         hessian = _hessian(hess, hessp, x.size, box, measured)
-    V, s, scheduled = lay_out(method, x, box, opts, sampled, measured)
+    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
@@ -89,6 +95,8 @@ def minimize(
         steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
         exact = source_of(fun, plain, x.size, box, *steps)
         source: Source = Adaptive(opts["noise"]) if measured else exact
+        if decay is not None:
+            exact = source = Decayed(exact, decay)
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
@@ -171,6 +179,17 @@ def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observe
     if told := tells(callback, label):
         observers.each.append(told)
     return observers, log
+
+
+def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
+    """The weights of the penalty that is a part of the objective, if there is one.
+
+    On mini-batches, and where its weight changes, it is a matter of the formula alone.
+    """
+    weight = opts[method.penalty] if method.penalty else 0.0
+    if callable(weight) or opts["batch_size"] is not None or not np.any(weight):
+        return None
+    return np.broadcast_to(weight, (n,)).copy()
 
 
 def _epochs(

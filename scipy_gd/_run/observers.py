@@ -45,7 +45,7 @@ def intermediate_result(run: RunState) -> OptimizeResult:
     r, evaluator = run.r, run.evaluator
     return OptimizeResult(
         x=run.points[r.x].copy(),
-        fun=r.f,
+        fun=run.value(run.points[r.x], r.f),
         nit=r.nit,
         gnorm=r.gnorm if r.needs & GRADIENT else np.nan,
         learning_rate=r.rate_old if r.one_rate else np.nan,

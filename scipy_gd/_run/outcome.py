@@ -57,6 +57,9 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         ending = (
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
+    if run.decayed is not None:
+        f = run.value(x, f)
+        g = None if g is None else g - run.decayed.weights * x
     status, success, *_ = endings.ENDINGS[ending]
     if ending == endings.NOISE_REACHED:
         success = opts["noise_is_success"]
@@ -85,6 +88,11 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.WITH_JAC)
     elif run.evaluator.source.near:
         known.add(endings.DIFFERENCES)
+    if run.decayed is not None:
+        known.add(endings.PENALTY)
+    elif not run.method.penalty:
+        pull = opts.get("weight_decay", 0.0)
+        known |= {endings.PULL} if callable(pull) or np.any(pull) else set()
     if not r.first:
         known.add(endings.GIVEN_RATE)
     else:
@@ -104,9 +112,10 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
 def so_far(run: RunState, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
     row, f = run.lowest
+    x = run.V[row].copy()
     return OptimizeResult(
-        x=run.V[row].copy(),
-        fun=f,
+        x=x,
+        fun=run.value(x, f),
         **_counts(run),
         success=False,
         status=-1,

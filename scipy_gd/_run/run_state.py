@@ -24,7 +24,8 @@ from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive
-from .._evaluate.doubts import doubts
+from .._evaluate.decayed import Decayed
+from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
@@ -91,14 +92,17 @@ class RunState:
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
+            self.prepared |= self.r.hess >= 0  # a Hessian may fail where the gradient did not
             self.adaptive.bind(V, s, self.r, self.at)
             if isinstance(evaluator.hessian, ValueDifferences):
                 evaluator.hessian.bind(V, self.r)
-        elif self.r.error >= 0 and source.given:
+        elif self.r.error >= 0 and not (source.near and not source.given):
             self.r.better = 1
-            evaluator.doubts = functools.partial(doubts, V, self.r, noise)
+            evaluator.doubts = functools.partial(self._doubts, noise)
+        self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
+        self._before: tuple[Any, Any, Vector] | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
 
@@ -174,6 +178,10 @@ class RunState:
         x: Vector = self.points[self.r.x]
         return x.copy()
 
+    def value(self, x: Vector, f: float) -> float:
+        """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
+        return f if self.decayed is None else f - self.decayed.penalty(x)
+
     def ready(self) -> bool:
         """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
         epochs = self.epochs
@@ -195,12 +203,20 @@ class RunState:
 
     def commit(self) -> None:
         """The evaluation has been told."""
-        for each in (self.epochs, self.perturbed):
+        for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.commit()
 
+    def _doubts(self, noise: float | None) -> Dialogue:
+        self._before = self.s.copy(), slice(None), self.V.copy()
+        yield from doubts(self.V, self.r, noise)
+        self._before = None
+
     def rollback(self) -> None:
         """The evaluation has failed: be ready to begin it again."""
+        if self._before is not None:
+            self.s[:], _, self.V[:] = self._before
+            self._before = None
         for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.rollback()
@@ -240,8 +256,12 @@ class RunState:
         s = record(self.s.base)
         if self._pending:
             s["ask"] = self._pending
-        saved = State()
-        state = saved.data = self._kept or {"V": self.V, "s": s}
+        saved, V = State(), self.V
+        before = self.adaptive.before if self.adaptive is not None else self._before
+        if before is not None:  # in the middle of a dialogue, which will begin anew
+            s, V = record(before[0].tobytes()), V.copy()
+            V[before[1]] = before[2]
+        state = saved.data = self._kept or {"V": V, "s": s}
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         if self.rng is not None:

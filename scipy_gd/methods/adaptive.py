@@ -77,13 +77,14 @@ def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     return d, s, u
 
 
-@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P", penalty="weight_decay")
 def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """Adam: bias-corrected averages of the gradient and of its square.
 
     `weight_decay` is the L2 penalty: it enters the moments, and the method then minimises
-    ``f(x) + weight_decay/2 |x|^2``, whereas `fun` and the gradient test remain those of f. As
-    `torch.optim.Adam`.
+    ``f(x) + weight_decay/2 |x|^2``. The tests, `target` and automatic steps see this objective; the
+    result has `fun` and `jac` of f. (Not on mini-batches, nor with a schedule for `weight_decay`:
+    there the penalty is seen by the formula only.) As `torch.optim.Adam`.
 
     References
     ----------
@@ -121,8 +122,10 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
     The decay of a step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax;
     the paper's lambda is this product (its Algorithm 2 does not multiply by the rate, only by the
-    schedule). The default is no decay, since a decay moves the point of rest away from the minimum
-    of f.
+    schedule). Each parameter is held below ``1 / weight_decay`` in size. Within that box the decay
+    does not move the point of rest on an exact objective, since the other part of the step keeps
+    its size for any gradient; the noise of mini-batches makes it a pull towards zero. The default
+    is no decay. For a penalty, use `adam`.
 
     References
     ----------

@@ -127,7 +127,7 @@ def adgd(x, g, x_old, g_old, t, rate, theta):
     """Adaptive gradient descent: the rate follows the local curvature, without function values.
 
     The first step is a probe, a millionth of the size of x. The next one, with which the recursion
-    begins, is as long as the curvature along the probe suggests, and no longer than x.
+    begins, is as long as the curvature along the probe suggests, and at most a tenth of that size.
 
     References
     ----------
@@ -135,9 +135,9 @@ def adgd(x, g, x_old, g_old, t, rate, theta):
     NeurIPS (2024), Algorithm 1, https://arxiv.org/abs/2308.02261.
     """
     last, ratio = rate[0], theta[0]
-    longest = (1 + norm(x)) / max(norm(g), 1e-300)
+    longest = 0.1 * (1 + norm(x)) / max(norm(g), 1e-300)
     if t == 1:
-        a, ratio = 1e-6 * longest, 1 / 3
+        a, ratio = 1e-5 * longest, 1 / 3
     else:
         s = norm(x - x_old)
         L = norm(g - g_old) / s if s > 0 else 0.0

@@ -1,6 +1,6 @@
 """Directions that use the curvature."""
 
-from numpy import abs, diag, dot, empty, inf, isfinite, maximum, sqrt
+from numpy import abs, diag, dot, empty, inf, isfinite, maximum, outer, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -124,10 +124,10 @@ def newton(x, g, hess, free):
     """
     d = g * free
     if isfinite(hess).all():
-        unit = free / sqrt(maximum(abs(diag(hess)), 1e-200))
-        w, Q = eigh(hess * unit * unit.reshape(-1, 1))
-        slope = Q.T @ (unit * g)
-        flat = abs(slope) * (abs(Q.T) @ (unit / (1 + abs(x)))) / 1000
-        w = maximum(maximum(abs(w), flat), max(1e-15 * max(-w[0], w[-1]), 1e-300))
-        d = unit * (Q @ (slope / w))
+        u = free / sqrt(maximum(abs(diag(hess)), 1e-200))
+        w, Q = eigh(hess * outer(u, u))
+        slope = Q.T @ (u * g)
+        least = abs(slope) * (abs(Q.T) @ (u / (1 + abs(x)))) / 1000
+        w = maximum(maximum(abs(w), least), max(1e-15 * max(-w[0], w[-1]), 1e-300))
+        d = u * (Q @ (slope / w))
     return d

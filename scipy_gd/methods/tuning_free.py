@@ -74,6 +74,7 @@ def prodigy(
 @elementwise(
     learning_rate=1.0,
     average="average",
+    penalty="weight_decay",
     hyper={
         "beta": Option(
             "Share of the average, not of the base point, in the point where the gradient is "
@@ -87,7 +88,8 @@ def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
 
     The iterate is the point y where the gradient is taken, between the base point z, which makes
     the steps u, and the average of all z. The state w is the way from z to the average in units of
-    the learning rate. As `optax.contrib.schedule_free_sgd`, for a rate that does not change.
+    the learning rate. `weight_decay` is a penalty, as of `adam`. As
+    `optax.contrib.schedule_free_sgd`, for a rate that does not change.
 
     References
     ----------
