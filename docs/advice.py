@@ -168,26 +168,28 @@ ADVICE = {
     "cg_descent": (
         "Very many parameters: it remembers a single direction, and solves nearly as many problems "
         "as `lbfgs`.",
-        "Noise in f or in its gradient, which breaks the conjugacy and the line search.",
+        "Noise in the gradient, which breaks the conjugacy; functions with kinks.",
     ),
     "lbfgs": (
-        "Smooth functions with a gradient, with bounds or without: the first choice.",
-        "Noise in f or in its gradient, mini-batches; functions with kinks at the minimum.",
+        "Smooth functions, with bounds or without, with a gradient or without, exact or rounded: the "
+        "first choice. With a gradient, functions with kinks, too.",
+        "Mini-batches, and values that are mostly noise: it stops where it can see no further. Kinks "
+        "without a gradient.",
     ),
     "newton": (
         "Few parameters (up to some hundreds) with a Hessian, or with gradients exact enough for "
         "differences; badly conditioned functions.",
-        "Many parameters: a step costs the cube of their number.",
+        "Many parameters: a step costs the cube of their number, and without a gradient half the "
+        "square of it in values. Functions with kinks.",
     ),
     "random_search": (
-        "Few parameters and a function without a usable gradient: kinks, steps, noise of small "
-        "size.",
+        "Few parameters and a function without a usable gradient: steps, a rugged surface.",
         "More than some ten parameters; and it cannot tell when it has arrived.",
     ),
     "spsa": (
-        "Simulations and experiments: noisy values, no gradient, any number of parameters at two "
-        "values a step.",
-        "Exact functions, where differences or `random_search` get further; parameters of "
-        "different scales, since all are perturbed by the same `c`.",
+        "Simulations and experiments whose values are mostly noise: no gradient, any number of "
+        "parameters at two values a step.",
+        "Exact functions, or nearly so, where `lbfgs` without a gradient needs far fewer values; "
+        "parameters of different scales, since all are perturbed by the same `c`.",
     ),
 }

@@ -33,6 +33,8 @@ from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
 from .loop_parts import part, read
 from .noise import EPS, estimate, grain
 
+Before = tuple[Any, Any, Vector]
+"""A copy of the record, and of some rows."""
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
 FORWARD, CENTRAL = 1.0066 * EPS ** (1 / 2), EPS ** (1 / 3)
@@ -390,15 +392,14 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
-        # the record, some rows and what was in them, before an evaluation that is not told yet
-        self.before: tuple[Any, Any, Vector] | None = None
+        # what an evaluation changes before it is told
+        self.before: Before | None = None
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
         self.V, self.s, self.r, self.at = V, s, r, at
         if not r.nit >= 0 and r.noise_rel == 0.0:
             r.noise_rel, r.better = 2.0 * EPS, 1
-            V[r.diagonal] = 1.0
             V[r.measure + CURVATURE] = np.nan
             r.central = int(r.hess >= 0)
             if self.known:
@@ -421,6 +422,11 @@ class Adaptive:
             self.dialogue = self.first() if self.r.nit < 0 else self.next()
             self.asked = next(self.dialogue, ())
         return self.asked
+
+    @property
+    def begun(self) -> Before | None:
+        """The memory as it was when the gradient under way was begun."""
+        return None if self.dialogue is None else self.before
 
     @property
     def rare(self) -> bool:
@@ -449,8 +455,8 @@ class Adaptive:
     def rollback(self) -> None:
         """The gradient begins anew, also if it was complete and a Hessian was not."""
         if self.before is not None:
-            self.s[:], rows, values = self.before
-            self.V[rows] = values
+            s, rows, values = self.before
+            self.s[:], self.V[rows] = s, values
         self.dialogue = self.before = None
 
     # --- dialogues

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._core.bits import POINTS, RECENT
-from .._core.noise import is_zero
+from .._core.noise import fallen, is_zero
 from ..arguments import Vector
 from . import kinks
 from .gradients import Box
@@ -56,10 +56,10 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     if r.noisy and r.failures > 1:
         r.forget = 1
         return
-    if not (r.noisy or (known is None and grain(recent(r), r.f))):
-        reach = float(np.linalg.norm(here - V[r.start]))
+    rounded = known is None and grain(recent(r)[-4:], r.f) > 0.0
+    if not (r.noisy or r.asked or rounded):
         found = yield from kinks.settle(
-            here.copy(), r.f, g.copy(), gtol=r.gtol, reach=reach, box=box_of(V, r)
+            here.copy(), r.f, g.copy(), box=box_of(V, r), **goal(V, r, here - V[r.start])
         )
         if found.minimum or found.better:
             here[:], r.f_trial, g[:] = found.x, found.f, found.g
@@ -71,6 +71,18 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     r.noisy = int(max(r.noise_abs, r.noise_rel * abs(r.f)) > WORTH_IT * abs(r.f))
     r.better = r.noisy
     r.forget = 1
+
+
+def goal(V: Vector, r: Any, way: Vector) -> dict[str, Any]:
+    """When the gradient is small, after all the `way` from the start: the wider one of two tests.
+
+    `gtol` is in the user's units, `gtol_rel` in those of the run.
+    """
+    D = V[r.scale] if r.scale >= 0 else np.ones(r.n)
+    reach, fall = float(np.linalg.norm(way)), fallen.py_func(r, r.f)
+    if r.gtol_rel >= 0.0 and r.gtol_rel * fall >= r.gtol * np.exp(np.log(D).mean()):
+        return {"gtol": r.gtol_rel, "unit": fall, "reach": reach}
+    return {"gtol": r.gtol, "D": D, "reach": reach, "span": float(np.linalg.norm(D * way))}
 
 
 def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
@@ -100,5 +112,4 @@ def level(values: Vector) -> float:
     e, verdict = ecnoise(finite)
     if verdict is Verdict.REPEATED:
         return np.nan
-    rounding = EPS * max(map(abs, finite))
-    return max(e, rounding) if verdict in (Verdict.NOISE, Verdict.COARSE) else rounding
+    return max(e, EPS * max(map(abs, finite)))
