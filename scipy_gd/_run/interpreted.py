@@ -37,6 +37,8 @@ def interpret(
         except BaseException:
             run.rollback()
             run.tried = run.evaluator.f if ask & VALUE else np.nan
+            if ask & VALUE:
+                r.f_trial = run.tried
             raise
         ask = tell(memory, record, f)
         if prepared:
