@@ -143,9 +143,9 @@ def test_runs_on_exact_functions_stay_exact(n):
 
 
 @pytest.mark.parametrize(
-    ("x0", "most"), [([-1.2, 1.0], 150), ([1.3, 0.7, 0.8, 1.9, 1.2], 220), ([1.5, 8.0], 170)]
+    ("x0", "most"), [([-1.2, 1.0], 200), ([1.3, 0.7, 0.8, 1.9, 1.2], 400), ([1.5, 8.0], 200)]
 )
-def test_lbfgs_costs_what_such_solvers_cost(x0, most):
+def test_lbfgs_does_not_go_on_in_the_rounding_errors_of_differences(x0, most):
     res = run(rosen, x0)
     assert res.success
     assert res.nfev < most
@@ -168,6 +168,19 @@ def test_noise_is_found_at_the_start_within_a_factor_of_ten(kind, n, solver):
         found.append(size(res.fun) / 10 < res.noise < 10 * size(res.fun))
     # small noise may by chance look like a value that was promised
     assert sum(found) >= (12 if kind.endswith("e-09") else 17)
+
+
+@pytest.mark.parametrize("held", [0, 1, 4])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("kind", ["float32", "six digits", "relative 1e-06"])
+def test_noise_is_found_where_one_parameter_can_move_and_only_to_one_side(held, side, kind):
+    """The value that looks for noise must not be one that is known."""
+    rough, size = KINDS[kind]
+    x0 = np.linspace(0.3, 1, held + 1)
+    bounds = np.column_stack([x0, x0])
+    bounds[0, side] += 10 * (2 * side - 1)
+    res = at(rough(lambda x: 3 + x @ x), x0, bounds=bounds)
+    assert size(res.fun) / 10 < res.noise < 10 * size(res.fun)
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
@@ -223,7 +236,8 @@ def curved(seed, n, unit):
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(1, 8),
-    kind=st.sampled_from([None, *KINDS]),
+    # less noise may be missed, more hides third derivatives
+    kind=st.sampled_from([None, "float32", "six digits", "relative 1e-06", "absolute 1e-06"]),
     unit=st.sampled_from([1.0, 100.0]),  # in smaller ones there are third derivatives
     near=st.sampled_from([None, 0.0, 1e-12, 1e-5]),
     held=st.booleans(),
@@ -251,10 +265,8 @@ def test_the_gradient_is_within_a_few_of_its_errors(seed, n, kind, unit, near, h
     if np.isnan(res.jac).all():  # a trial that was not kept is lower
         assert res.fun < smooth(x0)
         return
-    if near is not None and kind in ("float16", "relative 1e-03", "absolute 1e-03"):
-        return  # on one side intervals this long see third derivatives
     off = abs(res.jac - jac(res.x))[~fixed]
-    assert (off <= 12 * res.jac_error[~fixed] + 1e-9 / unit).all()
+    assert (off <= 15 * res.jac_error[~fixed] + 1e-9 / unit).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -418,7 +430,7 @@ def test_ask_and_tell_measure_gradients_too():
     while not steps.done:
         points = np.atleast_2d(steps.ask())
         steps.tell([fun(x) for x in points] if len(points) > 1 else fun(points[0]))
-    same(steps.result, run(fun, START))
+    same(steps.result(), run(fun, START))
 
 
 # --- endings
@@ -760,7 +772,7 @@ def test_errors_of_x_are_how_far_it_can_move_in_the_noise(solver):
     fun = relative(1e-6)(lambda x: 5 + 0.5 * curvature @ (x - 1) ** 2)
     res = run(fun, np.zeros(3), solver, maxfev=3000)
     wanted = np.sqrt(2 * res.noise / curvature)
-    assert (res.x_error < 10 * wanted).all()
+    assert (res.x_error < 30 * wanted).all()
     assert (res.x_error > 0.1 * wanted).all()
     if res.success:
         assert (abs(res.x - 1) < 10 * wanted).all()

@@ -444,8 +444,13 @@ class Adaptive:
             self.asked = self.dialogue.send([scalar(each) for each in values])
         except StopIteration:
             self.dialogue = None
+            if self.r.hess < 0:
+                self.before = None
             return False
         return True
+
+    def commit(self) -> None:
+        self.before = None
 
     def rollback(self) -> None:
         """The gradient begins anew, also if it was complete and a Hessian was not."""
@@ -527,9 +532,12 @@ class Adaptive:
         if not h.any():
             return (True,)
         h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
-        y = self.x + (h if r.n > 1 else -h)
+        alone = np.count_nonzero(h) == 1  # a point that is not known yet
+        y = self.x + (-h if alone else h)
         if self.box is not None:
             y = np.clip(y, *self.box)
+            if alone and not (y != self.x).any():
+                y = self.x + 0.6 * h
         (f,) = yield [y]
         if not np.isfinite(f):
             return (False,)

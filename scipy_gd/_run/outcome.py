@@ -130,7 +130,7 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
 def _precision(run: RunState) -> dict[str, Any]:
     """What is known of the errors of f, of the gradient and of x."""
     r = run.r
-    if not run.noise or r.nit < 0:
+    if not 0.0 < run.noise < np.inf or r.nit < 0:
         return {}
     return {
         "noise": run.noise,
@@ -162,8 +162,13 @@ def _told(run: RunState) -> Found:
     row, f = (r.x, r.f) if here else run.lowest
     if not slope:
         return run.V[row].copy(), f, None
-    told = row in (r.x, r.best)
-    return run.V[row].copy(), f, run.V[row + POINTS].copy() if told else np.full(r.n, np.nan)
+    x, g = run.V[row].copy(), np.full(r.n, np.nan)
+    if row in (r.x, r.best):
+        g[:] = run.V[row + POINTS]
+    elif run.evaluator.source.given:  # the lowest trial was not kept, its gradient not asked for
+        with contextlib.suppress(OutOfBudget):
+            run.evaluator(x, run.evaluator.source.parts, g, run.H)
+    return x, f, g
 
 
 def _on_the_way(run: RunState) -> Found:

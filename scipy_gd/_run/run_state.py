@@ -97,6 +97,7 @@ class RunState:
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
+            self.prepared |= self.r.hess >= 0  # a Hessian may fail where the gradient did not
             self.adaptive.bind(V, s, self.r, self.at)
             if isinstance(evaluator.hessian, ValueDifferences):
                 evaluator.hessian.bind(V, self.r)
@@ -229,7 +230,7 @@ class RunState:
 
     def commit(self) -> None:
         """The evaluation has been told."""
-        for each in (self.epochs, self.perturbed):
+        for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.commit()
 
