@@ -13,6 +13,9 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from ._core.bits import GRADIENT
 from ._core.steps import RULES
 from ._formula import Formula
 from ._glossary import GLOSSARY
@@ -33,6 +36,7 @@ from .arguments import (
 
 OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
+GTOL_REL = 1e-8
 
 
 def rate(name: str, value: Any, n: int) -> Any:
@@ -55,6 +59,15 @@ def noise(name: str, value: Any, n: int) -> float | None:
         one_of("auto")(name, value, n)
         return None
     return number(0)(name, value, n)  # type: ignore[no-any-return]
+
+
+def scales(name: str, value: Any, n: int) -> Any:
+    if isinstance(value, str):
+        return one_of("auto")(name, value, n)
+    given = per_parameter(number(0, math.inf, above=True, below=True))(name, value, n)
+    if callable(given):
+        raise TypeError(f'`{name}` must be "auto", a number or an array, got {shown(value)}')
+    return np.full(n, given) if np.ndim(given) == 0 else given
 
 
 def exceptions(name: str, value: Any, n: int) -> tuple[type[Exception], ...]:
@@ -117,6 +130,25 @@ COMMON = {
         "larger than this.",
         number(0),
         1e-5,
+    ),
+    "gtol_rel": Option(
+        "Converged when no component of the gradient, times the scale of its parameter (`x_scale`, "
+        "else 1), is larger than this share of what f has fallen by: of the geometric mean of the "
+        "whole decrease and of that since the run was between an eighth and a quarter as long. "
+        "Unlike `gtol`, it means the same in all units of f and, with `x_scale`, of x. Default: "
+        'off; 1e-8, with a `gtol` of 0, for ``x_scale="auto"`` where neither `gtol` nor `tol` is '
+        "given.",
+        number(0),
+        off=-1.0,
+    ),
+    "x_scale": Option(
+        "The sizes of the parameters, a number or one for each, rounded to powers of two, so that "
+        "nothing else is rounded: the run takes place in ``z = x / x_scale``, where all are about "
+        "1. Steps, differences, `learning_rate`, clipping, the perturbations of spsa and `xtol` "
+        'are in units of z; results, `gtol` and what callbacks see are in yours. "auto": the size '
+        "of x0, else of the bounds, else what the parameters have in common, else where f is seen "
+        "to change. Default: 1.",
+        scales,
     ),
     "ftol": Option(
         "Stop, as a success, when an iteration after the first changes f by at most ``ftol * "
@@ -301,6 +333,10 @@ def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, 
             known[name] = check(formula, name)(name, value, n)
     if options.get("gtol") is None and known["tol"] is not None:
         known["gtol"] = known["tol"]
+    absolute = any(options.get(name) is not None for name in ("gtol", "tol", "gtol_rel"))
+    comparable = formula.needs & GRADIENT and not formula.probes and known["batch_size"] is None
+    if isinstance(known["x_scale"], str) and comparable and not absolute:
+        known["gtol"], known["gtol_rel"] = 0.0, GTOL_REL
     return known
 
 

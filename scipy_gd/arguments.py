@@ -164,6 +164,31 @@ def vector(g: Any, n: int, name: str = "jac") -> Vector:
     return np.array(given, dtype=np.float64).reshape(n)
 
 
+def pair(found: Any, n: int) -> tuple[float, Vector]:
+    """Value and gradient from what `fun` returned, if it returns both."""
+    try:
+        f, g = found
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`fun` must return (value, gradient) when `jac` is True, got {found!r}"
+        ) from None
+    return scalar(f), vector(g, n)
+
+
+def matrix(found: Any, n: int) -> NDArray[Any]:
+    """A symmetric matrix from whatever `hess` returned."""
+    if hasattr(found, "matmat"):  # a LinearOperator
+        found = found.matmat(np.eye(found.shape[1]))
+    H = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
+    if H is None or H.shape != (n, n):
+        got = "no real numbers" if H is None else f"shape {H.shape}"
+        raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
+    scale = np.abs(H).max()
+    if scale < np.inf and not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * scale):
+        raise ValueError("`hess` must return a symmetric matrix")
+    return H
+
+
 # --- options and their values
 
 

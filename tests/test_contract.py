@@ -69,9 +69,17 @@ def test_a_fixed_rate_costs_one_evaluation_a_step(descent, valley):
     if "hess" in descent.supplied:
         return
     options = SHORT | {"learning_rate": 1e-4}
-    for jac, calls in ((valley.jac, 1), (None, 4)):
-        res = minimize(valley.fun, valley.x0, jac=jac, method=descent, options=options)
-        assert (res.nfev, res.njev) == (9 * calls, 9)
+
+    def counts(jac=None, **more):
+        res = minimize(valley.fun, valley.x0, jac=jac, method=descent, options=options | more)
+        return res.nfev, res.njev
+
+    assert counts(valley.jac) == (9, 9)
+    assert counts() == (9 * 4 + 1, 9)  # one value more at the start: is it noisy?
+    assert counts(noise=0) == (9 * 4, 9)
+    assert counts(finite_diff_scheme="2-point") == (9 * 4, 9)
+    res = descent(valley.fun, valley.x0, jac="2-point", **options)
+    assert (res.nfev, res.njev) == (9 * 4, 9)
 
 
 def test_ways_to_give_the_gradient_agree(descent, valley):
@@ -83,7 +91,14 @@ def test_ways_to_give_the_gradient_agree(descent, valley):
     assert descent(valley.both, valley.x0, jac=True, **SHORT).x.tolist() == exact.tolist()
     if "hess" in descent.supplied:
         return  # its Hessian is a difference of differences
-    np.testing.assert_allclose(run(valley.fun, None), exact, rtol=1e-3)
+    forward = run(valley.fun, None, finite_diff_scheme="2-point")
+    np.testing.assert_allclose(forward, exact, rtol=1e-3)
+    if descent.auto == "wolfe":  # with a search of its own, on values
+        best = minimize(valley.fun, valley.x0, method=descent)
+        assert best.success
+        np.testing.assert_allclose(best.x, 1, atol=1e-4)
+    else:
+        np.testing.assert_allclose(run(valley.fun, None), exact, rtol=1e-3)
     central = run(valley.fun, None, finite_diff_scheme="3-point")
     np.testing.assert_allclose(central, exact, rtol=1e-5)
     assert descent(valley.fun, valley.x0, jac="3-point", **SHORT).x.tolist() == central.tolist()

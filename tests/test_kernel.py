@@ -38,6 +38,9 @@ def mid_run(method, rng, n=N, box=None, **options):
     first = r["states"]
     for k in range(len(method.states)):
         V[first + k] = rng.uniform(1.0, 2.0, size=n)
+    if "diagonal" in method.supplied:
+        V[r["diagonal"]] = rng.uniform(0.5, 2.0, size=n)
+        s["pair_noise"] = 0.3
     if method.memory:
         V[r["memory"] :] = rng.normal(size=V[r["memory"] :].shape)
     return V, s
@@ -47,7 +50,8 @@ def by_hand(method, V, s, options, box=None):
     """Direction and new states, by calling the formula itself."""
     r = s[0]
     n = V.shape[1]
-    rows = {"x": 0, "x_old": 2, "g": POINTS, "g_old": POINTS + 2, "z": r["z"], "free": r["free"]}
+    rows = {"x": 0, "x_old": 2, "g": POINTS, "g_old": POINTS + 2, "z": r["z"]}
+    rows |= {name: r[name] for name in ("free", "diagonal")}
     given = {name: V[row].copy() for name, row in rows.items() if name in method.supplied}
     if box is not None and "free" in method.supplied:
         x, g = V[0], V[POINTS]
@@ -61,7 +65,8 @@ def by_hand(method, V, s, options, box=None):
     for k, name in enumerate(method.memory):
         m = given["maxcor"]
         given[name] = V[r["memory"] + k * m : r["memory"] + (k + 1) * m].copy()
-    scalars = {"t": 17.0} if "t" in method.supplied else {}
+    scalars = {"t": 17.0, "pair_noise": r["pair_noise"]}
+    scalars = {name: value for name, value in scalars.items() if name in method.supplied}
     if not method.elementwise:
         out = method.formula(**given, **scalars)
     else:

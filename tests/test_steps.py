@@ -251,12 +251,45 @@ def test_lbfgs_lets_more_pairs_count_on_long_runs(count, pairs):
     g_old = g - (x - x_old) * np.linspace(1, 9, 40)
 
     def direction(mincor):
-        given = x, g, x_old, g_old, 9.0, np.ones(40), S.copy(), Y.copy(), np.full(40, float(count))
+        ones = np.ones(40)
+        given = x, g, x_old, g_old, 9.0, ones, ones, 0.0, S.copy(), Y.copy(), count * ones
         return lbfgs.formula(*given, maxcor=20, mincor=mincor)[0].tolist()
 
     assert direction(5) == direction(pairs)
     if pairs > 4:
         assert direction(5) != direction(pairs + 1) or pairs == 20
+
+
+@pytest.mark.parametrize("held", [(), (1, 4)])
+def test_lbfgs_starts_with_the_diagonal_and_leaves_out_pairs_in_the_noise(held):
+    """The matrix of the product form, from diag(1 / curvatures) in the last pair's scale."""
+    rng = np.random.default_rng(len(held))
+    n = 6
+    x, g, x_old = rng.normal(size=(3, n))
+    free, diagonal = np.ones(n), rng.uniform(0.01, 100, n)
+    free[list(held)] = 0.0
+    B = rng.normal(size=(n, n))
+    B = B @ B.T + np.eye(n)
+    g_old = g - B @ (x - x_old)
+    S = rng.normal(size=(3, n))
+    S /= np.sqrt(np.einsum("ij,jk,ik->i", S, B, S))[:, None]
+    Y = S @ B
+    s, y = x - x_old, g - g_old
+    for share in (0.0, 0.99, 1.01):  # of s'y
+        given = x, g, x_old, g_old, 9.0, free, diagonal, share * (s @ y), S.copy(), Y.copy()
+        d, count = lbfgs.formula(*given, np.full(n, 2.0), maxcor=3, mincor=3)
+        assert count == (3 if share < 1 else 2)
+        pairs = [(S[0], Y[0] * free), (S[1], Y[1] * free)] + [(s, y * free)] * (share < 1)
+        s_k, y_k = pairs[-1]
+        H = np.diag(diagonal) * (s_k @ y_k) / (y_k @ (diagonal * y_k))
+        for s_k, y_k in pairs:
+            W = np.eye(n) - np.outer(y_k, s_k) / (s_k @ y_k)
+            H = W.T @ H @ W + np.outer(s_k, s_k) / (s_k @ y_k)
+        np.testing.assert_allclose(d, free * (H @ (free * g)), rtol=1e-9)
+    d, _ = lbfgs.formula(*given[:4], 1.0, *given[5:], np.zeros(n), maxcor=3, mincor=3)
+    first = g * free * diagonal
+    longest = max(1.0, np.linalg.norm(x)) / np.linalg.norm(first)
+    np.testing.assert_allclose(d, first * min(1.0, longest), rtol=1e-14)
 
 
 def test_the_memory_of_lbfgs_when_it_is_not_given():

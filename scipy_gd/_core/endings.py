@@ -62,10 +62,10 @@ ENDINGS = {
         "Desired error not necessarily achieved due to precision loss: no step along the descent "
         "direction lowers the function.",
         {
-            WITH_JAC: "Check the gradient (`check_grad=True`) and the scaling of the parameters, "
-            f"or accept a larger `gtol`. {NOISY}",
-            DIFFERENCES: "Give the gradient (`jac`), look after the scaling of the parameters, or "
-            f"accept a larger `gtol`. {NOISY}",
+            WITH_JAC: "Check the gradient (`check_grad=True`), look after the scaling of the "
+            f"parameters (`x_scale`), or accept a larger `gtol`. {NOISY}",
+            DIFFERENCES: "Give the gradient (`jac`), look after the scaling of the parameters "
+            f"(`x_scale`), or accept a larger `gtol`. {NOISY}",
             PULL: HELD,
         },
     ),

@@ -21,7 +21,7 @@ from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .noise import flat, give_up, invisible, weigh
+from .noise import at_a_standstill, fallen, give_up, invisible, single, small, weigh
 from .trials import forget
 
 
@@ -40,6 +40,9 @@ def arrive(V, r, memory, record):
         r.f_start = r.f
         r.extent = largest(V[r.x])
         r.far = 1e10 * (1.0 + r.extent)
+        r.f_early = r.f_then = r.f_later = r.f
+    elif r.gtol_rel >= 0.0 and (r.nit + 1) & r.nit == 0:  # after 1, 2, 4, ...
+        r.f_early, r.f_then, r.f_later = r.f_then, r.f_later, r.f
     # the values of samples do not compare: the best point is the last one with a value
     if r.nit < 0 or ((r.f < r.f_best or r.sampled) and np.isfinite(r.f)):
         r.f_best = r.f
@@ -104,6 +107,8 @@ def ending_at(V, r, arrived, moved):
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
         if r.gnorm <= r.gtol and r.error_most <= r.gtol:
             return endings.CONVERGED
+        if r.gtol_rel >= 0.0 and small(V, r, r.gtol_rel * fallen(r, r.f)):
+            return endings.CONVERGED
         if r.f <= r.target:
             return endings.TARGET
     if arrived and r.nit > 1:  # the first step may be a probe
@@ -120,7 +125,7 @@ def ending_at(V, r, arrived, moved):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
-    if arrived and (r.measure >= 0 or r.noisy) and (flat(r) if r.unit else r.hidden >= 5):
+    if arrived and (r.measure >= 0 or r.noisy) and at_a_standstill(r):
         return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED
@@ -159,11 +164,15 @@ def advance(V, r, memory, record, f):
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
     if r.ending == endings.RUNNING:
-        r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
-        if r.searches and (r.measure >= 0 or r.noisy) and invisible(r):
+        doubtful = r.searches and (r.measure >= 0 or r.noisy)
+        if doubtful and r.gnorm == 0.0:  # within its errors only: there is no direction
             r.ending = endings.PRECISION
-            r.better = r.better if r.noisy else 0  # nothing is better than exact
-        if again and not r.better:
+        else:
+            r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
+            if doubtful and invisible(r):
+                r.ending = endings.PRECISION
+                r.better = r.better if r.noisy else 0  # nothing is better than exact
+        if (again and not r.better) or (r.searches and single(r)):
             r.ending = endings.PRECISION
     if r.ending == endings.PRECISION:
         give_up(V, r)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RETRY, fields
+from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, fields
 from .endings import KINK, NOISE_REACHED, PRECISION
-from .jit import local
+from .jit import largest, local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
 # whether the formula is to forget its states when that comes. Iterations without a visible
 # decrease; gradients in a row that cannot be told from zero; whether x is a minimum at
-# a kink.
-SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink") + fields(
+# a kink; whether single precision has been seen.
+SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink asked") + fields(
     "f8", "noise_abs noise_rel f_visible error_most pair_noise"
 )
 TELLING = 4.0
@@ -42,9 +42,30 @@ def tolerance(r):
 
 
 @local
+def hides(r):
+    """Whether the noise hides what a trial promises, so that its value tells nothing."""
+    return r.noisy and r.promised <= VISIBLE * noise(r, r.f)
+
+
+@local
+def fallen(r, f):
+    """By how much f has fallen: the mean of that since the start and since an early iteration.
+
+    It is a geometric mean, which a start that is far too high spoils less.
+    """
+    return np.sqrt(max(r.f_start - f, 0.0) * max(r.f_early - f, 0.0))
+
+
+@local
+def unit(r):
+    """What counts as one unit of f."""
+    return fallen(r, r.f) if r.gtol_rel >= 0.0 else 1.0
+
+
+@local
 def rounding(r):
     """The rounding of f, as an exact function has it where f itself is small."""
-    return 2.2e-16 * max(abs(r.f), min(1.0, abs(r.f_start)))
+    return 2.2e-16 * max(abs(r.f), min(unit(r), abs(r.f_start)))
 
 
 @local
@@ -55,11 +76,34 @@ def invisible(r):
     promise a hundredth of the noise.
     """
     least = 0.0
-    if r.noisy:
+    if r.noisy and r.measure >= 0:
         least = 0.04 * noise(r, r.f)
     elif r.central:
         least = 2.0 * rounding(r)
     return least > 0.0 and 0.0 <= r.promised <= least
+
+
+@local
+def single(r):
+    """Whether f turns out to be computed in single precision, when that begins to matter."""
+    if r.asked or r.noisy or r.better == 0 or r.measure >= 0 or not r.promised <= 1e-4 * abs(r.f):
+        return False
+    different = False
+    for k in range(max(r.nit - 15, 0), r.nit + 1):
+        f = r.recent[k % RECENT]
+        if np.float64(np.float32(f)) != f:
+            return False
+        different = different or f != r.f
+    r.asked = different
+    return different
+
+
+@local
+def at_a_standstill(r):
+    """Whether nothing more is to be seen: no decrease, or no gradient."""
+    if r.measure < 0 or not r.unit:
+        return r.hidden >= 5 or (r.measure < 0 and r.hidden > 0) or (r.measure < 0 and flat(r))
+    return flat(r)
 
 
 @local
@@ -70,10 +114,19 @@ def flat(r):
         r.flat = r.failures = 0
         return False
     r.flat += abs(r.f - r.f_old) <= 3.0 * noise(r, r.f)  # some rules let f rise for a while
-    if r.flat < (3 if r.noisy and r.failures == 0 else 2):
+    most = 10 if r.measure < 0 else 3 if r.noisy and r.failures == 0 else 2
+    if r.flat < most:
         return False
     r.flat = 0
     return True
+
+
+@local
+def small(V, r, limit):
+    """Whether the gradient is below a limit in units of the scale, and known that well."""
+    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit or r.error_most == np.inf:
+        return False
+    return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
 
 
 @local
@@ -83,7 +136,7 @@ def weigh(V, r):
     for i in range(r.n):
         error = V[r.error, i]
         if r.noisy or error == np.inf:
-            r.error_most = max(r.error_most, error)
+            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
         if r.noisy and error < np.inf and r.nit >= 0:
             r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)

@@ -20,7 +20,8 @@ ADDRESSES = "kernel first judge clip follow"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
 rule's two functions, what happens to a gradient and to a point that have arrived."""
 ROWS = (
-    "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure"
+    "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
+    "scale"
 )
 """The first row of what a run may have (-1: it has none)."""
 
@@ -39,10 +40,12 @@ RECORD = np.dtype(
         ("init", "f8", (HYPER,)),
         # when to stop
         *fields("i8", "maxiter stall_after idle"),
-        *fields("f8", "gtol ftol xtol target"),
-        # how far it has come; the last progress worth the name; a bound on max |x|
+        *fields("f8", "gtol gtol_rel ftol xtol target"),
+        # how far it has come; the last progress worth the name; a bound on max |x|; f when the run
+        # was between an eighth and a quarter as long, and what will be that; max |g| in units of z
         *fields("i8", "ask ending nit nfev njev nhev nit_mark"),
         *fields("f8", "t f f_start f_old f_best gnorm f_mark g_mark extent far"),
+        *fields("f8", "f_early f_then f_later gnorm_scaled"),
         ("recent", "f8", (RECENT,)),
         # the step under way: x - alpha d, its length, what the slope promises of it; the rate it is
         # made with, which alpha no longer is once a schedule has set the next, and the last one's

@@ -21,7 +21,6 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from .._core.addresses import pointers_of
@@ -34,10 +33,13 @@ from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
 from .loop_parts import part, read
 from .noise import EPS, estimate, grain
 
+Before = tuple[Any, Any, Vector]
+"""A copy of the record, and of some rows."""
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
-FORWARD, CENTRAL = 1.5e-8, EPS ** (1 / 3)
-"""Intervals on exact functions, in units of max(1, |x|)."""
+FORWARD, CENTRAL = 1.0066 * EPS ** (1 / 2), EPS ** (1 / 3)
+"""Intervals on exact functions, in units of max(1, |x|). Neither has a short form, binary or
+decimal: values there would look rounded."""
 LONGEST = 0.5
 """The longest interval, in the same units."""
 BALANCE, BALANCE_FORWARD = 100.0, 25.0
@@ -119,7 +121,8 @@ def interval(V, r, i, e, balance, longest):
     if np.isnan(curvature):
         relative = min(max(e / max(abs(r.f_trial), 1e-300), EPS), 1e-2)
         return relative ** (1.0 / 3.0) * size
-    return min(max(np.sqrt(balance * e / curvature), FORWARD * size), longest * size)
+    h = np.sqrt(balance * e / curvature) if curvature > 0.0 else np.inf
+    return min(max(h, FORWARD * size), longest * size)
 
 
 @local
@@ -216,7 +219,10 @@ def conclude(V, r, i, e):
             return
     least = (SEEN if r.noisy else 0.5 * SEEN) * e / area
     V[row, i] = slope
-    V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
+    if a * b > 0.0:  # on one side
+        V[r.error, i] = 2.5 * e / min(abs(a), abs(b))
+    else:
+        V[r.error, i] = e / h if r.noisy or r.central else 1.4 * e / min(abs(a), abs(b))
     V[m + CURVATURE, i] = max(abs(2.0 * half), least)
     if not r.noisy:  # if the third derivative is of the size of the second
         V[r.error, i] += a * b * a * b / h**2 * V[m + CURVATURE, i] / size_of(V[r.trial, i])
@@ -321,9 +327,26 @@ def steep(V, r):
 
 
 @local
+def on_a_step(V, r):
+    """Whether all values around x are the same: perhaps those of a step function."""
+    moved = False
+    for i in range(r.n):
+        if V[r.measure + OFFSET, i] != 0.0:
+            moved = True
+            for side in range(1 + r.paired):
+                if V[r.measure + VALUE_AT + side, i] != r.f_trial:
+                    return False
+    return moved
+
+
+@local
 def finish(V, r):
     """What follows from a gradient that is complete."""
     m = r.measure
+    if r.noisy and on_a_step(V, r):
+        for i in range(r.n):
+            if V[m + OFFSET, i] != 0.0:
+                V[r.error, i] = np.inf
     if r.paired:
         total, count = 0.0, 0
         for i in range(r.n):
@@ -342,14 +365,14 @@ def finish(V, r):
     r.forward = 0 if r.paired else r.forward + 1
 
 
-@compiled(types.int64(types.int64, types.int64))
+@compiled()
 def begin_at(memory, record):
     at_memory, at_record = pointers_of(memory, record)
     V, r = opened(at_memory, at_record)
     return begin(V, r)
 
 
-@compiled(types.int64(types.int64, types.int64))
+@compiled()
 def settle_at(memory, record):
     at_memory, at_record = pointers_of(memory, record)
     V, r = opened(at_memory, at_record)
@@ -369,14 +392,14 @@ class Adaptive:
     def __init__(self, known: float | None = None) -> None:
         self.known = known
         self.dialogue: Dialogue | None = None
-        self.before: tuple[Any, Vector | None] | None = None  # as it was when it began
+        # what an evaluation changes before it is told
+        self.before: Before | None = None
 
     def bind(self, V: Vector, s: Any, r: Any, at: tuple[int, int]) -> None:
         """The memory of the run."""
         self.V, self.s, self.r, self.at = V, s, r, at
         if not r.nit >= 0 and r.noise_rel == 0.0:
             r.noise_rel, r.better = 2.0 * EPS, 1
-            V[r.diagonal] = 1.0
             V[r.measure + CURVATURE] = np.nan
             r.central = int(r.hess >= 0)
             if self.known:
@@ -389,12 +412,21 @@ class Adaptive:
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         if part == VALUE:
+            self.before = None
             return (x.copy(),)
         if self.dialogue is None:
-            self.before = self.s.copy(), self.V.copy() if self.rare else None
+            r, rows = self.r, slice(None)
+            if not self.rare:
+                rows = [r.diagonal, *range(r.measure, r.measure + ROWS)]
+            self.before = self.s.copy(), rows, self.V[rows].copy()
             self.dialogue = self.first() if self.r.nit < 0 else self.next()
             self.asked = next(self.dialogue, ())
         return self.asked
+
+    @property
+    def begun(self) -> Before | None:
+        """The memory as it was when the gradient under way was begun."""
+        return None if self.dialogue is None else self.before
 
     @property
     def rare(self) -> bool:
@@ -411,17 +443,15 @@ class Adaptive:
         try:
             self.asked = self.dialogue.send([scalar(each) for each in values])
         except StopIteration:
-            self.dialogue = self.before = None
+            self.dialogue = None
             return False
         return True
 
     def rollback(self) -> None:
-        """The next gradient begins anew."""
+        """The gradient begins anew, also if it was complete and a Hessian was not."""
         if self.before is not None:
-            s, V = self.before
-            self.s[:] = s
-            if V is not None:
-                self.V[:] = V
+            s, rows, values = self.before
+            self.s[:], self.V[rows] = s, values
         self.dialogue = self.before = None
 
     # --- dialogues
@@ -471,10 +501,9 @@ class Adaptive:
         yield from self.measured()
         if self.known is not None or not np.isfinite(r.f_trial):
             return
-        suspected = yield from self.suspicious()
+        suspected, *more = yield from self.suspicious()
         if suspected:
-            seen = self.seen()
-            unit = grain([r.f_trial, *seen], r.f_trial)
+            unit = grain([r.f_trial, *more, *self.seen()], r.f_trial, 2)
             if unit:
                 keep_noise(r, unit)
             else:
@@ -488,28 +517,29 @@ class Adaptive:
         V, r = self.V, self.r
         return [v for v in V[r.measure + VALUE_AT].tolist() if np.isfinite(v)]
 
-    def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], bool]:
-        """Whether one value at all steps together is not what the differences promise.
+    def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], tuple[Any, ...]]:
+        """Whether one value at all steps together is not what the differences promise; the value.
 
         Steps that are no powers of two have values with all their digits.
         """
         V, r = self.V, self.r
         h = V[r.measure + OFFSET]
         if not h.any():
-            return True
+            return (True,)
         h = np.sign(h) * np.minimum(np.abs(h), FORWARD * np.maximum(1.0, np.abs(self.x)))
         y = self.x + (h if r.n > 1 else -h)
         if self.box is not None:
             y = np.clip(y, *self.box)
         (f,) = yield [y]
         if not np.isfinite(f):
-            return False
-        if grain([r.f_trial, f, *self.seen()], r.f_trial):
-            return True
+            return (False,)
+        if grain([r.f_trial, f, *self.seen()], r.f_trial, 2):
+            return True, f
         if not self.g.any() and f == r.f_trial:
-            return True
+            return True, f
         promised = self.g @ (y - self.x)
-        return bool(abs(f - r.f_trial - promised) > 1e5 * EPS * max(abs(r.f_trial), abs(f)))
+        off = abs(f - r.f_trial - promised)
+        return off > 1e5 * EPS * max(abs(r.f_trial), abs(f)), f
 
     def turn_noisy(self) -> None:
         self.r.noisy = self.r.central = 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._core.bits import POINTS, RECENT
-from .._core.noise import is_zero
+from .._core.noise import fallen, is_zero
 from ..arguments import Vector
 from . import kinks
 from .gradients import Box
@@ -56,10 +56,10 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     if r.noisy and r.failures > 1:
         r.forget = 1
         return
-    if not (r.noisy or (known is None and grain(recent(r), r.f))):
-        reach = float(np.linalg.norm(here - V[r.start]))
+    rounded = known is None and grain(recent(r)[-4:], r.f) > 0.0
+    if not (r.noisy or r.asked or rounded):
         found = yield from kinks.settle(
-            here.copy(), r.f, g.copy(), gtol=r.gtol, reach=reach, box=box_of(V, r)
+            here.copy(), r.f, g.copy(), box=box_of(V, r), **goal(V, r, here - V[r.start])
         )
         if found.minimum or found.better:
             here[:], r.f_trial, g[:] = found.x, found.f, found.g
@@ -73,28 +73,43 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     r.forget = 1
 
 
+def goal(V: Vector, r: Any, way: Vector) -> dict[str, Any]:
+    """When the gradient is small, after all the `way` from the start: the wider one of two tests.
+
+    `gtol` is in the user's units, `gtol_rel` in those of the run.
+    """
+    D = V[r.scale] if r.scale >= 0 else np.ones(r.n)
+    reach, fall = float(np.linalg.norm(way)), fallen.py_func(r, r.f)
+    if r.gtol_rel >= 0.0 and r.gtol_rel * fall >= r.gtol * np.exp(np.log(D).mean()):
+        return {"gtol": r.gtol_rel, "unit": fall, "reach": reach}
+    return {"gtol": r.gtol, "D": D, "reach": reach, "span": float(np.linalg.norm(D * way))}
+
+
 def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
     """The noise of f, and of every component of the gradient, along one line."""
     r.estimates += 1
-    x, gradients = V[r.trial].copy(), [V[r.trial + POINTS].copy()]
+    x, here = V[r.trial].copy(), V[r.trial + POINTS].copy()
+    errors = np.full(x.size, np.nan)
     talk = estimate(x, r.f, recent(r), seed=r.estimates, box=box_of(V, r))
     points = next(talk)
     while True:
         answers = yield points
-        gradients = [gradients[0], *(g for _, g in answers)]
+        found = [level(component) for component in np.transpose([here, *(g for _, g in answers)])]
+        errors = np.where(np.isnan(found), errors, found)
         try:
             points = talk.send([f for f, _ in answers])
         except StopIteration as end:
             keep_noise(r, known or end.value)
             break
-    V[r.error] = [level(component) for component in np.transpose(gradients)]
+    V[r.error] = np.where(np.isnan(errors), EPS * abs(here), errors)
 
 
 def level(values: Vector) -> float:
-    """The noise of a component of the gradient: inf if it has too few values."""
+    """The noise of a component of the gradient: inf of too few values, NaN of repeated ones."""
     finite = longest_run(values.tolist())
     if len(finite) < 4:
         return np.inf
     e, verdict = ecnoise(finite)
-    rounding = EPS * max(map(abs, finite))
-    return max(e, rounding) if verdict in (Verdict.NOISE, Verdict.COARSE) else rounding
+    if verdict is Verdict.REPEATED:
+        return np.nan
+    return max(e, EPS * max(map(abs, finite)))

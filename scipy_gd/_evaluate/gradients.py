@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core.bits import GRADIENT, POINTS, VALUE
-from ..arguments import Vector, complex_scalar, scalar, vector
+from ..arguments import Vector, complex_scalar, pair, scalar, vector
 from . import differences
 from .loop_parts import part, read, store
 from .low_level import call_number
@@ -126,13 +126,7 @@ class Pair:
         return () if part == GRADIENT and self.told else (x.copy(),)
 
     def value(self, values: Values, g: Vector) -> float:
-        try:
-            f, found = values[0]
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"`fun` must return (value, gradient) when `jac` is True, got {values[0]!r}"
-            ) from None
-        f, g[:] = scalar(f), vector(found, g.size)
+        f, g[:] = pair(values[0], g.size)
         self.told = True
         return f
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._core.bits import POINTS
 from .._core.jit import local
-from ..arguments import Vector, real_numbers, vector
+from ..arguments import Vector, matrix, vector
 from . import differences
 from .adaptive import OFFSET, SECOND, VALUE_AT, point_at
 from .evaluator import Evaluator, Hessian, Matrix
@@ -41,19 +41,8 @@ class GivenHessian:
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
         """Raises TypeError or ValueError if it is no symmetric matrix of real numbers."""
-        n = x.size
         evaluator.nhev += 1
-        found = self.hess(x.copy(), *evaluator.args)
-        if hasattr(found, "matmat"):  # a LinearOperator
-            found = found.matmat(np.eye(found.shape[1]))
-        found = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
-        if found is None or found.shape != (n, n):
-            got = "no real numbers" if found is None else f"shape {found.shape}"
-            raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
-        scale = np.abs(found).max()
-        if scale < np.inf and not np.allclose(found, found.T, rtol=1e-6, atol=1e-8 * scale):
-            raise ValueError("`hess` must return a symmetric matrix")
-        H[:] = found
+        H[:] = matrix(self.hess(x.copy(), *evaluator.args), x.size)
 
     def in_loop(self, near: Any, hess: Any) -> Any:
         @part

@@ -46,6 +46,26 @@ SHARE = 0.01
 """The share of `gtol` that the error may have: it is closer to f(x) - f* than |v| is."""
 
 
+class Goal(NamedTuple):
+    """How small v and e are to be: v is measured in the units of D x, and e against their `span`.
+
+    A gradient of the size `unit` is not small.
+    """
+
+    gtol: float
+    unit: float
+    D: Vector | float
+    span: float
+
+    def length(self, v: Vector) -> Vector:
+        found: Vector = norm(v / self.D, axis=-1)
+        return found
+
+    @property
+    def limit(self) -> float:
+        return self.gtol * self.unit
+
+
 class Verdict(NamedTuple):
     """The lowest point: a `minimum` at a kink, or `better` than the given one, or neither.
 
@@ -149,17 +169,22 @@ def settle(
     gtol: float,
     reach: float = 0.0,
     box: tuple[Vector, Vector] | None = None,
+    unit: float = 1.0,
+    D: Vector | float = 1.0,
+    span: float = 0.0,
 ) -> Asking:
     """Yields lists of points, is sent (f, g) at each of them, and returns the verdict on x.
 
     `reach` is the length over which x is to be a minimum, such as the distance from where the
-    run began, also if it has gone on from here since. 0: the size of x, at least 1.
+    run began, also if it has gone on from here since. 0: the size of x, at least 1. The test with
+    `gtol` holds for the units of D x, where the reach is the `span`, and 1 means `unit`.
     """
     lower, upper = box if box is not None else (np.full(x.size, -np.inf), np.full(x.size, np.inf))
     cuts = Cuts(x, f, g, reach or max(1.0, float(norm(x))), lower, upper)
     distance = yield from kink_along_gradient(cuts)
     if distance > 0:
-        minimum = yield from minimum_at_kink(cuts, distance, gtol)
+        goal = Goal(gtol, unit, D, span or cuts.reach)
+        minimum = yield from minimum_at_kink(cuts, distance, goal)
         if minimum:
             return minimum
         if cuts.f < f - 1e-10 * abs(f):
@@ -210,7 +235,7 @@ def kink_along_gradient(cuts: Cuts) -> Generator[list[Vector], Answers, float]:
 
 
 def minimum_at_kink(
-    cuts: Cuts, r: float, gtol: float
+    cuts: Cuts, r: float, goal: Goal
 ) -> Generator[list[Vector], Answers, Verdict | None]:
     """Move x along the shortest vector of the cuts, or collect more, until it is short enough."""
     reach, asked = cuts.reach, 0
@@ -221,9 +246,9 @@ def minimum_at_kink(
         G, errors, _ = cuts.seen_from_x()
         try:
             v, e, w = shortest(G, errors, r, *cuts.normals(r))
-            if e <= SHARE * gtol * reach:
+            if e <= SHARE * goal.limit * goal.span:
                 wide = SHARE * reach
-                found = verdict(cuts, *shortest(G, errors, wide, *cuts.normals(wide)), gtol)
+                found = verdict(cuts, *shortest(G, errors, wide, *cuts.normals(wide)), goal)
                 if found.better:
                     return found
                 if found.minimum:
@@ -256,15 +281,16 @@ def minimum_at_kink(
     return None
 
 
-def verdict(cuts: Cuts, v: Vector, e: float, w: Vector, gtol: float) -> Verdict:
+def verdict(cuts: Cuts, v: Vector, e: float, w: Vector, goal: Goal) -> Verdict:
     """Whether v and e are small enough."""
     x, f, g = cuts.x, cuts.f, cuts.g
     G, _, distance = cuts.seen_from_x()
     free, active = (x > cuts.lower) & (x < cuts.upper), w > 0
-    length, radius, count = float(norm(v)), float(distance[active].max()), int(active.sum())
-    tolerance = gtol * min(1.0, w @ norm(G[:, free], axis=1))
-    minimum = length <= tolerance and e <= SHARE * tolerance * cuts.reach
-    smooth = length <= gtol and radius == 0  # by its own gradient
+    length, radius = float(goal.length(v)), float(distance[active].max())
+    count = int(active.sum())
+    tolerance = goal.gtol * min(goal.unit, w @ goal.length(G * free))
+    minimum = length <= tolerance and e <= SHARE * tolerance * goal.span
+    smooth = length <= goal.limit and radius == 0  # by its own gradient
     return Verdict(x, f, g, minimum and not smooth, smooth, length, radius, count)
 
 

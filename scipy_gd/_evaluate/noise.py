@@ -18,19 +18,23 @@ EPS = float(np.finfo(float).eps)
 BITS, DIGITS = 32, 9
 """Values of so many significant bits, or decimal digits, have been rounded."""
 FEWEST = 4
-"""Values that are needed to say so."""
+"""Values that are needed to say so, if one of them may be longer."""
 
 
-def grain(values: Sequence[float], f: float) -> float:
-    """Half a unit in the last place of rounded values, at a value of the size of f; else 0."""
+def grain(values: Sequence[float], f: float, fewest: int = FEWEST) -> float:
+    """Half a unit in the last place of rounded values, at a value of the size of f; else 0.
+
+    Two different values are enough (`fewest`) where those of an exact function have all digits.
+    """
     seen = [v for v in values if v != 0.0 and np.isfinite(v)]
-    if len(set(seen)) < FEWEST or f == 0.0:
+    count = len(set(seen))
+    if count < fewest or f == 0.0 or max(seen) - min(seen) <= 1e-13 * abs(f):
         return 0.0
-    unit = 0.0
-    bits = sorted(map(significant_bits, seen))[-2]
+    longest, unit = -2 if count >= FEWEST else -1, 0.0
+    bits = sorted(map(significant_bits, seen))[longest]
     if bits <= BITS:
         unit = 2.0 ** (frexp(abs(f))[1] - bits)
-    digits = sorted(map(significant_digits, seen))[-2]
+    digits = sorted(map(significant_digits, seen))[longest]
     if digits <= DIGITS:
         unit = max(unit, 10.0 ** (floor(log10(abs(f))) - digits + 1))
     return 0.5 * unit
@@ -105,7 +109,11 @@ def estimate(
     rng = np.random.default_rng(seed)
     p = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size)
     p *= np.maximum(1.0, np.abs(x)) / np.sqrt(x.size)
-    delta, found, repeated, curved = 1e-6, 0.0, 0.0, False
+    if box is not None:  # where a bound is near, the other way
+        far = x + 1e-3 * p
+        inside = np.where(box[1] - x >= x - box[0], 1.0, -1.0)
+        p = np.where(np.clip(far, *box) == far, p, np.abs(p) * inside)
+    delta, found, unit, repeated, curved, turned = 1e-6, 0.0, 0.0, 0.0, False, False
     levels: list[float] = []
     every: list[float] = []
     for _ in range(4):
@@ -114,10 +122,13 @@ def estimate(
             points = [np.clip(y, *box) for y in points]
         values = longest_run([f, *(yield points)])
         every += values
+        if len(values) < FEWEST and not turned:
+            p, turned = -p, True
+            continue
         if len(values) < FEWEST:
             break
         e, verdict = ecnoise(values)
-        unit = grain([*recent, *every], f)
+        unit = grain([*recent, *every], f) or grain(every, f, 2)
         if verdict is Verdict.NOISE:
             found = e
         elif verdict is Verdict.REPEATED:
@@ -138,7 +149,8 @@ def estimate(
         break
     found = max(found or default, 2.0 * EPS * abs(f))
     gaps = np.diff(np.sort(every))
-    if (np.count_nonzero(gaps == 0.0) >= 3 or flat) and gaps.any():  # the values lie on a grid
+    on_grid = np.count_nonzero(gaps == 0.0) >= 3 or (flat and unit == 0.0)
+    if on_grid and gaps.any():
         found = max(found, 0.5 * float(gaps[gaps > 0.0].min()))
     return found
 

@@ -18,6 +18,7 @@ from .._evaluate.adaptive import Adaptive
 from .._evaluate.doubts import Dialogue
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Differences, Perturbed, Source, Told
+from .._evaluate.sizes import scale_for
 from .._formula import Formula
 from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
 from .layout import lay_out
@@ -83,17 +84,23 @@ class AskTell:
             raise ValueError("`learning_rate` must be given where the values are told")
         rng = np.random.default_rng(opts["rng"])
         measured = jac == "adaptive" and not method.probes and bool(method.needs & GRADIENT)
-        V, s, scheduled = lay_out(method, x, self._box, opts, method.probes, measured)
+        steps, box, scale = opts["finite_diff_abs_step"], self._box, None
+        if opts["x_scale"] is not None:
+            scale = scale_for(opts, x, box, None)
+            x, box, steps = scale.inside(x), scale.inside(box), scale.inside(steps)
+        D = None if scale is None else scale.D
+        V, s, scheduled = lay_out(method, x, box, opts, method.probes, measured, D)
         source: Source = Told()
         if method.probes:
-            source = Perturbed(rng, opts["c"], opts["gamma"], source, self._box)
+            source = Perturbed(rng, opts["c"], opts["gamma"], source, box)
         elif measured:
             source = Adaptive(opts["noise"])
         elif isinstance(jac, str) and method.needs & GRADIENT:
-            steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
-            source = Differences(jac, x.size, self._box, *steps)
+            source = Differences(jac, x.size, box, opts["finite_diff_rel_step"], steps)
         evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
-        self._run = RunState(method, V, s, evaluator, scheduled, rng, noise=opts["noise"])
+        self._run = RunState(
+            method, V, s, evaluator, scheduled, rng, noise=opts["noise"], scale=scale
+        )
         self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
         self._doubts: Dialogue | None = None
@@ -123,8 +130,7 @@ class AskTell:
     @property
     def x(self) -> Vector:
         row, _ = self._run.lowest
-        x: Vector = self._run.V[row]
-        return x.copy()
+        return self._run.outside(self._run.V[row])
 
     @property
     def fun(self) -> float:
@@ -156,7 +162,8 @@ class AskTell:
             raise RuntimeError("the run has ended: see `result()`")
         if not self._points:
             self._begin()
-        return np.array(self._points) if self._several else self._points[0].copy()
+        points = [self._run.outside(point) for point in self._points]
+        return np.array(points) if self._several else points[0]
 
     def _begin(self) -> None:
         """Draw and keep the points of the next evaluation."""
@@ -282,7 +289,7 @@ class AskTell:
         if r.ask & GRADIENT and jac is None:
             raise ValueError("`jac` must be the gradient at the point")
         values = [scalar(fun)] if with_value else []
-        return values, None if jac is None else vector(jac, r.n)
+        return values, None if jac is None else self._run.gradient_inside(vector(jac, r.n))
 
     def _advance(self, f: float) -> None:
         run = self._run

@@ -61,10 +61,12 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
         order, cursor, size,
     ):  # fmt: skip
         r = s[0]
-        x, nit = np.empty(r.n), r.nit
+        x, nit, most = np.empty(r.n), r.nit, most_values(r.n)
         for _ in range(steps):
             if (doubted and r.ask & BETTER) or (measured and r.nit < 0):
                 break
+            if measured and r.nfev + most > budget:
+                break  # Python knows how to stop in the middle of a gradient
             if ends and r.nit + 2 > r.maxiter:
                 break  # Python sees to the end
             if batches and cursor[0] >= order.size:
@@ -98,6 +100,12 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
         return False
 
     return njit(nogil=True, error_model="numpy")(loop)
+
+
+@njit
+def most_values(n: int) -> int:
+    """As many values as no measured gradient needs, with its Hessian."""
+    return 1 + 50 * n + n * n
 
 
 @njit(**INNER)
@@ -227,7 +235,8 @@ class Loop:
                     seen = r.nit
                     continue
                 rows = epochs.order, epochs.cursor, epochs.size
-            if r.ask & BETTER or (self.flags.measured and r.nit < 0):
+            left = evaluator.limit - evaluator.nfev
+            if r.ask & BETTER or (self.flags.measured and (r.nit < 0 or left < most_values(r.n))):
                 interpret(run, observers, now)
                 seen = r.nit
                 continue
@@ -237,7 +246,7 @@ class Loop:
                 tables = [each.table(start, count) for each in scheduled]
                 shortest = min(map(len, tables))
                 table = np.hstack([each[:shortest] for each in tables])
-            budget = evaluator.limit - evaluator.nfev
+            budget = left
             try:
                 what = columns, table, start, noise
                 if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):

@@ -23,6 +23,9 @@ from ..arguments import Vector, per_parameter
 from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
+UNKNOWN = 2.0**100
+"""The inverse of a curvature that nobody knows, where x has a scale and f may have any unit: it is
+the size of x that limits the step."""
 
 
 def lay_out(
@@ -32,14 +35,18 @@ def lay_out(
     opts: dict[str, Any],
     sampled: bool = False,
     measured: bool = False,
+    scale: Vector | None = None,
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
-    Gradients may be `measured` from values, with what that takes. On a sampled objective values
+    Gradients may be `measured` from values, with what that takes. `x` and `box` are in units of the
+    `scale`. On a sampled objective values
     cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
     opts = ungrouped(method, opts, x.size)
+    if scale is not None and method.penalty:
+        opts = opts | {method.penalty: _times(opts[method.penalty], scale * scale)}
     rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
@@ -48,6 +55,7 @@ def lay_out(
         _frame(
             *(method, rule.name, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
             *(averaging is not None, int(values["maxcor"]) if method.memory else 0, measured),
+            scale is not None,
         )
     )
     r = named(s)
@@ -60,6 +68,10 @@ def lay_out(
     for row in (r.p, r.free, r.diagonal):
         if row >= 0:
             V[row] = 1.0
+    if scale is not None:
+        V[r.scale] = scale
+        if r.diagonal >= 0:
+            V[r.diagonal] = UNKNOWN
     for name, value in method.init.items():
         V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):
@@ -72,11 +84,11 @@ def lay_out(
         _place(each, method, arrays, V, s)
     if scheduled or sampled or not r.needs & GRADIENT:
         r.stall_after = 2**62
-    for name in ("maxiter", "gtol", "ftol", "xtol", "target"):
+    for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
     r.alpha_max = opts["max_learning_rate"]
     if method.probes:  # an estimate of the gradient proves nothing
-        r.gtol = -1.0
+        r.gtol = r.gtol_rel = -1.0
     if r.clip:
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
         r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
@@ -91,7 +103,7 @@ def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
         raise ValueError(
             f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
         )
-    for name, what in (("ftol", "values"), ("xtol", "steps")):
+    for name, what in (("gtol_rel", "values"), ("ftol", "values"), ("xtol", "steps")):
         if sampled and opts[name] >= 0.0:
             raise ValueError(
                 f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
@@ -120,6 +132,7 @@ def _frame(
     averaged: bool,
     maxcor: int,
     measured: bool,
+    scaled: bool,
 ) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
     s, rule = blank(), RULES[rule_name]
@@ -159,6 +172,8 @@ def _frame(
     if measured:
         r.error = reserve(1) if r.error < 0 else r.error
         r.measure = reserve(MEASURE)
+    if scaled:
+        r.scale = reserve(1)
     if method.memory:
         r.memory = reserve(len(method.memory) * maxcor)
     for name, value in method.init.items():
@@ -166,7 +181,7 @@ def _frame(
     r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
     r.searches, r.rounding = rule.searches, rule.rounding
     r.first, r.judge = rule_at(rule.name)
-    r.kernel = lift(method, rule.searches, bounded, arrays, clipped).address
+    r.kernel = lift(method, rule.searches, bounded, arrays, clipped, scaled).address
     r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in arrays
     r.needs = r.ask = method.needs
     r.sampled, r.stall_after = sampled, 1000
@@ -256,6 +271,28 @@ def _place(each: Scheduled, method: Formula, arrays: tuple[str, ...], V: Vector,
     else:
         k = [*method.hyper].index(each.name)
         each.slot, each.columns = s["h"][0, k : k + 1], np.array([k])
+
+
+class _Times:
+    """A schedule times an array."""
+
+    def __init__(self, schedule: Any, factor: Vector) -> None:
+        self.schedule, self.factor = schedule, factor
+        self.needs_value = bool(getattr(schedule, "needs_value", False))
+
+    def __call__(self, t: int) -> Any:
+        return self.schedule(t) * self.factor
+
+    def start(self) -> Any:
+        evaluate = self.schedule.start()
+        return lambda t, f: evaluate(t, f) * self.factor
+
+
+def _times(value: Any, factor: Vector) -> Any:
+    """A hyper-parameter times an array; 0 stays 0."""
+    if callable(value):
+        return _Times(value, factor)
+    return value * factor if np.any(value) else value
 
 
 def memory_for(n: int) -> int:

@@ -22,10 +22,12 @@ from .._core.endings import BROKEN
 from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
 from .._evaluate.decayed import Decayed
-from .._evaluate.evaluator import Evaluator, Hessian, OutOfBudget
+from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.scale import functions
+from .._evaluate.sizes import scale_for
 from .._evaluate.sources import source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
@@ -69,6 +71,7 @@ def minimize(
         warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
+    hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
     fun, jac = _defined(fun, jac, opts["undefined"])
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
     if box is not None:
@@ -84,23 +87,38 @@ def minimize(
         laid_out = laid_out | {str(method.penalty): 0.0}
     with_gradient = bool(method.needs & GRADIENT)
     measured = jac == "adaptive" and with_gradient and not sampled and decay is None
-    hessian = None
-    if method.needs & HESSIAN:
-        hessian = _hessian(hess, hessp, x.size, box, measured)
-    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured)
     if opts["check_grad"] and not isinstance(jac, str):
         _check_gradient(fun, jac, x, args, box, rng)
+    plain = "2-point" if jac == "adaptive" else jac
+    steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
+    scale, nfev, njev = None, 0, 0
+    if opts["x_scale"] is not None:
+        looks = Evaluator(fun, args, source_of(fun, plain, x.size), maxfev=opts["maxfev"])
+        scale = scale_for(opts, x, box, None if sampled else looks)
+        nfev, njev = looks.nfev, looks.njev
+        x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
+        fun, plain, hess, hessp = functions(fun, plain, hess, hessp)
+        args = scale.known_by(args)
+        if epochs is not None:
+            epochs.args = args
+            epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
+    D = None if scale is None else scale.D
+    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
-        plain = "2-point" if jac == "adaptive" else jac
-        steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
         exact = source_of(fun, plain, x.size, box, *steps)
         source: Source = Adaptive(opts["noise"]) if measured else exact
         if decay is not None:
-            exact = source = Decayed(exact, decay)
+            exact = source = Decayed(exact, decay if D is None else decay * D * D)
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
+        hessian = None
+        if method.needs & HESSIAN:
+            hessian = hessian_of(hess, hessp, x.size, box, measured)
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
-        run = RunState(method, V, s, evaluator, scheduled, rng, epochs, opts["noise"])
+        evaluator.nfev, evaluator.njev = nfev, njev
+        run = RunState(
+            method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
+        )
         if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
             evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
         if opts["resume"] is not None:
@@ -246,8 +264,8 @@ def _defined(fun: Any, jac: Any, exceptions: tuple[type[Exception], ...]) -> tup
     return fun, jac
 
 
-def _hessian(hess: Any, hessp: Any, n: int, box: Box, measured: bool) -> Hessian:
-    """Where the Hessian comes from; a difference scheme by name counts as none."""
+def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
+    """The functions that the Hessian comes from; a difference scheme by name counts as none."""
     if isinstance(hess, str):
         hess = None
     if hasattr(hess, "get_matrix"):
@@ -258,7 +276,7 @@ def _hessian(hess: Any, hessp: Any, n: int, box: Box, measured: bool) -> Hessian
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
             raise TypeError(f"`{name}` must be callable, got {given!r}")
-    return hessian_of(hess, hessp, n, box, measured)
+    return hess, hessp
 
 
 def _refuse_constraints(constraints: Any) -> None:

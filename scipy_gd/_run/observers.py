@@ -44,7 +44,7 @@ def intermediate_result(run: RunState) -> OptimizeResult:
     """What a callback is told; a rate for each parameter is no number."""
     r, evaluator = run.r, run.evaluator
     return OptimizeResult(
-        x=run.points[r.x].copy(),
+        x=run.x,
         fun=run.value(run.points[r.x], r.f),
         nit=r.nit,
         gnorm=r.gnorm if r.needs & GRADIENT else np.nan,

@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult
 from .._core import endings
 from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
+from .._core.noise import fallen
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector, shown
 from .interpreted import interpret
@@ -18,6 +19,8 @@ from .observers import Observers
 from .run_state import RunState
 
 Found = tuple[Vector, float, Vector | None]
+SUSPICIOUS = 1e-3
+"""x times the gradient, relative to f, that belies a gradient test which the start passes."""
 
 
 def last_iteration(run: RunState, observers: Observers) -> None:
@@ -50,13 +53,14 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         unused = probed or not r.needs & GRADIENT
         if averaged or (unused and exact.given and np.isfinite(f)):
             x, f, g = _better(run, run.V[r.average].copy() if averaged else x, (x, f, g))
-            if g is not None and _gnorm(run, x, g) <= opts["gtol"]:
+            if g is not None and _converged(run, x, f, g, opts["gtol"]):
                 ending = endings.CONVERGED
     if ending == endings.MAXITER and epochs is not None:
         complete = opts["maxiter"] == epochs.planned
         ending = (
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
+    remarks = _remarks(run, ending, x, f, g)
     if run.decayed is not None:
         f = run.value(x, f)
         g = None if g is None else g - run.decayed.weights * x
@@ -66,13 +70,13 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     if ending == endings.MAXITER:
         success = opts["maxiter_is_success"]
     return OptimizeResult(
-        x=x,
+        x=run.outside(x),
         fun=f,
-        **({} if g is None else {"jac": g}),
+        **({} if g is None else {"jac": run.gradient_outside(g)}),
         **_counts(run),
         status=status,
         success=success,
-        message=_message(run, opts, ending),
+        message=_message(run, opts, ending) + remarks,
         **_precision(run),
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
@@ -82,7 +86,7 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
     """What has happened, and the advice that applies to this run."""
     r, known = run.r, set[str]()
     if ending == endings.NONFINITE and r.nit <= 0:
-        start = shown(run.points[r.trial if r.nit < 0 else r.x].tolist())
+        start = shown(run.outside(run.points[r.trial if r.nit < 0 else r.x]).tolist())
         return endings.ENDINGS[endings.UNDEFINED].message.replace("x0", f"x0 = {start}")
     if run.evaluator.exact.given:
         known.add(endings.WITH_JAC)
@@ -99,19 +103,22 @@ def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
         known.add(endings.POLYAK if opts["learning_rate"] == "polyak" else endings.SEARCH)
     text = endings.ENDINGS[ending].text(known)
     if r.noisy and ending in (endings.NOISE_REACHED, endings.PRECISION):
-        errors = run.noise, run.V[r.error].max(), run.uncertainty.max()
-        text += " The errors are about {:.1e} in f, {:.1e} in its gradient, {:.1e} in x.".format(
-            *errors
-        )
+        errors = {
+            "f": run.noise,
+            "its gradient": run.gradient_outside(run.V[r.error]).max(),
+            "x": run.uncertainty.max(),
+        }
+        sizes = [f"{e:.1e} in {what}" for what, e in errors.items() if not np.isnan(e)]
+        text += f" The errors are about {', '.join(sizes)}."
     return text
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:
     """The best point of a run that has not ended."""
     row, f = run.lowest
-    x = run.V[row].copy()
+    x = run.V[row]
     return OptimizeResult(
-        x=x,
+        x=run.outside(x),
         fun=run.value(x, f),
         **_counts(run),
         success=False,
@@ -122,10 +129,14 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
 
 def _precision(run: RunState) -> dict[str, Any]:
     """What is known of the errors of f, of the gradient and of x."""
-    V, r = run.V, run.r
+    r = run.r
     if not run.noise or r.nit < 0:
         return {}
-    return {"noise": run.noise, "jac_error": V[r.error].copy(), "x_error": run.uncertainty}
+    return {
+        "noise": run.noise,
+        "jac_error": run.gradient_outside(run.V[r.error]),
+        "x_error": run.uncertainty,
+    }
 
 
 def _counts(run: RunState) -> dict[str, int]:
@@ -201,8 +212,31 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
     return found
 
 
-def _gnorm(run: RunState, x: Vector, g: Vector) -> float:
+def _projected(run: RunState, x: Vector, g: Vector, unit: Vector | float) -> Vector:
+    """The gradient test's gradient, in the run's units (1) or the user's (the scale)."""
     V, r = run.V, run.r
-    if r.bounds >= 0:
-        g = np.clip(g, x - V[r.bounds + 1], x - V[r.bounds])
-    return float(abs(g).max())
+    lower, upper = (-np.inf, np.inf) if r.bounds < 0 else V[r.bounds : r.bounds + 2]
+    return np.clip(g / unit, unit * (x - upper), unit * (x - lower))
+
+
+def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bool:
+    """Whether the gradient test holds at a point that is not the run's own."""
+    r = run.r
+    absolute = abs(_projected(run, x, g, run.unit)).max()
+    relative = abs(_projected(run, x, g, 1.0)).max()
+    return bool(absolute <= gtol or relative <= r.gtol_rel * fallen.py_func(r, f))
+
+
+def _remarks(run: RunState, ending: int, x: Vector, f: float, g: Vector | None) -> str:
+    """What the message of an ending does not say."""
+    said = "" if run.scale is None else run.scale.note
+    if ending == endings.CONVERGED and run.r.nit == 0 and g is not None and f != 0.0:
+        p = _projected(run, x, g, run.unit)
+        share = abs(run.outside(x) * p).max() / abs(f)
+        if SUSPICIOUS <= share <= 1.0 / SUSPICIOUS:  # more is a zero of f that is near
+            said += (
+                f" The gradient at the start, {abs(p).max():.1e}, is below `gtol`, but times x it "
+                f"is {share:.2g} times f: if f or x has a small or a large unit, use `gtol_rel` or "
+                "`x_scale`."
+            )
+    return said

@@ -23,26 +23,29 @@ from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
 from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
 from .._core.state import ADDRESSES, RECORD, named, record
-from .._evaluate.adaptive import Adaptive
+from .._evaluate.adaptive import Adaptive, Before
 from .._evaluate.decayed import Decayed
 from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
+from .._evaluate.scale import Scale
 from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
+from .layout import UNKNOWN
 from .scheduled import Scheduled
 
 # What belongs to the process or the call, not to the run.
 OF_THE_CALL = (
     *ADDRESSES.split(),
-    *("alpha_max", "gtol", "ftol", "xtol", "target", "stall_after", "clip_value", "clip_norm"),
+    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after"),
+    *("clip_value", "clip_norm"),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
     *("rows", "n", "rule", "states", "arrays", "array_rows"),
-    *("bounds", "average", "clipped", "sampled"),
+    *("bounds", "average", "clipped", "sampled", "scale"),
 )
 MOST = 2**62
 SMALL = 200
@@ -69,7 +72,8 @@ class RunState:
     reason for the end is ``r.ending``); `at` are their addresses. `points` and `gradients` are the
     rows of `V` that hold these, `H` those of the Hessian. `scheduled` is set before each step,
     `rng` draws random numbers, `epochs` is the data stream; without them a run is not `prepared`.
-    `noise` is that of f if it is known.
+    `noise` is that of f if it is known. All of it is in units of the `scale`; what users see goes
+    through `outside` or `gradient_outside`.
     """
 
     def __init__(
@@ -82,10 +86,11 @@ class RunState:
         rng: np.random.Generator | None = None,
         epochs: Epochs | None = None,
         noise: float | None = None,
+        scale: Scale | None = None,
     ) -> None:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
-        self.rng, self.epochs = rng, epochs
+        self.rng, self.epochs, self.scale = rng, epochs, scale
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source
@@ -101,7 +106,7 @@ class RunState:
         self.decayed = source if isinstance(source, Decayed) else None
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
-        self._before: tuple[Any, Vector] | None = None  # as it was when doubts arose
+        self._before: Before | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
 
@@ -126,10 +131,13 @@ class RunState:
     def lowest(self) -> tuple[int, float]:
         """The row of the best point that has been evaluated, and its value."""
         r, ask = self.r, self.r.ask or self._pending
-        points = {r.best: r.f_best, r.seen: r.f_seen} if r.nit >= 0 else {}
-        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask == GRADIENT else np.nan
+        points = {r.best: r.f_best} if r.nit >= 0 else {}
+        if r.f_seen < np.inf:
+            points[r.seen] = r.f_seen
+        points[r.trial] = self.tried if ask & VALUE else r.f_trial if ask & GRADIENT else np.nan
         known = {row: f for row, f in points.items() if row >= 0 and f == f}
-        return min(known.items(), key=lambda point: point[1], default=(r.trial, np.nan))
+        start = r.best if r.nit >= 0 else r.trial
+        return min(known.items(), key=lambda point: point[1], default=(start, np.nan))
 
     @property
     def noise(self) -> float:
@@ -145,14 +153,22 @@ class RunState:
         with which the other parameters follow.
         """
         V, r = self.V, self.r
-        inverse = V[r.diagonal] if r.diagonal >= 0 else np.full(r.n, np.nan)
+        inverse = np.full(r.n, np.nan)
+        if r.diagonal >= 0:
+            inverse = np.where(V[r.diagonal] == UNKNOWN, np.nan, V[r.diagonal])
         if self.method.memory and r.n <= SMALL:
-            most = max(int(r.h[0]), 1)
-            count = min(int(V[r.states, 0]), most)
-            S, Y = V[r.memory : r.memory + count], V[r.memory + most : r.memory + most + count]
-            if count:
+            S, Y = self._pairs
+            if len(S):
                 inverse = np.fmax(inverse, np.diag(LbfgsInvHessProduct(S, Y).todense()))
-        return np.sqrt(2.0 * self.noise * inverse)
+        return self.unit * np.sqrt(2.0 * self.noise * inverse)
+
+    @property
+    def _pairs(self) -> tuple[Vector, Vector]:
+        """The steps, and the differences of gradients, in a limited memory."""
+        V, r = self.V, self.r
+        most = max(int(r.h[0]), 1)
+        count = min(int(V[r.states, 0]), most)
+        return V[r.memory : r.memory + count], V[r.memory + most : r.memory + most + count]
 
     @property
     def last_is_next(self) -> bool:
@@ -170,9 +186,23 @@ class RunState:
 
     @property
     def x(self) -> Vector:
-        """A copy of the current point."""
-        x: Vector = self.points[self.r.x]
-        return x.copy()
+        """The current point, for the user."""
+        return self.outside(self.points[self.r.x])
+
+    @property
+    def unit(self) -> Vector | float:
+        """The scale, as a factor."""
+        return 1.0 if self.scale is None else self.scale.D
+
+    def outside(self, x: Vector) -> Vector:
+        """A copy of a point in the user's units."""
+        return x * self.unit
+
+    def gradient_inside(self, g: Vector) -> Vector:
+        return g * self.unit
+
+    def gradient_outside(self, g: Vector) -> Vector:
+        return g / self.unit
 
     def value(self, x: Vector, f: float) -> float:
         """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
@@ -204,14 +234,19 @@ class RunState:
                 each.commit()
 
     def _doubts(self, noise: float | None) -> Dialogue:
-        self._before = self.s.copy(), self.V.copy()
+        self._before = self.s.copy(), slice(None), self.V.copy()
         yield from doubts(self.V, self.r, noise)
         self._before = None
+        V, r = self.V, self.r
+        if r.noisy and self.method.memory and (V[r.diagonal] == UNKNOWN).all():
+            _, Y = self._pairs  # they are about to be forgotten, and a new start needs their size
+            if len(Y):
+                V[r.diagonal] = 1.0 / np.median(np.sum(Y * Y, axis=1))
 
     def rollback(self) -> None:
         """The evaluation has failed: be ready to begin it again."""
         if self._before is not None:
-            self.s[:], self.V[:] = self._before
+            self.s[:], _, self.V[:] = self._before
             self._before = None
         for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
@@ -253,9 +288,11 @@ class RunState:
         if self._pending:
             s["ask"] = self._pending
         saved, V = State(), self.V
-        before = self.adaptive.before if self.adaptive is not None else self._before
+        before = self._before if self.adaptive is None else self.adaptive.begun
         if before is not None:  # in the middle of a dialogue, which will begin anew
-            s, V = record(before[0].tobytes()), self.V if before[1] is None else before[1]
+            kept, rows, values = before
+            s, V = record(kept.tobytes()), self.V.copy()
+            V[rows] = values
         state = saved.data = self._kept or {"V": V, "s": s}
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
@@ -271,6 +308,8 @@ class RunState:
                 state["told"] = np.array([*each.told.items()])
         if self.epochs is not None:
             state |= self.epochs.save()
+        if self.scale is not None:
+            state["x_scale"] = self.scale.D
         return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
@@ -340,6 +379,8 @@ class RunState:
             raise ValueError(
                 "`resume` is the state of a run with other options or another number of parameters"
             )
+        if r.scale >= 0 and not np.array_equal(kept[r.scale], V[r.scale]):
+            raise ValueError("`resume` is the state of a run with another `x_scale`")
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
             raise ValueError("`resume` is the state of a run with other bounds")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bits import ACCEPT, POINTS, RETRY, VALUE, fields
 from ..jit import local, opened
+from ..noise import hides
 from ..trials import (
     C1,
     arrived,
@@ -76,7 +77,7 @@ def judge(memory, record):
         if not np.isfinite(slope) or arrived(V, r) == RETRY:
             alpha = too_far(r, np.nan)
         elif enough(r, r.f):
-            if r.low < 0.0:  # the bracket's best point, after a failed search
+            if r.low < 0.0 or hides(r):  # the bracket's best point, after a failed search
                 return ACCEPT
             if slope <= r.c2 * r.slope and (r.c2 > 0.5 or slope >= -r.c2 * r.slope):
                 return ACCEPT

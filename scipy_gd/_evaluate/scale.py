@@ -1,0 +1,166 @@
+"""A change of variables at the border: the run works in z, the user's functions in x = D z.
+
+D has one power of two for each parameter. Multiplying by it does not round: points, bounds and
+gradients are the same numbers in both units, but for their exponents. What calls the user's
+functions calls them through a wrapper, which finds D behind their `args`; the compiled loop does
+the same, and one loop serves every D.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import is_jitted, overload
+
+from ..arguments import Vector, matrix, pair, vector
+
+EXTREME = 400
+"""The largest exponent: the square of D is a number."""
+
+
+class Scale:
+    """The units of the parameters; of those that are `unknown`, 1 was taken."""
+
+    def __init__(self, sizes: Vector, unknown: Sequence[int] = ()) -> None:
+        fraction, exponent = np.frexp(sizes)
+        exponent = np.clip(exponent - (fraction < np.sqrt(0.5)), -EXTREME, EXTREME)
+        self.D: Vector = np.ldexp(1.0, exponent)
+        self.unknown = [*unknown]
+
+    def inside(self, x: Any) -> Any:
+        """A point, steps, or a pair of bounds in units of the scale; None stays None."""
+        if isinstance(x, tuple):
+            return tuple(map(self.inside, x))
+        return None if x is None else x / self.D
+
+    def known_by(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """`args` with D behind them, as the wrappers expect it."""
+        return (*args, (self.D,))
+
+    @property
+    def note(self) -> str:
+        """What the user should know."""
+        if not self.unknown:
+            return ""
+        which = ", ".join(map(str, self.unknown[:5])) + ", ..." * (len(self.unknown) > 5)
+        return (
+            f' `x_scale="auto"` has found no scale for parameter {which}, and taken 1: give an '
+            "array if you know better."
+        )
+
+
+def functions(fun: Any, jac: Any, hess: Any, hessp: Any) -> tuple[Any, Any, Any, Any]:
+    """The user's functions as functions of z; what is none stays as it is."""
+    return (
+        wrapped(of_pair if jac is True else of_value, fun),
+        wrapped(of_gradient, jac),
+        wrapped(of_hessian, hess),
+        wrapped(of_product, hessp),
+    )
+
+
+class Wrapped:
+    """``make(function)``, in a form that can be sent to another process."""
+
+    def __init__(self, make: Callable[[Any], Any], function: Any) -> None:
+        self.made_of, self.call = (make, function), make(function)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+    def __reduce__(self) -> Any:
+        return Wrapped, self.made_of
+
+
+def wrapped(make: Callable[[Any], Any], function: Any) -> Any:
+    """``make(function)``, a Numba function if it is one."""
+    if not callable(function):
+        return function
+    return compiled(make, function) if is_jitted(function) else Wrapped(make, function)
+
+
+@functools.lru_cache(32)
+def compiled(make: Callable[[Any], Any], function: Any) -> Any:
+    """The same Numba function each time: the compiled loops of the last ones are found again.
+
+    (It cannot live as long as the function: who closes over a function keeps it alive.)
+    """
+    return njit(make(function))
+
+
+# --- the wrappers, for Python and Numba
+
+
+def of_value(fun: Any) -> Any:
+    def value(z: Any, *args: Any) -> Any:
+        return fun(args[-1][0] * z, *args[:-1])
+
+    return value
+
+
+def of_pair(fun: Any) -> Any:
+    def value_and_gradient(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        f, g = pair(fun(D * z, *args[:-1]), z.size)
+        return f, D * g
+
+    return value_and_gradient
+
+
+def of_gradient(jac: Any) -> Any:
+    def gradient(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * vector(jac(D * z, *args[:-1]), z.size)
+
+    return gradient
+
+
+def of_hessian(hess: Any) -> Any:
+    def hessian(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * (matrix(hess(D * z, *args[:-1]), z.size) * D).T
+
+    return hessian
+
+
+def of_product(hessp: Any) -> Any:
+    def product(z: Any, p: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return D * vector(hessp(D * z, D * p, *args[:-1]), z.size, "hessp")
+
+    return product
+
+
+@overload(vector)
+def _vector(g: Any, n: int, name: str = "jac") -> Any:
+    def flat(g: Any, n: int, name: str = "jac") -> Any:
+        found = np.asarray(g).ravel()
+        if found.size != n:
+            raise ValueError("a gradient must be an array with as many elements as x")
+        return found
+
+    return flat
+
+
+@overload(pair)
+def _pair(found: Any, n: int) -> Any:
+    def unpacked(found: Any, n: int) -> Any:
+        f, g = found
+        return float(f), vector(g, n)
+
+    return unpacked
+
+
+@overload(matrix)
+def _matrix(found: Any, n: int) -> Any:
+    def square(found: Any, n: int) -> Any:
+        H = np.asarray(found)
+        if H.shape != (n, n):
+            raise ValueError("`hess` must return a real matrix of shape (n, n)")
+        return H
+
+    return square
