@@ -23,6 +23,8 @@ from ..trials import (
     want_gradient,
 )
 
+FIRST = 0.3
+"""The first step, in units of the direction, of which no curvature is known yet."""
 FURTHER = 6
 """The most values after one that is low enough."""
 
@@ -36,7 +38,7 @@ def first(memory, record):
     descend(V, r)
     r.kept, r.further, r.unfinite = 0.0, 0, 0
     if r.unit:
-        alpha = unit_rate(r)
+        alpha = FIRST if r.nit == 0 else unit_rate(r)
     elif r.fresh:
         alpha = first_rate(V, r)
     else:
