@@ -171,10 +171,10 @@ ADVICE = {
         "Noise in the gradient, which breaks the conjugacy; functions with kinks.",
     ),
     "lbfgs": (
-        "Smooth functions, with bounds or without, with a gradient or without, exact or rounded: the "
-        "first choice. With a gradient, functions with kinks, too.",
-        "Mini-batches, and values that are mostly noise: it stops where it can see no further. Kinks "
-        "without a gradient.",
+        "Smooth functions, with bounds or without, with a gradient or without, exact or rounded: "
+        "the first choice. With a gradient, functions with kinks, too.",
+        "Mini-batches, and values that are mostly noise: it stops where it can see no further. "
+        "Kinks without a gradient.",
     ),
     "newton": (
         "Few parameters (up to some hundreds) with a Hessian, or with gradients exact enough for "

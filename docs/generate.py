@@ -224,7 +224,8 @@ def index():
 
 
 def advice(ending):
-    return (f"(*{known[0].upper()}{known[1:]}:* {say})" for known, say in ending.advice.items())
+    facts = ((fact.replace("`", ""), say) for fact, say in ending.advice.items())
+    return (f"(*{fact[0].upper()}{fact[1:]}:* {say})" for fact, say in facts)
 
 
 def endings():
@@ -235,4 +236,4 @@ def endings():
             (e.status, "yes" if e.success else "no", " ".join([e.message, *advice(e)]))
             for e in ENDINGS.values()
         ],
-    )
+    ).replace("|", r"\|")
