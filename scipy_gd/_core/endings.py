@@ -65,7 +65,8 @@ ENDINGS = {
             WITH_JAC: "Check the gradient (`check_grad=True`), look after the scaling of the "
             f"parameters (`x_scale`), or accept a larger `gtol`. {NOISY}",
             DIFFERENCES: "Give the gradient (`jac`), look after the scaling of the parameters "
-            f"(`x_scale`), or accept a larger `gtol`. {NOISY}",
+            "(`x_scale`), or accept a larger `gtol`. If the function is noisy, tell how much "
+            "(`noise`), average several of its values, or use spsa.",
             PULL: HELD,
         },
     ),

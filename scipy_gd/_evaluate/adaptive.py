@@ -557,7 +557,7 @@ class Adaptive:
 
     def estimate(self) -> Dialogue:
         """The noise of f at x."""
-        r = self.r
+        r, before = self.r, self.noise
         r.estimates += 1
         found = yield from estimate(
             self.x.copy(),
@@ -569,6 +569,8 @@ class Adaptive:
             box=self.box,
         )
         keep_noise(r, found)
+        if r.noisy and self.noise > 10.0 * before:  # what looked like curvature was noise
+            self.V[r.measure + CURVATURE] = np.nan
 
     def better(self) -> Dialogue:
         """A better gradient where no way down was found; without one `r.better` becomes 0."""

@@ -238,8 +238,8 @@ class AskTell:
         r, evaluator = self._run.r, self._run.evaluator
         evaluator.nfev += len(values)
         if self._parts[0]:
-            self._parts = [(), source.points(x, GRADIENT)] if r.ask & GRADIENT else [(), ()]
             source.value(values, g)
+            self._parts = [(), source.points(x, GRADIENT)] if r.ask & GRADIENT else [(), ()]
         else:
             more = source.gradient(values, x, r.f_trial, g, ())
             self._parts = [(), source.asked if more else ()]
