@@ -497,7 +497,7 @@ def test_noise_is_an_ending_only_far_down_and_where_the_gradient_is_within_its_e
             assert fun(x0) - res.fun >= 2e4 * res.noise
             # a point that a method has left behind may be lower: not where the errors are those of
             if solver is not adam:
-                assert (abs(res.jac) <= 4 * res.jac_error).all()
+                assert (abs(res.jac) <= 8 * res.jac_error).all()
         if res.status in (2, 6) and res.noise > 1e-12 * res.fun:
             assert f"errors are about {res.noise:.1e} in f" in res.message
         if res.success and name == "bowl":

@@ -136,8 +136,7 @@ def weigh(V, r):
     r.error_most = r.pair_noise = 0.0
     for i in range(r.n):
         error = V[r.error, i]
-        if r.noisy or error == np.inf:
-            r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
+        r.error_most = max(r.error_most, error if r.scale < 0 else error / V[r.scale, i])
         if r.noisy and error < np.inf and r.nit >= 0:
             r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)
@@ -166,7 +165,8 @@ def last_ending(V, r):
     if r.error < 0 or e == 0.0:
         return PRECISION
     far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
-    reached = is_zero(V, r, r.x) or (r.noisy == 0 and r.searches and invisible(r))
+    # intervals that suit the noise leave no more than it hides, those of exact functions may
+    reached = is_zero(V, r, r.x) if r.noisy else r.searches and invisible(r)
     return NOISE_REACHED if far_down and reached and r.error_most < np.inf else PRECISION
 
 

@@ -415,7 +415,8 @@ class Adaptive:
             self.before = None
             return (x.copy(),)
         if self.dialogue is None:
-            r, rows = self.r, slice(None)
+            r = self.r
+            rows: Any = slice(None)
             if not self.rare:
                 rows = [r.diagonal, *range(r.measure, r.measure + ROWS)]
             self.before = self.s.copy(), rows, self.V[rows].copy()
@@ -603,7 +604,8 @@ class Adaptive:
                 yield from self.estimate()
             noisy = self.noise > 1e-12 * abs(r.f_trial)
             r.forget = int(noisy or r.central)
-            if noisy or (r.central and r.fresh):
+            hidden = is_zero.py_func(self.V, r, r.x)
+            if noisy or (r.central and (r.fresh or hidden)):
                 self.turn_noisy()
             elif r.central:
                 self.keep()
