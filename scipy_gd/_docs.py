@@ -28,7 +28,8 @@ callback : callable, optional
 _JAC = """\
 jac : callable, numba.cfunc, True, None or "2-point", "3-point", "cs"
     ``jac(x, *args) -> array, shape (n,)``; in C ``void jac(int n, double *x, double *g)``. None:
-    finite differences, see `finite_diff_scheme`."""
+    differences whose intervals follow the curvature and the noise of `fun`, or a plain scheme, see
+    `finite_diff_scheme`. (SciPy makes None of the name of a scheme: it is an option here.)"""
 _JAC_AT_THE_END = """\
 jac : callable, numba.cfunc, True or None
     Not used for the steps. If given, ``jac(x, *args) -> array, shape (n,)`` is called once, at the
@@ -49,7 +50,11 @@ scipy.optimize.OptimizeResult
     With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
     point is the one where the gradient test holds, or else the best one seen. `success` is True if
     the gradient test holds there, or if a stopping rule you set was met (`target`, `ftol`, `xtol`,
-    `epochs`, `patience`). Pass `state` as the option `resume` to continue the run."""
+    `epochs`, `patience`). Pass `state` as the option `resume` to continue the run. Two endings
+    have a status of their own: 6, the noise of `fun` hides what is left (see `noise_is_success`),
+    and 7, a minimum at a kink. Where the errors of `fun` are known: `noise`, their size, in units
+    of f; `jac_error`, those of the gradient's components, shape (n,); `x_error`, about how far each
+    parameter can move before f rises by `noise`, shape (n,)."""
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or

@@ -288,7 +288,7 @@ def verdict(cuts: Cuts, v: Vector, e: float, w: Vector, goal: Goal) -> Verdict:
     free, active = (x > cuts.lower) & (x < cuts.upper), w > 0
     length, radius = float(goal.length(v)), float(distance[active].max())
     count = int(active.sum())
-    tolerance = goal.gtol * min(goal.unit, w @ goal.length(G * free))
+    tolerance = goal.gtol * min(goal.unit, float(w @ goal.length(G * free)))
     minimum = length <= tolerance and e <= SHARE * tolerance * goal.span
     smooth = length <= goal.limit and radius == 0  # by its own gradient
     return Verdict(x, f, g, minimum and not smooth, smooth, length, radius, count)
