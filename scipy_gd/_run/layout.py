@@ -170,8 +170,7 @@ def _frame(
     if measured or "diagonal" in method.supplied:
         r.diagonal = reserve(1)
     if measured:
-        r.error = reserve(1) if r.error < 0 else r.error
-        r.measure = reserve(MEASURE)
+        r.error, r.measure = reserve(1), reserve(MEASURE)
     if scaled:
         r.scale = reserve(1)
     if method.memory:

@@ -58,17 +58,9 @@ def minimize(
     options: dict[str, Any],
 ) -> OptimizeResult:
     """What every method does when it is called."""
-    if not (callable(fun) or isinstance(fun, LowLevelCallable)):
-        raise TypeError(f"`fun` must be callable, got {fun!r}")
+    _check(method, fun, constraints, callback, hess, hessp, options)
     x = starting_point(x0)
     box = limits(bounds, x.size)
-    _refuse_constraints(constraints)
-    listener(callback)  # before any work is done
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None and not method.needs & HESSIAN:
-            warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
-    if unknown := _options.unknown(method, options):
-        warn(f"Unknown solver options: {unknown}")
     opts = _options.settings(method, options, x.size)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
@@ -111,9 +103,8 @@ def minimize(
             exact = source = Decayed(exact, decay if D is None else decay * D * D)
         if method.probes and rng is not None:
             source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-        hessian = None
-        if method.needs & HESSIAN:
-            hessian = hessian_of(hess, hessp, x.size, box, measured)
+        curved = method.needs & HESSIAN
+        hessian = hessian_of(hess, hessp, x.size, box, measured) if curved else None
         evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
         evaluator.nfev, evaluator.njev = nfev, njev
         run = RunState(
@@ -129,6 +120,27 @@ def minimize(
     if opts["disp"]:
         _display(result)
     return result
+
+
+def _check(
+    method: Formula,
+    fun: Any,
+    constraints: Any,
+    callback: Any,
+    hess: Any,
+    hessp: Any,
+    options: dict[str, Any],
+) -> None:
+    """What can be refused, or warned of, before any work is done."""
+    if not (callable(fun) or isinstance(fun, LowLevelCallable)):
+        raise TypeError(f"`fun` must be callable, got {fun!r}")
+    _refuse_constraints(constraints)
+    listener(callback)
+    for name, given in (("hess", hess), ("hessp", hessp)):
+        if given is not None and not method.needs & HESSIAN:
+            warn(f"{method.__name__} does not use Hessian information (`{name}`).", RuntimeWarning)
+    if unknown := _options.unknown(method, options):
+        warn(f"Unknown solver options: {unknown}")
 
 
 def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> OptimizeResult:
