@@ -686,10 +686,10 @@ def test_the_search_on_values_makes_the_steps_of_the_rule(seed, solver, length, 
     r.nit, r.t, r.fresh, r.ask, r.needs = 17, 18.0, 0, VALUE, GRADIENT
     r.f = r.f_old = r.f_best = value(x)
     r.slope, r.dnorm = g @ d, np.linalg.norm(d)
-    r.alpha, r.slope_before = 10.0**length, rng.uniform(0.5, 2) * r.slope
+    r.alpha, r.slope_last = 10.0**length, rng.uniform(0.5, 2) * r.slope
     r.noise_abs, r.noisy, r.better = e, int(e > 0), 1
     r.kept, r.further, r.unfinite, r.f_reached = 0.3, 4, 2, -1e9  # of the last search
-    alpha = 1.0 if solver is lbfgs else r.alpha * r.slope_before / r.slope
+    alpha = 1.0 if solver is lbfgs else r.alpha * r.slope_last / r.slope
     weak = solver.c2
     slope = r.slope
 
@@ -697,7 +697,7 @@ def test_the_search_on_values_makes_the_steps_of_the_rule(seed, solver, length, 
     first, judge = call_from_python(r.first), call_from_python(r.judge)
     place = V.ctypes.data, s.ctypes.data
     assert first(*place) == VALUE
-    assert r.slope_before == slope
+    assert r.slope_last == slope
     found, trials = [], 0
     while True:
         np.testing.assert_array_equal(V[1], x - r.alpha * d)

@@ -169,6 +169,12 @@ def norm(a):
 
 
 @local
+def copy(V, to, row):
+    for i in range(V.shape[1]):
+        V[to, i] = V[row, i]
+
+
+@local
 def largest(a):
     """The inf-norm; NaN if any element is."""
     top = 0.0

@@ -83,7 +83,7 @@ PLUMBING = {
 
 def _kernel(
     _memory, _record,
-    *, vector, searching, bounded, freed, preconditioned, rated, steep, scaled,  # constants
+    *, vector, searching, bounded, freed, preconditioned, rated, steep,  # constants
     declared, formula, results,  # statements
     _g, _row_free, _row_learning_rate, _P, _new_d,  # and names that they bring
 ):  # fmt: skip
@@ -94,9 +94,6 @@ def _kernel(
     _to = _V[_r.trial]
     _alpha = _r.alpha
     _gnorm = _snorm = _dnorm = _slope = 0.0
-    if scaled:
-        _scale = _V[_r.scale]
-        _gnorm_outside = 0.0
     if bounded:
         _lower = _V[_r.bounds]
         _upper = _V[_r.bounds + 1]
@@ -148,12 +145,6 @@ def _kernel(
             if bounded:  # P(x - g) - x, but without the rounding of a large x
                 _p = _maximum(_minimum(_p, _at[_i] - _lower[_i]), _at[_i] - _upper[_i])
             _gnorm = _maximum(_gnorm, abs(_p))
-            if scaled:  # the same in the user's units
-                _p = _g[_i] / _scale[_i]
-                if bounded:
-                    _p = _minimum(_p, (_at[_i] - _lower[_i]) * _scale[_i])
-                    _p = _maximum(_p, (_at[_i] - _upper[_i]) * _scale[_i])
-                _gnorm_outside = _maximum(_gnorm_outside, abs(_p))
     if searching:
         _r.slope = _slope
         _r.dnorm = _sqrt(_dnorm)
@@ -161,8 +152,6 @@ def _kernel(
         _r.snorm = _sqrt(_snorm)
     if steep:
         _r.gnorm = _gnorm
-    if scaled:
-        _r.gnorm, _r.gnorm_scaled = _gnorm_outside, _gnorm
 
 
 class _Filled(ast.NodeTransformer):
@@ -270,12 +259,7 @@ def _placed(tree: ast.Module, formula: Formula) -> ast.Module:
 
 
 def _tree(
-    formula: Formula,
-    searching: bool,
-    bounded: bool,
-    arrays: tuple[str, ...],
-    clipped: bool,
-    scaled: bool,
+    formula: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
 ) -> ast.Module:
     """The kernel's syntax tree: plumbing from the template, arithmetic from the formula."""
     constants = {
@@ -286,7 +270,6 @@ def _tree(
         "preconditioned": searching and formula.preconditioner is not None,
         "rated": "learning_rate" in arrays,
         "steep": "g" in formula.supplied,
-        "scaled": scaled and "g" in formula.supplied,
     }
     tree = _placed(ast.parse(inspect.getsource(_kernel)), formula)
     args = tree.body[0].args  # type: ignore[attr-defined]
@@ -322,7 +305,6 @@ def lift(
     bounded: bool,
     arrays: tuple[str, ...],
     clipped: bool = False,
-    scaled: bool = False,
 ) -> Any:
     """Compile a formula into a kernel.
 
@@ -339,8 +321,6 @@ def lift(
         parameter, in the order of their rows.
     clipped : bool
         Give the formula the clipped gradient; the stop tests have the true one all the same.
-    scaled : bool
-        Measure the gradient in the user's units as well, for the stop tests.
 
     Returns
     -------
@@ -352,7 +332,7 @@ def lift(
     ValueError
         If the source cannot be read, or does not return what its signature declares.
     """
-    tree = _tree(formula, searching, bounded, arrays, clipped, scaled)
+    tree = _tree(formula, searching, bounded, arrays, clipped)
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
     function = formula.formula

@@ -21,7 +21,16 @@ from . import endings
 from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
-from .noise import at_a_standstill, fallen, give_up, invisible, single, small, weigh
+from .noise import (
+    at_a_standstill,
+    fallen,
+    give_up,
+    invisible,
+    single,
+    small,
+    uncertain,
+    weigh,
+)
 from .trials import forget
 
 
@@ -48,8 +57,13 @@ def arrive(V, r, memory, record):
         r.f_best = r.f
         r.best = r.x
     r.recent[(r.nit + 1) & (RECENT - 1)] = r.f
-    # of the three rows one that is neither
-    r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
+    r.trial = another_row(r)
+
+
+@local
+def another_row(r):
+    """Of the three rows one that is neither the current nor the best point's."""
+    return (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
 
 
 @local
@@ -61,11 +75,27 @@ def stay(V, r):
     r.f = r.f_trial
     if r.f < r.f_best:
         r.f_best, r.best = r.f, r.x
-    r.trial = (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
+    r.trial = another_row(r)
     r.trials = 0
     if r.forget:
         forget(V, r)
     r.forget = 0
+
+
+@local
+def largest_outside(V, r):
+    """The largest component of the (projected) gradient, in the user's units."""
+    top = 0.0
+    for i in range(r.n):
+        scale, p = V[r.scale, i], V[r.x + POINTS, i]
+        if p != p:
+            return p
+        p /= scale
+        if r.bounds >= 0:
+            p = min(p, (V[r.x, i] - V[r.bounds, i]) * scale)
+            p = max(p, (V[r.x, i] - V[r.bounds + 1, i]) * scale)
+        top = max(top, abs(p))
+    return top
 
 
 @inlined
@@ -125,7 +155,7 @@ def ending_at(V, r, arrived, moved):
         return endings.STALLED
     if r.searches and idle(r):
         return endings.PRECISION
-    if arrived and (r.measure >= 0 or r.noisy) and at_a_standstill(r):
+    if arrived and uncertain(r) and at_a_standstill(r):
         return endings.PRECISION
     if not np.isfinite(r.snorm + r.dnorm):  # a square that overflows, or a formula's NaN
         return endings.PRECISION if r.searches else endings.DIVERGED
@@ -137,7 +167,7 @@ def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
-    if r.ask & GRADIENT and (r.measure >= 0 or r.noisy):
+    if r.ask & GRADIENT and uncertain(r):
         weigh(V, r)
     again = r.ask & BETTER
     verdict = ACCEPT
@@ -160,11 +190,13 @@ def advance(V, r, memory, record, f):
     r.fresh = r.t == 1.0
     if call_native(r.kernel, memory, record):
         r.ending = endings.BROKEN
+    if r.scale >= 0 and r.needs & GRADIENT:
+        r.gnorm_scaled, r.gnorm = r.gnorm, largest_outside(V, r)
     if verdict != ANEW and r.ending != endings.BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
     r.ask = DONE
     if r.ending == endings.RUNNING:
-        doubtful = r.searches and (r.measure >= 0 or r.noisy)
+        doubtful = r.searches and uncertain(r)
         if doubtful and r.gnorm == 0.0:  # within its errors only: there is no direction
             r.ending = endings.PRECISION
         else:

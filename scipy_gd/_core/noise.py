@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, fields
-from .endings import KINK, NOISE_REACHED, PRECISION
-from .jit import largest, local
+from .endings import KINK, NOISE_REACHED, PRECISION, RUNNING
+from .jit import copy, largest, local
 
 # `noisy`: f is known to have more noise than rounding; `central`: differences are central. How
 # often a better gradient has been asked for without success, and whether there is one (`better`);
@@ -32,6 +32,12 @@ VISIBLE = 20.0
 def noise(r, f):
     """The size of the errors of f where it is about `f`."""
     return max(r.noise_abs, r.noise_rel * abs(f))
+
+
+@local
+def uncertain(r):
+    """Whether the errors of f and of the gradient count: it is measured, or f is noisy."""
+    return r.measure >= 0 or r.noisy != 0
 
 
 @local
@@ -102,9 +108,9 @@ def single(r):
 @local
 def at_a_standstill(r):
     """Whether nothing more is to be seen: no decrease, or no gradient."""
-    if r.measure < 0 or not r.unit:
-        return r.hidden >= 5 or (r.measure < 0 and r.hidden > 0) or (r.measure < 0 and flat(r))
-    return flat(r)
+    if r.measure < 0:
+        return r.hidden > 0 or flat(r)
+    return flat(r) if r.unit else r.hidden >= 5
 
 
 @local
@@ -174,10 +180,9 @@ def last_ending(V, r):
 def give_up(V, r):
     """Ask for a better gradient where we are; without one the run ends."""
     if r.better:
-        for i in range(r.n):
-            V[r.trial, i] = V[r.x, i]
+        copy(V, r.trial, r.x)
         r.f_trial = r.f
-        r.ending = 0
+        r.ending = RUNNING
         r.ask = BETTER | GRADIENT | (r.needs & HESSIAN)
     else:
         r.ending, r.ask = last_ending(V, r), DONE

@@ -5,22 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import ACCEPT, ANEW, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, VALUE, fields
-from .jit import largest, local, norm
+from .jit import copy, largest, local, norm
 from .noise import give_up, tolerance
 
-# the lowest value of a trial that was not kept
-SCRATCH = fields("f8", "f_seen")
+# the lowest value of a trial that was not kept; the slope along the last direction
+SCRATCH = fields("f8", "f_seen slope_last")
 
 C1 = 1e-4
 """The share of the promised decrease that Armijo's condition wants."""
 TRIALS = 40
 """The most values in a search."""
-
-
-@local
-def copy(V, to, row):
-    for i in range(V.shape[1]):
-        V[to, i] = V[row, i]
 
 
 @local
@@ -88,6 +82,12 @@ def first_rate(V, r):
 def unit_rate(r):
     """The step of a direction that comes with its length; a tenth of it after a failure."""
     return 0.1 if r.fresh and r.nit > 0 else 1.0
+
+
+@local
+def as_promising(r):
+    """The step that promises as much as the last one."""
+    return r.alpha * r.slope_last / r.slope
 
 
 @local

@@ -28,10 +28,10 @@ from .._core.bits import BETTER, POINTS, VALUE
 from .._core.jit import compiled, local, opened
 from .._core.noise import is_zero, noise
 from ..arguments import Vector, scalar
-from .doubts import box_of, keep_noise, recent
+from .differences import EPS
 from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
 from .loop_parts import part, read
-from .noise import EPS, estimate, grain
+from .noise import WORTH_IT, box_of, estimate, grain, keep_noise, recent
 
 Before = tuple[Any, Any, Vector]
 """A copy of the record, and of some rows."""
@@ -382,7 +382,7 @@ def settle_at(memory, record):
 class Adaptive:
     """Differences of `fun` with intervals that follow its noise; see the head of this file.
 
-    `given` is the noise that the user knows, None if it has to be found out.
+    `known` is the noise that the user knows, None if it has to be found out.
     """
 
     name, parts, given = "adaptive", VALUE, False
@@ -474,8 +474,7 @@ class Adaptive:
 
     @property
     def noise(self) -> float:
-        r = self.r
-        return float(max(r.noise_abs, r.noise_rel * abs(r.f_trial)))
+        return float(noise.py_func(self.r, self.r.f_trial))
 
     def next(self) -> Dialogue:
         yield from self.better() if self.r.ask & BETTER else self.measured()
@@ -514,7 +513,7 @@ class Adaptive:
                 keep_noise(r, unit)
             else:
                 yield from self.estimate()
-            if self.noise > 1e-13 * abs(r.f_trial) or not self.g.any():
+            if self.noise > WORTH_IT * abs(r.f_trial) or not self.g.any():
                 self.turn_noisy()
                 yield from self.measured()
 

@@ -11,35 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from .._core.bits import POINTS, RECENT
-from .._core.noise import fallen, is_zero
+from .._core.bits import POINTS
+from .._core.noise import fallen, is_zero, noise
 from ..arguments import Vector
 from . import kinks
-from .gradients import Box
-from .noise import EPS, Verdict, ecnoise, estimate, grain, longest_run
+from .noise import (
+    EPS,
+    WORTH_IT,
+    Verdict,
+    box_of,
+    ecnoise,
+    estimate,
+    grain,
+    keep_noise,
+    longest_run,
+    recent,
+)
 
 Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
-WORTH_IT = 1e-13
-"""Less noise, relative to f, is rounding."""
-
-
-def recent(r: Any) -> list[float]:
-    """The last values of the run."""
-    return list(r.recent)[: min(max(r.nit + 1, 0), RECENT)]
-
-
-def box_of(V: Vector, r: Any) -> Box:
-    return (V[r.bounds], V[r.bounds + 1]) if r.bounds >= 0 else None
-
-
-def keep_noise(r: Any, e: float) -> None:
-    """Noise counts as relative, until it is seen not to have fallen with f."""
-    f = abs(r.f_trial)
-    again = r.estimates > 1 and r.noise_rel > WORTH_IT
-    if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
-        r.noise_abs = e
-    else:
-        r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0
 
 
 def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
@@ -68,7 +57,7 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
             return
     if known != 0.0:
         yield from measure(V, r, known)
-    r.noisy = int(max(r.noise_abs, r.noise_rel * abs(r.f)) > WORTH_IT * abs(r.f))
+    r.noisy = int(noise.py_func(r, r.f) > WORTH_IT * abs(r.f))
     r.better = r.noisy
     r.forget = 1
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,10 +97,11 @@ class Evaluator:
         with contextlib.suppress(StopIteration):
             points = next(dialogue)
             while True:
-                gradients = [np.empty(y.size) for y in points]
-                ask = VALUE | GRADIENT
-                values = [self.elsewhere(*at) for at in zip(points, repeat(ask), gradients)]
-                points = dialogue.send(list(zip(values, gradients, strict=True)))
+                answers = []
+                for y in points:
+                    g = np.empty(y.size)
+                    answers.append((self.elsewhere(y, VALUE | GRADIENT, g), g))
+                points = dialogue.send(answers)
 
     def values(self, points: Sequence[Vector]) -> list[float]:
         """The values at some points, without any gradient."""

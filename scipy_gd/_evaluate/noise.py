@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from enum import Enum
 from math import floor, frexp, log10, sqrt
+from typing import Any
 
 import numpy as np
 
+from .._core.bits import RECENT
 from ..arguments import Vector
+from .differences import EPS
 
-EPS = float(np.finfo(float).eps)
+Box = tuple[Vector, Vector] | None
 BITS, DIGITS = 32, 9
 """Values of so many significant bits, or decimal digits, have been rounded."""
 FEWEST = 4
 """Values that are needed to say so, if one of them may be longer."""
+WORTH_IT = 1e-13
+"""Less noise, relative to f, is rounding."""
 
 
 def grain(values: Sequence[float], f: float, fewest: int = FEWEST) -> float:
@@ -97,7 +102,7 @@ def estimate(
     seed: int,
     default: float = 0.0,
     flat: bool = False,
-    box: tuple[Vector, Vector] | None = None,
+    box: Box = None,
 ) -> Generator[list[Vector], Sequence[float], float]:
     """The noise of a function at x, where its value is f: yields points, is sent the values.
 
@@ -164,3 +169,25 @@ def longest_run(values: Sequence[float]) -> list[float]:
         else:
             parts.append([])
     return max(parts, key=len)
+
+
+# --- in the memory of a run
+
+
+def recent(r: Any) -> list[float]:
+    """The last values of the run."""
+    return list(r.recent)[: min(max(r.nit + 1, 0), RECENT)]
+
+
+def box_of(V: Vector, r: Any) -> Box:
+    return (V[r.bounds], V[r.bounds + 1]) if r.bounds >= 0 else None
+
+
+def keep_noise(r: Any, e: float) -> None:
+    """Noise counts as relative, until it is seen not to have fallen with f."""
+    f = abs(r.f_trial)
+    again = r.estimates > 1 and r.noise_rel > WORTH_IT
+    if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):
+        r.noise_abs = e
+    else:
+        r.noise_rel, r.noise_abs = max(e / f, 2.0 * EPS), 0.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from time import perf_counter
 
-import numpy as np
-
 from .._core.bits import VALUE
 from .._core.machine import tell
 from .observers import Observers
@@ -36,9 +34,8 @@ def interpret(
                 run.follow(f)
         except BaseException:
             run.rollback()
-            run.tried = run.evaluator.f if ask & VALUE else np.nan
             if ask & VALUE:
-                r.f_trial = run.tried
+                r.f_trial = run.tried = run.evaluator.f
             raise
         ask = tell(memory, record, f)
         if prepared:

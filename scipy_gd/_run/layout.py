@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -40,8 +40,7 @@ def lay_out(
     """The memory before the first evaluation, and what schedules change in it.
 
     Gradients may be `measured` from values, with what that takes. `x` and `box` are in units of the
-    `scale`. On a sampled objective values
-    cannot be compared: no line search, no best point.
+    `scale`. On a sampled objective values cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
     opts = ungrouped(method, opts, x.size)
@@ -50,14 +49,20 @@ def lay_out(
     rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
-    averaging = opts["averaging"]
-    s = record(
-        _frame(
-            *(method, rule.name, x.size, box is not None, arrays, sampled, _clipped(method, opts)),
-            *(averaging is not None, int(values["maxcor"]) if method.memory else 0, measured),
-            scale is not None,
-        )
+    shape = Shape(
+        method,
+        rule.name,
+        x.size,
+        bounded=box is not None,
+        arrays=arrays,
+        sampled=sampled,
+        clipped=_clipped(method, opts),
+        averaged=opts["averaging"] is not None,
+        maxcor=int(values["maxcor"]) if method.memory else 0,
+        measured=measured,
+        scaled=scale is not None,
     )
+    s = record(_frame(shape))
     r = named(s)
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
@@ -84,6 +89,12 @@ def lay_out(
         _place(each, method, arrays, V, s)
     if scheduled or sampled or not r.needs & GRADIENT:
         r.stall_after = 2**62
+    _settle(r, method, opts)
+    return V, s, scheduled
+
+
+def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
+    """What the options say of the end, of clipping and of averages."""
     for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
     r.alpha_max = opts["max_learning_rate"]
@@ -92,9 +103,8 @@ def lay_out(
     if r.clip:
         r.clip_value = math.inf if opts["clip_value"] is None else opts["clip_value"]
         r.clip_norm = math.inf if opts["clip_norm"] is None else opts["clip_norm"]
-    if averaging is not None:
-        r.averaging = 1.0 if averaging == "polyak" else averaging
-    return V, s, scheduled
+    if opts["averaging"] is not None:
+        r.averaging = 1.0 if opts["averaging"] == "polyak" else opts["averaging"]
 
 
 def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
@@ -120,24 +130,49 @@ def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
     return opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes
 
 
+class Shape(NamedTuple):
+    """What decides on the rows and the code of a run."""
+
+    method: Formula
+    rule: str
+    n: int
+    bounded: bool
+    arrays: tuple[str, ...]
+    sampled: bool
+    clipped: bool
+    averaged: bool
+    maxcor: int
+    measured: bool
+    scaled: bool
+
+
 @functools.lru_cache(1024)
-def _frame(
-    method: Formula,
-    rule_name: str,
-    n: int,
-    bounded: bool,
-    arrays: tuple[str, ...],
-    sampled: bool,
-    clipped: bool,
-    averaged: bool,
-    maxcor: int,
-    measured: bool,
-    scaled: bool,
-) -> bytes:
+def _frame(shape: Shape) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
-    s, rule = blank(), RULES[rule_name]
+    s, rule, method = blank(), RULES[shape.rule], shape.method
     r = named(s)
-    r.rows, r.n = 2 * POINTS, n
+    r.n = shape.n
+    _reserve(r, shape)
+    if shape.clipped:
+        r.clip = address_of(clip, types.void)
+    if shape.averaged and not method.average:
+        r.follow = address_of(average, types.void)
+    for name, value in method.init.items():
+        r.init[method.states.index(name)] = value
+    r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
+    r.searches, r.rounding = rule.searches, rule.rounding
+    r.first, r.judge = rule_at(rule.name)
+    r.kernel = lift(method, rule.searches, shape.bounded, shape.arrays, shape.clipped).address
+    r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in shape.arrays
+    r.needs = r.ask = method.needs
+    r.sampled, r.stall_after = shape.sampled, 1000
+    return s.tobytes()
+
+
+def _reserve(r: Any, shape: Shape) -> None:
+    """Give everything its rows."""
+    method, rule = shape.method, RULES[shape.rule]
+    r.rows = 2 * POINTS
 
     def reserve(count: int) -> int:
         first = r.rows
@@ -150,41 +185,33 @@ def _frame(
         r.d = reserve(2)
         r.p = reserve(1) if method.preconditioner else -1
     if method.needs & HESSIAN:
-        r.hess = reserve(n)
-    if bounded:
+        r.hess = reserve(shape.n)
+    if shape.bounded:
         r.bounds = reserve(2)
     if "free" in method.supplied:
         r.free = reserve(1)
-    if arrays:
-        r.arrays, r.array_rows = reserve(len(arrays)), len(arrays)
+    if shape.arrays:
+        r.arrays, r.array_rows = reserve(len(shape.arrays)), len(shape.arrays)
     if method.states:
         r.states, r.state_rows = reserve(len(method.states)), len(method.states)
-    if clipped:
-        r.clipped, r.clip = reserve(1), address_of(clip, types.void)
+    if shape.clipped:
+        r.clipped = reserve(1)
     if method.average:
         r.average = r.states + method.states.index(method.average)
-    elif averaged:
-        r.average, r.follow = reserve(1), address_of(average, types.void)
+    elif shape.averaged:
+        r.average = reserve(1)
     if rule.searches:
-        r.seen, r.start, r.error = reserve(1), reserve(1), reserve(1)
-    if measured or "diagonal" in method.supplied:
+        r.seen, r.start = reserve(1), reserve(1)
+    if rule.searches or shape.measured:
+        r.error = reserve(1)
+    if shape.measured or "diagonal" in method.supplied:
         r.diagonal = reserve(1)
-    if measured:
-        r.error, r.measure = reserve(1), reserve(MEASURE)
-    if scaled:
+    if shape.measured:
+        r.measure = reserve(MEASURE)
+    if shape.scaled:
         r.scale = reserve(1)
     if method.memory:
-        r.memory = reserve(len(method.memory) * maxcor)
-    for name, value in method.init.items():
-        r.init[method.states.index(name)] = value
-    r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
-    r.searches, r.rounding = rule.searches, rule.rounding
-    r.first, r.judge = rule_at(rule.name)
-    r.kernel = lift(method, rule.searches, bounded, arrays, clipped, scaled).address
-    r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in arrays
-    r.needs = r.ask = method.needs
-    r.sampled, r.stall_after = sampled, 1000
-    return s.tobytes()
+        r.memory = reserve(len(method.memory) * shape.maxcor)
 
 
 def _rows(rows: int, n: int) -> Vector:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import LbfgsInvHessProduct
 
+from .._core import noise as noise_of
 from .._core.arrival import share
 from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
 from .._core.endings import CONVERGED, MAXITER
@@ -143,8 +144,7 @@ class RunState:
     @property
     def noise(self) -> float:
         """The size of the errors of f; 0 if nobody has looked."""
-        r = self.r
-        return float(max(r.noise_abs, r.noise_rel * abs(r.f)))
+        return float(noise_of.noise.py_func(self.r, self.r.f))
 
     @property
     def uncertainty(self) -> Vector:

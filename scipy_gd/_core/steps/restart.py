@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..bits import ACCEPT, GRADIENT, RETRY, VALUE, fields
-from ..jit import opened
+from ..jit import copy, opened
 from ..noise import give_up, tolerance
-from ..trials import TRIALS, arrived, copy, first_rate, place, remember
+from ..trials import TRIALS, arrived, first_rate, place, remember
 
 SCRATCH = fields("i8", "extrapolated") + fields("f8", "theta f_kept")
 

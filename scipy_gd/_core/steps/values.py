@@ -13,6 +13,7 @@ from ..jit import local, opened
 from ..noise import noise
 from ..trials import (
     arrived,
+    as_promising,
     descend,
     enough,
     fail,
@@ -29,8 +30,8 @@ FURTHER = 6
 """The most values after one that is low enough."""
 
 # the best step so far (0: none) and its value; how often the search went on from it, how many
-# values were not finite; what the last direction promised
-SCRATCH = fields("i8", "further unfinite") + fields("f8", "kept f_reached slope_before")
+# values were not finite
+SCRATCH = fields("i8", "further unfinite") + fields("f8", "kept f_reached")
 
 
 def first(memory, record):
@@ -42,8 +43,8 @@ def first(memory, record):
     elif r.fresh:
         alpha = first_rate(V, r)
     else:
-        alpha = r.alpha * r.slope_before / r.slope
-    r.slope_before = r.slope
+        alpha = as_promising(r)
+    r.slope_last = r.slope
     place(V, r, alpha)
     return VALUE
 
@@ -86,8 +87,6 @@ def go_on(V, r):
     r.further += 1
     if best > alpha:
         best = min(max(best, 2.0 * alpha) if r.c2 > 0.5 else best, 10.0 * alpha)
-    if not np.isfinite(best):
-        best = 4.0 * alpha
     place(V, r, best)
     r.ask = VALUE
     if r.snorm == 0.0:

@@ -13,6 +13,7 @@ from ..noise import hides
 from ..trials import (
     C1,
     arrived,
+    as_promising,
     descend,
     enough,
     fail,
@@ -24,7 +25,7 @@ from ..trials import (
 
 # whether the trial is a guess from the last search; the bracket: steps, values and slopes at its
 # ends, and its last width
-SCRATCH = fields("i8", "guessed") + fields("f8", "slope_last low f_low slope_low high f_high width")
+SCRATCH = fields("i8", "guessed") + fields("f8", "low f_low slope_low high f_high width")
 
 
 def first(memory, record):
@@ -39,7 +40,7 @@ def first(memory, record):
         alpha = first_rate(V, r)
     else:
         r.guessed = 1
-        alpha = min(r.alpha * r.slope_last / r.slope, 100.0 * first_rate(V, r))
+        alpha = min(as_promising(r), 100.0 * first_rate(V, r))
     r.slope_last = r.slope
     place(V, r, alpha)
     return VALUE
