@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -62,30 +62,71 @@ def minimize(
     x = starting_point(x0)
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
-    fun, jac = _gradient(fun, jac, _options.scheme(opts))
-    hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
-    fun, jac = _defined(fun, jac, opts["undefined"])
-    fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
+    problem = _problem(method, opts, fun, args, jac, hess, hessp)
     if box is not None:
         x = np.clip(x, *box)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
-    epochs = _epochs(args, options, opts, rng)
-    sampled = epochs is not None or method.probes
-    laid_out = ungrouped(method, opts, x.size)
-    decay = _penalty(method, laid_out, x.size)
+    epochs = _epochs(problem.args, options, opts, rng)
+    if opts["check_grad"] and not isinstance(problem.jac, str):
+        _check_gradient(problem, x, box, rng)
+    with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
+        run = _begun(method, problem, x, box, opts, epochs, rng, map_)
+        if opts["resume"] is not None:
+            run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
+        observers, log = _observers(method.__name__, callback, opts)
+        result = _driven(run, observers, opts)
+    result.update(log, state=run.save())
+    if opts["disp"]:
+        _display(result)
+    return result
+
+
+class Problem(NamedTuple):
+    """The user's functions; `jac` may be True or the name of a scheme, the Hessian's None."""
+
+    fun: Any
+    jac: Any
+    hess: Any
+    hessp: Any
+    args: tuple[Any, ...]
+
+
+def _problem(
+    method: Formula, opts: dict[str, Any], fun: Any, args: Any, jac: Any, hess: Any, hessp: Any
+) -> Problem:
+    fun, jac = _gradient(fun, jac, _options.scheme(opts))
+    hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
+    fun, jac = _defined(fun, jac, opts["undefined"])
+    fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
+    return Problem(fun, jac, hess, hessp, args)
+
+
+def _begun(
+    method: Formula,
+    problem: Problem,
+    x: Vector,
+    box: Box,
+    opts: dict[str, Any],
+    epochs: Epochs | None,
+    rng: np.random.Generator | None,
+    map_: Any,
+) -> RunState:
+    """A run before its first evaluation."""
+    fun, jac, hess, hessp, args = problem
+    n, sampled = x.size, epochs is not None or method.probes
+    laid_out = ungrouped(method, opts, n)
+    decay = _penalty(method, laid_out, n)
     if decay is not None:
         laid_out = laid_out | {str(method.penalty): 0.0}
     with_gradient = bool(method.needs & GRADIENT)
     measured = jac == "adaptive" and with_gradient and not sampled and decay is None
-    if opts["check_grad"] and not isinstance(jac, str):
-        _check_gradient(fun, jac, x, args, box, rng)
     plain = "2-point" if jac == "adaptive" else jac
     steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
     scale, nfev, njev = None, 0, 0
     if opts["x_scale"] is not None:
-        looks = Evaluator(fun, args, source_of(fun, plain, x.size), maxfev=opts["maxfev"])
+        looks = Evaluator(fun, args, source_of(fun, plain, n), maxfev=opts["maxfev"])
         scale = scale_for(opts, x, box, None if sampled else looks)
         nfev, njev = looks.nfev, looks.njev
         x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
@@ -96,30 +137,21 @@ def minimize(
             epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
     D = None if scale is None else scale.D
     V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
-    with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
-        exact = source_of(fun, plain, x.size, box, *steps)
-        source: Source = Adaptive(opts["noise"]) if measured else exact
-        if decay is not None:
-            exact = source = Decayed(exact, decay if D is None else decay * D * D)
-        if method.probes and rng is not None:
-            source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-        curved = method.needs & HESSIAN
-        hessian = hessian_of(hess, hessp, x.size, box, measured) if curved else None
-        evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
-        evaluator.nfev, evaluator.njev = nfev, njev
-        run = RunState(
-            method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
-        )
-        if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-            evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
-        if opts["resume"] is not None:
-            run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
-        observers, log = _observers(method.__name__, callback, opts)
-        result = _driven(run, observers, opts)
-    result.update(log, state=run.save())
-    if opts["disp"]:
-        _display(result)
-    return result
+    exact = source_of(fun, plain, n, box, *steps)
+    source: Source = Adaptive(opts["noise"]) if measured else exact
+    if decay is not None:
+        exact = source = Decayed(exact, decay if D is None else decay * D * D)
+    if method.probes and rng is not None:
+        source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
+    hessian = hessian_of(hess, hessp, n, box, measured) if method.needs & HESSIAN else None
+    evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
+    evaluator.nfev, evaluator.njev = nfev, njev
+    run = RunState(
+        method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
+    )
+    if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
+        evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
+    return run
 
 
 def _check(
@@ -163,12 +195,11 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
         raise
 
 
-def _check_gradient(
-    fun: Any, jac: Any, x: Vector, args: tuple[Any, ...], box: Box, rng: np.random.Generator | None
-) -> None:
+def _check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Generator | None) -> None:
     """The option `check_grad`; the run must not depend on it."""
     from ..gradient_check import check_grad
 
+    fun, jac, *_, args = problem
     bounds = None if box is None else np.transpose(box)
     check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
 
