@@ -34,8 +34,9 @@ without a step.
 
 SciPy's solvers have their own tolerances, without limits of iterations (Nelder-Mead with its
 adaptive parameters); Py-BOBYQA, NOMAD and noisyopt are told that there is noise where there is.
-Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n = 100, COBYLA,
-Py-BOBYQA and NOMAD not for n > 5; lbfgs is compared with each on the problems that both are run on.
+Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n > 8, COBYLA and
+Py-BOBYQA not for n > 3, NOMAD not for n > 2; lbfgs is compared with each on the problems that both
+are run on.
 Problems of even index are for tuning, the odd half is for judging.
 """
 
@@ -67,7 +68,7 @@ LIFTED = {
 }
 GRADIENT = ("BFGS", "L-BFGS-B", "CG", "TNC")
 SLOW = ("NOMAD", "COBYQA", "COBYLA", "Py-BOBYQA")  # milliseconds a call
-LARGEST = {"NOMAD": 5, "COBYLA": 5, "Py-BOBYQA": 5, "COBYQA": 20, "newton": 20}
+LARGEST = {"NOMAD": 2, "COBYLA": 3, "Py-BOBYQA": 3, "COBYQA": 8, "newton": 20}
 QUICK = tuple(name for name in LIFTED if name not in SLOW)
 MAIN = ("lbfgs", "cg_descent", "spg")
 OTHERS = ("newton", "gd", "adam", "nesterov_restart", "spsa", "random_search")

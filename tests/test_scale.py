@@ -510,3 +510,52 @@ def test_a_penalty_in_the_formula_weighs_the_users_parameters(decay):
     a = run(1.0, weight_decay=decay, eps=0.0)
     b = run(scale, weight_decay=decay, eps=0.0, x_scale=scale)
     np.testing.assert_allclose(b, a, rtol=1e-12)
+
+
+@pytest.mark.parametrize("x_scale", [None, "auto"])
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(("rate", "start"), [(1e3, 0.1), (1e3, 0.6), (50.0, 3.0), (7.0, 20.0)])
+def test_a_start_that_is_too_high_by_far_is_no_reason_for_success(rate, start, given, x_scale):
+    """exp(rate x) - 20 rate x from where f is 1e43 and more: a small gradient is relative there."""
+
+    @np.errstate(over="ignore")
+    def fun(x):
+        return np.exp(rate * x[0]) - 20 * rate * x[0]
+
+    @np.errstate(over="ignore")
+    def jac(x):
+        return rate * np.exp(rate * x) - 20 * rate
+
+    res = minimize(
+        fun, [start], jac=jac if given else None, method=lbfgs, options={"x_scale": x_scale}
+    )
+    lowest = 20 - 20 * np.log(20)
+    close = res.fun - lowest < 1e-5
+    assert close or not res.success
+    assert close or res.fun < 0.5 * fun([start]) or rate * start > 500  # squares overflow
+
+
+@pytest.mark.parametrize("width", [0.01, 1.0, 300.0])
+@pytest.mark.parametrize("given", [False, True])
+def test_an_exponential_regression_from_afar(width, given):
+    """Poisson's likelihood, where the linear predictor is far too large at the start."""
+    t = np.linspace(0, width, 50)
+    X = np.column_stack([np.ones(50), t])
+    y = np.round(np.exp(1 + t / width))
+
+    @np.errstate(over="ignore")
+    def fun(b):
+        return np.sum(np.exp(X @ b) - y * (X @ b))
+
+    @np.errstate(over="ignore")
+    def jac(b):
+        return X.T @ (np.exp(X @ b) - y)
+
+    best = minimize(fun, [1.0, 1 / width], jac=jac, method=lbfgs, options={"x_scale": "auto"})
+    for far in (50, 200):
+        res = minimize(
+            fun, [0.0, far / width], jac=jac if given else None, method=lbfgs,
+            options={"x_scale": "auto"},
+        )  # fmt: skip
+        assert res.fun < best.fun + 1e-6 or not res.success
+        assert res.fun < best.fun + 1e-3

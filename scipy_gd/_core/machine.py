@@ -22,6 +22,7 @@ from .addresses import address_of, call_from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 from .noise import (
+    CLEAR,
     at_a_standstill,
     fallen,
     give_up,
@@ -30,6 +31,7 @@ from .noise import (
     small,
     uncertain,
     weigh,
+    within,
 )
 from .trials import forget
 
@@ -201,7 +203,13 @@ def advance(V, r, memory, record, f):
             r.ending = endings.PRECISION
         else:
             r.ask = call_for_number(r.first, (memory, record)) if r.first else r.needs
-            if doubtful and invisible(r):
+            plain = doubtful and not r.noisy and not within(V, r, r.x, CLEAR)
+            if plain and invisible(V, r) and not r.fresh:
+                forget(V, r)  # what it remembers hides a gradient that is plain to see
+                r.fresh = 1
+                call_native(r.kernel, memory, record)
+                r.ask = call_for_number(r.first, (memory, record))
+            if doubtful and not plain and invisible(V, r):
                 r.ending = endings.PRECISION
                 r.better = r.better if r.noisy else 0  # nothing is better than exact
         if (again and not r.better) or (r.searches and single(r)):

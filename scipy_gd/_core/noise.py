@@ -24,6 +24,8 @@ SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink as
 TELLING = 8.0
 """A component of the gradient so many times as large as its error is not zero. What a smaller one
 promises, g^2 / (2 f''), is less than a third of the noise of f, by the interval that is used."""
+CLEAR = 1e6
+"""What one so many times as large promises is not hidden by rounding."""
 VISIBLE = 20.0
 """A decrease of so many times the noise shows in the values."""
 
@@ -45,6 +47,8 @@ def tolerance(r):
     """By how much a trial may be higher: the noise, where it hides what was promised."""
     e = noise(r, r.f)
     least = 1e-14 * abs(r.f)
+    if r.measure >= 0:
+        least = min(least, 3.0 * e)
     return max(e, least) if r.promised <= VISIBLE * e else least
 
 
@@ -64,19 +68,27 @@ def fallen(r, f):
 
 
 @local
-def unit(r):
-    """What counts as one unit of f."""
-    return fallen(r, r.f) if r.gtol_rel >= 0.0 else 1.0
+def unit(V, r):
+    """What counts as one unit of f: it changes by that much where x changes by its scale."""
+    if r.gtol_rel < 0.0:
+        return 1.0
+    f = fallen(r, r.f)
+    if r.diagonal < 0:
+        return f
+    bent = 0.0
+    for i in range(r.n):
+        bent = max(bent, max(1.0, V[r.x, i] ** 2) / V[r.diagonal, i])
+    return min(f, bent)
 
 
 @local
-def rounding(r):
+def rounding(V, r):
     """The rounding of f, as an exact function has it where f itself is small."""
-    return 2.2e-16 * max(abs(r.f), min(unit(r), abs(r.f_start)))
+    return 2.2e-16 * max(abs(r.f), min(unit(V, r), abs(r.f_start)))
 
 
 @local
-def invisible(r):
+def invisible(V, r):
     """Whether the decrease to be expected along the direction is hopelessly small.
 
     Under noise the gradient sees further than the values: steps are worth it as long as they
@@ -86,7 +98,7 @@ def invisible(r):
     if r.noisy and r.measure >= 0:
         least = 0.04 * noise(r, r.f)
     elif r.central:
-        least = 2.0 * rounding(r)
+        least = 2.0 * rounding(V, r)
     return least > 0.0 and 0.0 <= r.promised <= least
 
 
@@ -129,9 +141,30 @@ def flat(r):
 
 
 @local
+def room(V, r, i):
+    """Whether x[i] is inside its bounds."""
+    return r.bounds < 0 or V[r.bounds, i] < V[r.x, i] < V[r.bounds + 1, i]
+
+
+@local
+def comparable(a, b):
+    return 1e-3 * abs(b) <= a <= 1e6 * abs(b) and a > 0.0
+
+
+@local
 def small(V, r, limit):
-    """Whether the gradient is below a limit in units of the scale, and known that well."""
-    if not (r.gnorm if r.scale < 0 else r.gnorm_scaled) <= limit or r.error_most == np.inf:
+    """Whether the gradient is below a limit in units of the scale, and known that well.
+
+    Not where f is still on its way down: the gradient, times x, is comparable to it or to its last
+    change, or this change is much larger than what is left.
+    """
+    g = r.gnorm if r.scale < 0 else r.gnorm_scaled
+    if not g <= limit or r.error_most == np.inf:
+        return False
+    last = r.f_old - r.f if r.nit > 0 else 0.0
+    for i in range(r.n):
+        g = max(g, abs(V[r.x + POINTS, i] * V[r.x, i]) if room(V, r, i) else 0.0)
+    if comparable(g, r.f) or comparable(g, last) or last > 10.0 * abs(r.f):
         return False
     return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
 
@@ -146,18 +179,18 @@ def weigh(V, r):
         if r.noisy and error < np.inf and r.nit >= 0:
             r.pair_noise += 1.4 * error * abs(V[r.trial, i] - V[r.x, i])
     r.pair_noise /= np.sqrt(r.n)
-    r.hidden = r.hidden + 1 if is_zero(V, r, r.trial) else 0
+    r.hidden = r.hidden + 1 if within(V, r, r.trial, TELLING) else 0
 
 
 @local
-def is_zero(V, r, row):
-    """Whether the gradient at a point cannot be told from zero."""
+def within(V, r, row, factor):
+    """Whether the gradient at a point has no component of so many times its error."""
     x, g, error = V[row], V[row + POINTS], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:
             p = max(min(p, x[i] - V[r.bounds, i]), x[i] - V[r.bounds + 1, i])
-        if not abs(p) <= TELLING * error[i]:
+        if not abs(p) <= factor * error[i]:
             return False
     return True
 
@@ -170,9 +203,10 @@ def last_ending(V, r):
         return KINK
     if r.error < 0 or e == 0.0:
         return PRECISION
-    far_down = r.f_start - r.f >= 3e4 * e or r.gnorm + r.error_most <= r.gtol
+    far_down = r.f_start - r.f >= 1e4 * e or r.gnorm + r.error_most <= r.gtol
     # intervals that suit the noise leave no more than it hides, those of exact functions may
-    reached = is_zero(V, r, r.x) if r.noisy else r.searches and invisible(r)
+    hidden = r.searches and invisible(V, r) and within(V, r, r.x, CLEAR)
+    reached = within(V, r, r.x, TELLING) if r.noisy else hidden
     return NOISE_REACHED if far_down and reached and r.error_most < np.inf else PRECISION
 
 

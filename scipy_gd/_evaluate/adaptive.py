@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from .._core.addresses import pointers_of
 from .._core.bits import BETTER, POINTS, VALUE
 from .._core.jit import compiled, local, opened
-from .._core.noise import is_zero, noise
+from .._core.noise import TELLING, noise, within
 from ..arguments import Vector, scalar
 from .differences import EPS
 from .gradients import NO_FUNCTIONS, Args, Box, Values, alone_in_loop
@@ -603,7 +603,7 @@ class Adaptive:
                 yield from self.estimate()
             noisy = self.noise > 1e-12 * abs(r.f_trial)
             r.forget = int(noisy or r.central)
-            hidden = is_zero.py_func(self.V, r, r.x)
+            hidden = within.py_func(self.V, r, r.x, TELLING)
             if noisy or (r.central and (r.fresh or hidden)):
                 self.turn_noisy()
             elif r.central:
@@ -621,7 +621,7 @@ class Adaptive:
     @property
     def zero(self) -> bool:
         """Whether the gradient at the trial cannot be told from zero."""
-        return bool(is_zero.py_func(self.V, self.r, self.r.trial))
+        return bool(within.py_func(self.V, self.r, self.r.trial, TELLING))
 
     @property
     def box(self) -> Box:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._core.bits import POINTS
-from .._core.noise import fallen, is_zero, noise
+from .._core.noise import TELLING, fallen, noise, within
 from ..arguments import Vector
 from . import kinks
 from .noise import (
@@ -39,7 +39,9 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
     r.failures += 1
     here, g = V[r.trial], V[r.trial + POINTS]
     g[:] = V[r.x + POINTS]
-    if r.failures > 2 or (r.noisy and r.failures > 1 and (r.fresh or is_zero.py_func(V, r, r.x))):
+    if r.failures > 2 or (
+        r.noisy and r.failures > 1 and (r.fresh or within.py_func(V, r, r.x, TELLING))
+    ):
         r.better = 0
         return
     if r.noisy and r.failures > 1:

@@ -75,7 +75,8 @@ class Verdict(Enum):
 
 def ecnoise(values: Sequence[float]) -> tuple[float, Verdict]:
     """The noise of values at points in a row, and whether the table shows it (ECnoise)."""
-    table = np.array(values, float)
+    _, exponent = np.frexp(np.abs(values).max())  # squares of large and small values are numbers
+    table = np.ldexp(np.array(values, float), -exponent)
     count = len(table)
     span = float(np.ptp(table))
     coarse = span > 0.1 * np.abs(table).max()
@@ -83,15 +84,16 @@ def ecnoise(values: Sequence[float]) -> tuple[float, Verdict]:
     for k in range(1, count):
         table = np.diff(table)
         if k == 1 and np.count_nonzero(table == 0.0) >= count / 2:
-            return span, Verdict.REPEATED
+            return float(np.ldexp(span, exponent)), Verdict.REPEATED
         gamma *= 0.5 * k / (2 * k - 1)
         levels.append(sqrt(gamma * np.mean(table**2)))
         signs.append(table.min() * table.max() < 0.0)
     for k in range(count - 3):
         few = levels[k : k + 3]
         if signs[k] and max(few) <= 4.0 * min(few):
-            return levels[k], Verdict.COARSE if coarse else Verdict.NOISE
-    return levels[-1], Verdict.CURVED
+            verdict = Verdict.COARSE if coarse else Verdict.NOISE
+            return float(np.ldexp(levels[k], exponent)), verdict
+    return float(np.ldexp(levels[-1], exponent)), Verdict.CURVED
 
 
 def estimate(
