@@ -180,7 +180,8 @@ def measure():
     runs, valleys = Runs(), Valleys()
     draw(runs)
     lines = [*lines_of(runs), *lines_of_valleys(valleys)]
-    return [in_short(lines), valleys.table(), *(by_solver(runs, kind) for kind in KINDS)]
+    of_kinds = [by_solver(runs, kind) for kind in KINDS]
+    return [at_a_glance(of_kinds), in_short(lines), valleys.table(), *of_kinds]
 
 
 def short(kinds=KINDS, solvers=("lbfgs", *GRADIENT, "Powell")):
@@ -284,6 +285,26 @@ def by_solver(runs, kind):
         "calls", "claimed", "false", "at x0", "not claimed", "after",
     ]  # fmt: skip
     return Table(kind, columns, table)
+
+
+GLANCE = ("exact", "float32", "six digits", "noise 1e-6", "noise 1e-3", "holes", "kinks")
+
+
+def at_a_glance(tables):
+    """Problems solved at the level of the kind, and false claims, of those that were run on all."""
+    known = {table.title: table.shown() for table in tables}
+    rows = []
+    for solver in (*MAIN, *QUICK):
+        row = [solver]
+        for kind in GLANCE:
+            columns, found = known[kind].columns, known[kind].rows
+            (own,) = [dict(zip(columns, each, strict=True)) for each in found if each[0] == solver]
+            row += [own[f"{KINDS[kind].level:g}"], own["false"]]
+        rows.append(row)
+    sizes = [known[kind].rows[0][1] for kind in GLANCE]
+    heads = [f"{kind} ({size})" for kind, size in zip(GLANCE, sizes, strict=True)]
+    columns = [column for head in heads for column in (head, "false")]
+    return Table("At a glance: solved, claimed wrongly", ["solver", *columns], rows)
 
 
 class Line(NamedTuple):
