@@ -9,8 +9,9 @@ RECENT = 32
 """How many function values are remembered."""
 
 # What is wanted at the next point, as bits; nothing means that the run has ended.
-# BETTER: at the current point again, but to be known better.
-DONE, VALUE, GRADIENT, HESSIAN, NOISE, BETTER = 0, 1, 2, 4, 8, 16
+# BETTER: at the current point again, but to be known better. CARRIED: the gradient as it would be
+# with the Jacobian of the current point.
+DONE, VALUE, GRADIENT, HESSIAN, NOISE, BETTER, CARRIED = 0, 1, 2, 4, 8, 16, 32
 
 # What a step rule says of a trial. STAY: count the iteration, but keep the point. ANEW: keep the
 # point, and let the formula begin again without its states.

@@ -143,6 +143,8 @@ def ending_at(V, r, arrived, moved):
             return endings.CONVERGED
         if r.f <= r.target:
             return endings.TARGET
+    if arrived and r.closing:
+        return r.closing
     if arrived and r.nit > 1:  # the first step may be a probe
         scale = max(abs(r.f), abs(r.f_old), 1.0)
         if r.ftol >= 0.0 and abs(r.f_old - r.f) <= r.ftol * scale:

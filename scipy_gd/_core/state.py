@@ -21,7 +21,7 @@ ADDRESSES = "kernel first judge clip follow"
 rule's two functions, what happens to a gradient and to a point that have arrived."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
-    "scale"
+    "scale own"
 )
 """The first row of what a run may have (-1: it has none)."""
 
@@ -43,7 +43,7 @@ RECORD = np.dtype(
         *fields("f8", "gtol gtol_rel ftol xtol target"),
         # how far it has come; the last progress worth the name; a bound on max |x|; f when the run
         # was between an eighth and a quarter as long, and what will be that; max |g| in units of z
-        *fields("i8", "ask ending nit nfev njev nhev nit_mark"),
+        *fields("i8", "ask ending closing nit nfev njev nhev nit_mark"),
         *fields("f8", "t f f_start f_old f_best gnorm f_mark g_mark extent far"),
         *fields("f8", "f_early f_then f_later gnorm_scaled"),
         ("recent", "f8", (RECENT,)),

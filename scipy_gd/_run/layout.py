@@ -90,6 +90,8 @@ def lay_out(
     if scheduled or sampled or not r.needs & GRADIENT:
         r.stall_after = 2**62
     _settle(r, method, opts)
+    if settle := getattr(rule.module, "settle", None):
+        settle(r, opts)
     return V, s, scheduled
 
 
@@ -208,6 +210,8 @@ def _reserve(r: Any, shape: Shape) -> None:
         r.diagonal = reserve(1)
     if shape.measured:
         r.measure = reserve(MEASURE)
+    if rows := getattr(rule.module, "rows", None):
+        r.own = reserve(rows(shape.n))
     if shape.scaled:
         r.scale = reserve(1)
     if method.memory:

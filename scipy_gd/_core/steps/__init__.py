@@ -4,8 +4,8 @@ A rule is a file with two functions of a run's memory: `first` places the first 
 direction and returns what to ask there; `judge` says of an evaluated trial whether it is accepted,
 and if not, has placed the next one. A line search is therefore no loop, and never calls anything.
 Trials are projected on the bounds; a value that is not finite is only a bad one. `SCRATCH`, if a
-file has it, names the scalars that the rule remembers, and `initial_rate` the rate before anything
-is known.
+file has it, names the scalars that the rule remembers, `rows(n)` says how many rows it needs,
+`initial_rate` is the rate before anything is known, and `settle` takes options of its own.
 
 A new rule is a file here and a row of `RULES`.
 """
@@ -60,6 +60,7 @@ RULES = {
             rounding=1e-10,
         ),
         StepRule("values"),
+        StepRule("trust_region"),
         StepRule("spectral"),
         StepRule("bold"),
         StepRule("restart"),
