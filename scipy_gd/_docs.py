@@ -8,10 +8,7 @@ from . import _options
 from ._formula import Formula
 
 _CALL = """\
-fun : callable, scipy.LowLevelCallable or numba.cfunc
-    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``. In C it is
-    ``double fun(int n, double *x)``, with ``jac=True`` ``double fun(int n, double *x, double *g)``;
-    ``void *user_data`` may follow.
+{fun}
 x0 : array_like, shape (n,)
     Starting point.
 args : tuple, optional
@@ -25,11 +22,24 @@ constraints
 callback : callable, optional
     ``callback(intermediate_result=OptimizeResult)`` or ``callback(x)``, called after every
     iteration. Raise `StopIteration` to stop."""
+_FUN = """\
+fun : callable, scipy.LowLevelCallable or numba.cfunc
+    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``. In C it is
+    ``double fun(int n, double *x)``, with ``jac=True`` ``double fun(int n, double *x, double *g)``;
+    ``void *user_data`` may follow."""
+_FUN_OF_RESIDUALS = """\
+fun : callable
+    ``fun(x, *args) -> array, shape (m,)``, the residuals; with ``jac=True``
+    ``-> (residuals, Jacobian)``."""
 _JAC = """\
 jac : callable, numba.cfunc, True, None or "2-point", "3-point", "cs"
     ``jac(x, *args) -> array, shape (n,)``; in C ``void jac(int n, double *x, double *g)``. None:
     differences whose intervals follow the curvature and the noise of `fun`, or a plain scheme, see
     `finite_diff_scheme`. (SciPy makes None of the name of a scheme: it is an option here.)"""
+_JAC_OF_RESIDUALS = """\
+jac : callable, True, None or "2-point", "3-point", "cs"
+    ``jac(x, *args) -> array, shape (m, n)``, the Jacobian, dense or sparse. None: finite
+    differences with steps relative to ``|x|``, see `finite_diff_scheme`."""
 _JAC_AT_THE_END = """\
 jac : callable, numba.cfunc, True or None
     Not used for the steps. If given, ``jac(x, *args) -> array, shape (n,)`` is called once, at the
@@ -42,6 +52,9 @@ hessp : callable or None
     ``hessp(x, p, *args) -> array, shape (n,)``, the Hessian times p; called n times per iteration,
     and only if there is no `hess`. Without either, the Hessian is made of differences of the
     gradient."""
+_HESS_OF_SQUARES = """\
+hess, hessp
+    Not needed. If you give one, it is the Hessian of the objective, and takes the place of J'J."""
 _NO_HESS = """\
 hess, hessp
     Not used; a `RuntimeWarning` if one is given."""
@@ -54,7 +67,10 @@ scipy.optimize.OptimizeResult
     have a status of their own: 6, the noise of `fun` hides what is left (see `noise_is_success`),
     and 7, a minimum at a kink. Where the errors of `fun` are known: `noise`, their size, in units
     of f; `jac_error`, those of the gradient's components, shape (n,); `x_error`, about how far each
-    parameter can move before f rises by `noise`, shape (n,)."""
+    parameter can move before f rises by `noise`, shape (n,). Where `fun` returns residuals:
+    `residuals`, shape (m,), and `jacobian`, shape (m, n); `covariance`, shape (n, n), and `stderr`,
+    shape (n,), of the parameters; `hess_inv`, the inverse of J'J; `dof`, the degrees of freedom;
+    `at_bound`, shape (n,); `parameter_names`; printed, it is a table of values and errors."""
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
@@ -68,16 +84,44 @@ _EXAMPLE = """\
 >>> res.success, bool(abs(res.x).max() < 0.1)
 (True, True)"""
 
+_EXAMPLE_OF_RESIDUALS = """\
+>>> import numpy as np
+>>> from scipy.optimize import minimize
+>>> from scipy_gd import {name}
+>>> t = np.arange(8.0)
+>>> y = np.array([9.8, 6.3, 3.5, 2.4, 1.3, 0.8, 0.6, 0.3])
+>>> def residuals(p, t, y):
+...     return p[0] * np.exp(-t / p[1]) - y
+>>> res = minimize(residuals, [5.0, 1.0], args=(t, y), method={name},
+...                options={options})
+>>> print(res)
+sum of squares: 0.14446536   degrees of freedom: 6
+parameter  value      error
+height      9.88  +-   0.14
+lifetime   2.048  +-  0.054
+..."""
+_TRUST_REGION = """
+
+The trust region makes the step, from d and the Hessian. With a `learning_rate` other than "auto",
+steps go along d."""
+
 
 def documentation(formula: Formula) -> str:
     """The docstring, in the order of numpydoc."""
+    example, options = _EXAMPLE, dict(formula.example)
+    if formula.residuals:
+        example, options = (
+            _EXAMPLE_OF_RESIDUALS,
+            {"parameter_names": ["height", "lifetime"], **options},
+        )
+    trust = _TRUST_REGION * (formula.auto == "trust_region")
     sections = {
         "Parameters": f"{_call(formula)}\n{_listed(formula)}",
         "Returns": _RETURNS,
         "Raises": _RAISES,
-        "Notes": f"Update, with ``x <- x - learning_rate * d``::\n\n{_update(formula)}",
+        "Notes": f"Update, with ``x <- x - learning_rate * d``::\n\n{_update(formula)}{trust}",
         "References": formula.references,
-        "Examples": _EXAMPLE.format(name=formula.__name__, options=dict(formula.example)),
+        "Examples": example.format(name=formula.__name__, options=options),
     }
     titled = [f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items() if text]
     return "\n\n".join([*filter(None, [formula.summary, formula.notes]), *titled]) + "\n"
@@ -87,9 +131,17 @@ def _call(formula: Formula) -> str:
     """SciPy's arguments, as this method uses them."""
     steep = "g" in formula.supplied and not formula.probes
     curved = "hess" in formula.supplied
+    fun, jac, hess = (
+        _FUN,
+        _JAC if steep else _JAC_AT_THE_END,
+        _HESS if curved else _NO_HESS,
+    )
+    if formula.residuals:
+        fun, jac, hess = _FUN_OF_RESIDUALS, _JAC_OF_RESIDUALS, _HESS_OF_SQUARES
     return _CALL.format(
-        jac=_JAC if steep else _JAC_AT_THE_END,
-        hess=_HESS if curved else _NO_HESS,
+        fun=fun,
+        jac=jac,
+        hess=hess,
         hessians=", `hess` and `hessp`" * curved,
     ).replace("`fun`, `jac`.", "`fun` and `jac`.")
 

@@ -50,6 +50,7 @@ class Formula:
     average: str | None = None
     penalty: str | None = None
     probes: bool = False
+    residuals: bool = False
     meanings: Mapping[str, Option] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -221,7 +222,8 @@ def _check(formula: Formula) -> None:
     if formula.auto in (None, "fixed") and formula.constant is None:
         raise TypeError(f"the formula {name!r} needs a `learning_rate`")
     for hyper, default in formula.hyper.items():
-        if isinstance(default, bool) or not isinstance(default, int | float):
+        switch = isinstance(default, bool) and hyper not in formula.meanings
+        if switch or not isinstance(default, int | float):
             raise TypeError(f"hyper-parameter {hyper!r} of {name!r} must have a number as default")
     stored = _stored(formula.formula)
     declared: list[tuple[str, Iterable[str], Iterable[str], str]] = [

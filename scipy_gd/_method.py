@@ -71,7 +71,7 @@ class Method(Formula):
     needs : int
         What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
         Hessian; 8 stands for noise.
-    unit, c2, init, preconditioner, average, penalty, probes, example
+    unit, c2, init, preconditioner, average, penalty, probes, residuals, example
         As declared; see `elementwise` and `vector`.
 
     Raises
@@ -250,6 +250,7 @@ def vector(
     init: Mapping[str, float] = NOTHING,
     preconditioner: str | None = None,
     average: str | None = None,
+    residuals: bool = False,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a formula that is written on vectors: it needs norms, dot products or matrices.
@@ -267,6 +268,8 @@ def vector(
     memory : tuple of str
         State matrices of `maxcor` rows (a hyper-parameter), which the formula changes in place and
         does not return.
+    residuals : bool
+        Whether its objective is half of a sum of squares, and `fun` returns the residuals.
 
     Returns
     -------
@@ -294,5 +297,6 @@ def vector(
         init=init,
         preconditioner=preconditioner,
         average=average,
+        residuals=residuals,
         example=example,
     )

@@ -98,6 +98,15 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
         ) from None
 
 
+def names(name: str, value: Any, n: int) -> tuple[str, ...]:
+    given = () if isinstance(value, str) else tuple(value)
+    if len(given) != n or len({*given}) != n or not all(isinstance(each, str) for each in given):
+        raise ValueError(f"`{name}` must be {n} different strings, got {shown(value)}")
+    return given
+
+
+LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
+
 COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
@@ -294,6 +303,34 @@ COMMON = {
         "callable such as ``Pool.map``.",
         map_like,
     ),
+    "residuals": Option(
+        "Whether `fun` returns residuals, shape (m,), and `jac` their Jacobian, shape (m, n): the "
+        "objective is half of the sum of their squares. For levenberg_marquardt it always is.",
+        flag,
+        False,
+    ),
+    "loss": Option(
+        'What takes the place of the squares of residuals, against outliers: "linear" (the '
+        'squares), "soft_l1", "huber", "cauchy" or "arctan", as in '
+        "`scipy.optimize.least_squares`.",
+        one_of(*LOSSES),
+        "linear",
+    ),
+    "f_scale": Option(
+        'The size from which a residual counts as an outlier, for a `loss` other than "linear".',
+        number(0, math.inf, above=True, below=True),
+        1.0,
+    ),
+    "absolute_sigma": Option(
+        "Whether residuals are in units of their standard deviations, so that `covariance` and "
+        "`stderr` need no estimate of these from the residuals. As in `scipy.optimize.curve_fit`.",
+        flag,
+        False,
+    ),
+    "parameter_names": Option(
+        "Names of the parameters, for reports, histories and error bars. Default: x[0], x[1], ...",
+        names,
+    ),
     "maxiter_is_success": Option(
         "Report success when `maxiter` ends the run. For callers that discard anything else, such "
         "as `basinhopping`, and methods that are meant to run a fixed number of steps.",
@@ -309,13 +346,19 @@ COMMON = {
     ),
 }
 
+RELATIVE = {"gtol": 0.0, "ftol": 1e-14, "xtol": 1e-14}
+"""Defaults of methods for residuals: relative, since residuals have a zero but any unit."""
+
 DEFAULTS = {name: o.off if o.default is None else o.default for name, o in COMMON.items()}
 
 
 def of(formula: Formula) -> dict[str, Option]:
     """Every option of a method: its rate, its own ones, and those of all."""
     rate = COMMON["learning_rate"]._replace(default=formula.learning_rate)
-    return {"learning_rate": rate, **formula.own} | {k: COMMON[k] for k in [*COMMON][1:]}
+    common = {k: COMMON[k] for k in [*COMMON][1:]}
+    if formula.residuals:
+        common |= {k: COMMON[k]._replace(default=default) for k, default in RELATIVE.items()}
+    return {"learning_rate": rate, **formula.own} | common
 
 
 @functools.lru_cache(1024)
@@ -334,6 +377,11 @@ def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, 
     if options.get("gtol") is None and known["tol"] is not None:
         known["gtol"] = known["tol"]
     absolute = any(options.get(name) is not None for name in ("gtol", "tol", "gtol_rel"))
+    if formula.residuals:
+        tol = known["tol"]
+        relative = RELATIVE if tol is None else RELATIVE | {"ftol": tol, "xtol": tol}
+        known |= {k: value for k, value in relative.items() if options.get(k) is None}
+        absolute = True
     comparable = formula.needs & GRADIENT and not formula.probes and known["batch_size"] is None
     if isinstance(known["x_scale"], str) and comparable and not absolute:
         known["gtol"], known["gtol_rel"] = 0.0, GTOL_REL

@@ -43,18 +43,18 @@ def real(number: Any) -> float:
     return float(number.__float__())
 
 
-def starting_point(x0: Any) -> Vector:
+def starting_point(x0: Any, name: str = "x0") -> Vector:
     """A fresh float64 vector."""
     given = real_numbers(x0)
     if given is None:
-        raise TypeError(f"`x0` must be real numbers, got {x0!r}")
+        raise TypeError(f"`{name}` must be real numbers, got {shown(x0)}")
     x = np.array(given, np.float64, ndmin=1)
     if x.ndim != 1:
-        raise ValueError(f"`x0` must have one dimension, got shape {x.shape}")
+        raise ValueError(f"`{name}` must have one dimension, got shape {x.shape}")
     if x.size == 0:
-        raise ValueError("`x0` must not be empty")
+        raise ValueError(f"`{name}` must not be empty")
     if not np.isfinite(x).all():
-        raise ValueError("`x0` must be finite, got inf or NaN")
+        raise ValueError(f"`{name}` must be finite, got inf or NaN")
     return x
 
 
@@ -140,8 +140,11 @@ def scalar(f: Any) -> float:
 
 
 def _hint(f: Any) -> str:
-    pair = isinstance(f, tuple) and len(f) == 2
-    return ": if this is the value and the gradient, say `jac=True`" if pair else ""
+    if isinstance(f, tuple) and len(f) == 2:
+        return ": if this is the value and the gradient, say `jac=True`"
+    if isinstance(f, np.ndarray) and f.ndim == 1 and f.size > 1:
+        return ": if these are residuals, use levenberg_marquardt, or the option `residuals`"
+    return ""
 
 
 def complex_scalar(f: Any) -> complex:
@@ -173,6 +176,58 @@ def pair(found: Any, n: int) -> tuple[float, Vector]:
             f"`fun` must return (value, gradient) when `jac` is True, got {found!r}"
         ) from None
     return scalar(f), vector(g, n)
+
+
+def residuals(found: Any) -> Vector | None:
+    """A vector from whatever `fun` returned; None for a single NaN, where it is undefined."""
+    r = real_numbers(found)
+    if r is None:
+        got = f"got {type(found).__name__}{_hint(found)}"
+        raise TypeError(f"`fun` must return the residuals, an array of real numbers, {got}")
+    if r.ndim == 0 and np.isnan(r):
+        return None
+    if r.ndim != 1 or r.size == 0:
+        raise ValueError(
+            "`fun` must return the residuals, an array with one dimension (the method minimizes "
+            f"half of the sum of their squares), got shape {r.shape}"
+        )
+    return r.astype(np.float64, copy=False)
+
+
+def complex_residuals(found: Any) -> NDArray[np.complex128]:
+    r = np.asarray(found)
+    if r.ndim != 1 or r.dtype.kind != "c":
+        raise TypeError(
+            '`fun` must return complex residuals for a complex x with finite_diff_scheme="cs", '
+            f"got {found!r:.60}"
+        )
+    return r.astype(np.complex128, copy=False)
+
+
+def jacobian(found: Any, m: int, n: int) -> NDArray[np.float64]:
+    """The derivatives of m residuals from whatever `jac` returned; a single NaN stands for all."""
+    J = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
+    if J is None:
+        raise TypeError(f"`jac` must return the Jacobian of the residuals, got {found!r:.60}")
+    if J.ndim == 0 and np.isnan(J):
+        return np.full((m, n), np.nan)
+    if J.shape != (m, n):
+        hint = ": it is transposed" if J.shape == (n, m) else ""
+        raise ValueError(
+            f"`jac` must return the Jacobian of the residuals, shape ({m}, {n}), got shape "
+            f"{J.shape}{hint}"
+        )
+    return J.astype(np.float64, copy=False)
+
+
+def residuals_and_jacobian(found: Any) -> tuple[Any, Any]:
+    try:
+        r, J = found
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`fun` must return (residuals, Jacobian) when `jac` is True, got {found!r:.60}"
+        ) from None
+    return r, J
 
 
 def matrix(found: Any, n: int) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -97,6 +97,8 @@ class History:
         1000, or fewer where the points have more than 10,000 parameters.
     label : str, optional
         What the run is called in pictures. Default: the name of the method, if it is ours.
+    parameter_names : sequence of str, optional
+        What the columns of the parameters are called in tables. Default: x[0], x[1], ...
 
     Attributes
     ----------
@@ -145,10 +147,16 @@ class History:
     nit, x, fun, gnorm = _Column(), _Column(), _Column(), _Column()
     learning_rate, nfev, njev, seconds = _Column(), _Column(), _Column(), _Column()
 
-    def __init__(self, every: int = 1, size: int | None = None, label: str = "") -> None:
+    def __init__(
+        self,
+        every: int = 1,
+        size: int | None = None,
+        label: str = "",
+        parameter_names: Sequence[str] = (),
+    ) -> None:
         self.every = count(1)("every", every, 1)
         self.size = None if size is None else count(LEAST)("size", size, 1)
-        self.label = label
+        self.label, self.parameter_names = label, tuple(parameter_names)
         self._points = Thinned(self.size)
         self._last: _Point | None = None
 
@@ -206,7 +214,9 @@ class History:
     def _columns(self) -> dict[str, Array]:
         """One column for each parameter."""
         columns = self.to_dict()
-        return columns | {f"x[{i}]": column for i, column in enumerate(columns.pop("x").T)}
+        x = columns.pop("x").T
+        names = self.parameter_names or [f"x[{i}]" for i in range(len(x))]
+        return columns | dict(zip(names, x, strict=True))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the points to a file of comma-separated values.

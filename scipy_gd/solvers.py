@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from .methods import METHODS
+from .methods import GENERAL, METHODS
 
 __all__ = ["SCIPY", "USUAL", "Solver", "as_solvers", "label_of"]
 
@@ -100,7 +100,7 @@ def as_solvers(methods: Any) -> list[Solver]:
     ['adam', 'BFGS', 'quick']
     """
     if methods is None:
-        methods = [*METHODS.values(), *USUAL]
+        methods = [*GENERAL.values(), *USUAL]
     elif isinstance(methods, str) or callable(methods):
         methods = [methods]
     elif not isinstance(methods, Iterable):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import settings
 from scipy.optimize import rosen, rosen_der
 
-from scipy_gd import METHODS
+from scipy_gd.methods import GENERAL
 
 settings.register_profile("default", deadline=None)  # the first example may compile
 settings.load_profile("default")
 
-DETERMINISTIC = [m for m in METHODS.values() if "z" not in m.supplied and not m.probes]
+DETERMINISTIC = [m for m in GENERAL.values() if "z" not in m.supplied and not m.probes]
 
 
 def named(methods):
@@ -21,12 +21,13 @@ def named(methods):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes `method` runs for the whole registry; `descent` leaves out random ones,
-    `exact` those that evaluate elsewhere than at their iterates."""
+    """A test that takes `method` runs for all of the registry but those for residuals alone;
+    `descent` leaves out random ones, `exact` those that evaluate elsewhere than at their iterates.
+    """
     if "method" in metafunc.fixturenames:
-        metafunc.parametrize("method", named(METHODS.values()))
+        metafunc.parametrize("method", named(GENERAL.values()))
     if "exact" in metafunc.fixturenames:
-        metafunc.parametrize("exact", named(m for m in METHODS.values() if not m.probes))
+        metafunc.parametrize("exact", named(m for m in GENERAL.values() if not m.probes))
     if "descent" in metafunc.fixturenames:
         metafunc.parametrize("descent", named(DETERMINISTIC))
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning, minimize
 
-from scipy_gd import METHODS, adam, compare, gd, momentum, plot
+from scipy_gd import adam, compare, gd, momentum, plot
 from scipy_gd.gradient_check import GradientError
+from scipy_gd.methods import GENERAL
 from scipy_gd.plot._style import FAMILIAR
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 from scipy_gd.solvers import SCIPY, USUAL
@@ -206,7 +207,7 @@ def test_what_is_remembered_of_a_long_run_is_bounded():
 # --- budgets
 
 
-@pytest.mark.parametrize("solver", [*SCIPY, *METHODS])
+@pytest.mark.parametrize("solver", [*SCIPY, *GENERAL])
 @pytest.mark.parametrize("maxfev", [1, 2, 17])
 def test_budget_of_evaluations_is_exact(solver, maxfev):
     counted = Counted()
@@ -277,7 +278,7 @@ def test_methods_of_every_kind():
 
 def test_all_of_ours_and_five_of_scipys_by_default():
     rows = compare(rosenbrock(), maxfev=20)
-    assert [row.method for row in rows] == [*METHODS, *USUAL]
+    assert [row.method for row in rows] == [*GENERAL, *USUAL]
 
 
 def test_options_from_special_to_general():
@@ -520,9 +521,9 @@ def test_picture_of_a_crowd_shows_the_familiar_ones_before_the_others():
     rows = compare(rosenbrock(), maxfev=60)
     figure = rows.plot()
     names = legend(figure)
-    others = [name for name in METHODS if name not in names]
+    others = [name for name in GENERAL if name not in names]
     assert {"gd", "adam", "lbfgs", "BFGS", "L-BFGS-B"} < set(names) > {"start", "minimum"}
-    assert len(names) == len(METHODS) - len(others) + 5 + 3
+    assert len(names) == len(GENERAL) - len(others) + 5 + 3
     assert f"{len(others)} others" in names
     paths, curves = figure.axes
     assert len(paths.get_lines()) == len(names) - 1
@@ -543,14 +544,14 @@ def test_picture_leaves_out_who_never_ran_and_copes_with_little():
 
 
 def test_every_style_is_different_and_stays_the_same():
-    names = [*METHODS, *SCIPY]
+    names = [*GENERAL, *SCIPY]
     keys = ("color", "linestyle", "marker", "markerfacecolor")
     looks = {name: tuple(plot.style(name)[key] for key in keys) for name in names}
     assert len(set(looks.values())) == len(names)
-    in_grey = {tuple(plot.style(name)[key] for key in keys[1:3]) for name in METHODS}
-    assert len(in_grey) == len(METHODS)
+    in_grey = {tuple(plot.style(name)[key] for key in keys[1:3]) for name in GENERAL}
+    assert len(in_grey) == len(GENERAL)
     assert len({plot.style(name)["color"] for name in FAMILIAR}) == len(FAMILIAR)
-    assert set(FAMILIAR) < set(METHODS)
+    assert set(FAMILIAR) < set(GENERAL)
     figure = run_bowl(["CG", ("mine", gd), "adam", ("yours", gd)], maxfev=20).plot()
     drawn = lines(figure.axes[1])
     assert drawn["CG"].get_color() == plot.style("CG")["color"]

@@ -12,6 +12,7 @@ import pytest
 
 from scipy_gd import METHODS, problems
 from scipy_gd.__main__ import main
+from scipy_gd.methods import GENERAL
 from scipy_gd.solvers import USUAL
 
 QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "90"]
@@ -49,7 +50,7 @@ def test_json_alone_on_stdout(capsys):
 def test_all_methods_by_default(capsys):
     assert main(["compare", "-n", "2", "--maxfev", "90", "--no-plot", "--json"]) == 0
     (table,) = json.loads(capsys.readouterr().out)
-    assert [row["method"] for row in table["rows"]] == [*METHODS, *USUAL]
+    assert [row["method"] for row in table["rows"]] == [*GENERAL, *USUAL]
 
 
 @pytest.mark.parametrize("processes", [False, True])

@@ -11,7 +11,6 @@ from numba import njit
 from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
 
 from scipy_gd import (
-    METHODS,
     adam,
     gd,
     lbfgs,
@@ -23,6 +22,7 @@ from scipy_gd import (
     spsa,
     start,
 )
+from scipy_gd.methods import GENERAL
 
 X0 = [-1.2, 1.0, -0.5]
 DATA = np.random.default_rng(0).normal(size=(60, 3))
@@ -455,7 +455,7 @@ def test_another_size_is_refused():
 
 
 def test_every_method_has_a_state():
-    assert all("V" in solve(m, maxiter=2).state for m in METHODS.values())
+    assert all("V" in solve(m, maxiter=2).state for m in GENERAL.values())
 
 
 def test_a_pickled_state_is_plain():

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .. import compare
-from ..methods import METHODS
+from ..methods import GENERAL
 from ..solvers import SCIPY
 from ..workers import mapping
 from . import check_grad, output, problem
@@ -32,9 +32,9 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--methods",
         nargs="+",
-        choices=[*METHODS, *SCIPY],
+        choices=[*GENERAL, *SCIPY],
         metavar="METHOD",
-        help=f"of {', '.join(METHODS)}; or SciPy's {', '.join(SCIPY)}; "
+        help=f"of {', '.join(GENERAL)}; or SciPy's {', '.join(SCIPY)}; "
         "default: all of the former, and the most used of the latter",
     )
     problem.add_number(parser, "--maxfev", int, 10_000, "evaluations for each solver")
@@ -53,7 +53,7 @@ def execute(options: argparse.Namespace) -> int:
     if not all(passed):
         return 1
     if cold:
-        _compile(every[0], options.methods or [*METHODS])
+        _compile(every[0], options.methods or [*GENERAL])
     results = []
     for one in every:
         result = compare(

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from .. import sweep
-from ..methods import METHODS, gd
+from ..methods import GENERAL, gd
 from ..solvers import as_solvers
 from . import check_grad, output, problem
 
@@ -22,8 +22,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     problem.add(parser)
     add = parser.add_argument
-    add("--methods", nargs="+", choices=METHODS, default=["adam"], metavar="METHOD",
-        help=f"of {', '.join(METHODS)}; default: adam")  # fmt: skip
+    add("--methods", nargs="+", choices=GENERAL, default=["adam"], metavar="METHOD",
+        help=f"of {', '.join(GENERAL)}; default: adam")  # fmt: skip
     add("--learning-rate", nargs="+", type=_rate, default=[*RATES], metavar="RATE", help="numbers, "
         f"or rules such as auto or wolfe; default: {' '.join(map(str, RATES))}")  # fmt: skip
     add("--set", nargs="+", action="append", default=[], metavar=("OPTION", "VALUE"),

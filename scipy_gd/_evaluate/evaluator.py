@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
+from .._core.bits import BETTER, CARRIED, GRADIENT, HESSIAN, VALUE
 from ..arguments import Vector, scalar
 from .doubts import Dialogue
 from .gradients import Source
@@ -26,7 +26,9 @@ class Hessian(Protocol):
 
     name: str
     functions: Any
-    room: Any
+
+    @property
+    def room(self) -> Any: ...
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None: ...
 
@@ -70,6 +72,8 @@ class Evaluator:
         if ask & VALUE:
             self.f = float("nan")  # as long as it is not known
             self.f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
+        if ask & CARRIED:
+            source.carried(g)  # type: ignore[attr-defined]
         if ask & BETTER and self.doubts is not None:
             self._answer(self.doubts())
         elif ask & GRADIENT:

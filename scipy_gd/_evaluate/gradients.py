@@ -49,9 +49,10 @@ class Source(Protocol):
     near: bool  # whether it may take more calls of `fun`
     given: bool  # whether it is the user who gives them
     functions: Any  # what the compiled loop calls besides `fun`, by name
-    room: (
-        Any  # relative and absolute steps, lower and upper bounds, where there are points around x
-    )
+
+    @property
+    def room(self) -> Any:
+        """Arrays for the compiled loop: steps and bounds, where there are points around x."""
 
     def calls(self, part: int) -> int: ...
 

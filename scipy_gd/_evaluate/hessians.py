@@ -17,14 +17,19 @@ from ..arguments import Vector, matrix, vector
 from . import differences
 from .adaptive import OFFSET, SECOND, VALUE_AT, point_at
 from .evaluator import Evaluator, Hessian, Matrix
-from .gradients import Box
+from .gradients import Box, Source
 from .loop_parts import part, read, store_hessian, store_product, symmetrize
+from .residuals import GaussNewton, Residuals
 
 
-def hessian_of(hess: Any, hessp: Any, n: int, box: Box = None, measured: bool = False) -> Hessian:
+def hessian_of(
+    hess: Any, hessp: Any, n: int, box: Box, source: Source, measured: bool = False
+) -> Hessian:
     """The source that these two stand for; without them it depends on where gradients come from."""
     if hess is not None:
         return GivenHessian(hess)
+    if isinstance(source, Residuals) and hessp is None:
+        return GaussNewton(source)
     if measured and hessp is None:
         return ValueDifferences()
     return Products(hessp) if hessp is not None else GradientDifferences(n, box)

@@ -53,11 +53,14 @@ class Scale:
         )
 
 
-def functions(fun: Any, jac: Any, hess: Any, hessp: Any) -> tuple[Any, Any, Any, Any]:
+def functions(
+    fun: Any, jac: Any, hess: Any, hessp: Any, residuals: bool = False
+) -> tuple[Any, Any, Any, Any]:
     """The user's functions as functions of z; what is none stays as it is."""
+    both, slope = (of_residuals_pair, of_jacobian) if residuals else (of_pair, of_gradient)
     return (
-        wrapped(of_pair if jac is True else of_value, fun),
-        wrapped(of_gradient, jac),
+        wrapped(both if jac is True else of_value, fun),
+        wrapped(slope, jac),
         wrapped(of_hessian, hess),
         wrapped(of_product, hessp),
     )
@@ -117,6 +120,35 @@ def of_gradient(jac: Any) -> Any:
         return D * vector(jac(D * z, *args[:-1]), z.size)
 
     return gradient
+
+
+def dense(J: Any) -> Any:
+    return J.toarray() if hasattr(J, "toarray") else np.asarray(J)
+
+
+@overload(dense)
+def _dense(J: Any) -> Any:
+    def array(J: Any) -> Any:
+        return np.asarray(J)
+
+    return array
+
+
+def of_jacobian(jac: Any) -> Any:
+    def jacobian(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        return dense(jac(D * z, *args[:-1])) * D
+
+    return jacobian
+
+
+def of_residuals_pair(fun: Any) -> Any:
+    def residuals_and_jacobian(z: Any, *args: Any) -> Any:
+        D = args[-1][0]
+        r, J = fun(D * z, *args[:-1])
+        return r, dense(J) * D
+
+    return residuals_and_jacobian
 
 
 def of_hessian(hess: Any) -> Any:

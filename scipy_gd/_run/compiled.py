@@ -17,11 +17,12 @@ from numba import njit, typeof, types
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted, overload
 
-from .._core.bits import BETTER, DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
+from .._core.bits import BETTER, CARRIED, DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
 from .._core.jit import INNER, call_for_number
 from .._core.machine import tell_at
 from .._core.state import V_type, g_type, s_type
 from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.residuals import carried_in_loop
 from .interpreted import interpret
 from .observers import Observers
 from .run_state import RunState
@@ -46,12 +47,13 @@ class Flags(NamedTuple):
     scheduled: bool
     measured: bool  # its first gradient and its doubts belong to Python
     doubted: bool
+    carried: bool
     cut: tuple[bool, ...]  # which arguments are cut into batches
 
 
 def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
     """The loop of these parts; it returns whether the budget is spent."""
-    slope, curvature, noise, scheduled, measured, doubted, cut = flags
+    slope, curvature, noise, scheduled, measured, doubted, carried, cut = flags
     batches = bool(cut)
     ends = scheduled or batches
     batch = batch_of(cut)
@@ -88,6 +90,8 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
                 set_columns(V, r, columns, table[k])
             if r.ask & VALUE and value(V, r, x, data, budget, room):
                 return True
+            if carried and r.ask & CARRIED:
+                carried_in_loop(V, r, room)
             if slope and r.ask & GRADIENT and gradient(V, r, x, data, budget, room):
                 return True
             if curvature and r.ask & HESSIAN and hessian(V, r, x, data, budget, near):
@@ -223,7 +227,6 @@ class Loop:
         args = run.args
         entry, tell = self.entries[kind(args)], self.tell
         pause, noise = bool(observers.each), run.rng if self.flags.noise else None
-        rooms = evaluator.source.room, hessian.room if hessian else ()
         columns, table, rows = NO_ROWS, NO_TABLE, (NO_ROWS, NO_ROWS, 0)
         if scheduled:
             columns = np.concatenate([each.columns for each in scheduled])
@@ -235,6 +238,11 @@ class Loop:
                     seen = r.nit
                     continue
                 rows = epochs.order, epochs.cursor, epochs.size
+            if run.fit is not None and not run.fit.r.size:  # how many there are
+                interpret(run, observers, now)
+                seen = r.nit
+                continue
+            rooms = evaluator.source.room, hessian.room if hessian else ()
             left = evaluator.limit - evaluator.nfev
             if r.ask & BETTER or (self.flags.measured and (r.nit < 0 or left < most_values(r.n))):
                 interpret(run, observers, now)
@@ -299,6 +307,8 @@ def loop_for(run: RunState) -> Loop:
             raise ValueError("the data are no plain arrays")
     if any(each.follows_value for each in run.scheduled):
         raise ValueError("a schedule follows the values of the function")
+    if run.fit is not None and run.fit.varying:
+        raise ValueError("the number of residuals changes from batch to batch")
     if source.parts == VALUE and not slope:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if evaluator.map is not map and slope and not source.given:
@@ -310,6 +320,7 @@ def loop_for(run: RunState) -> Loop:
         bool(run.scheduled),
         run.adaptive is not None,
         bool(run.r.better),
+        bool(run.r.accelerate),
         cut,
     )
     functions = functions_of(run)

@@ -26,9 +26,10 @@ from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.residuals import as_sum
 from .._evaluate.scale import functions
 from .._evaluate.sizes import scale_for
-from .._evaluate.sources import source_of
+from .._evaluate.sources import Squares, source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
 from ..history import History
@@ -91,16 +92,27 @@ class Problem(NamedTuple):
     hess: Any
     hessp: Any
     args: tuple[Any, ...]
+    squares: Squares | None
 
 
 def _problem(
     method: Formula, opts: dict[str, Any], fun: Any, args: Any, jac: Any, hess: Any, hessp: Any
 ) -> Problem:
+    squares = _squares(method, opts)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
+    if squares is not None and isinstance(fun, LowLevelCallable):
+        raise TypeError("`fun` must be a Python function, to return residuals")
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
-    fun, jac = _defined(fun, jac, opts["undefined"])
+    fun, jac = _defined(fun, jac, opts["undefined"], squares)
     fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
-    return Problem(fun, jac, hess, hessp, args)
+    return Problem(fun, jac, hess, hessp, args, squares)
+
+
+def _squares(method: Formula, opts: dict[str, Any]) -> Squares | None:
+    """How residuals make an objective, if `fun` returns them."""
+    if not (method.residuals or opts["residuals"]):
+        return None
+    return Squares(opts["loss"], opts["f_scale"], opts["batch_size"] is not None)
 
 
 def _begun(
@@ -114,7 +126,7 @@ def _begun(
     map_: Any,
 ) -> RunState:
     """A run before its first evaluation."""
-    fun, jac, hess, hessp, args = problem
+    fun, jac, hess, hessp, args, squares = problem
     n, sampled = x.size, epochs is not None or method.probes
     laid_out = ungrouped(method, opts, n)
     decay = _penalty(method, laid_out, n)
@@ -122,28 +134,33 @@ def _begun(
         laid_out = laid_out | {str(method.penalty): 0.0}
     with_gradient = bool(method.needs & GRADIENT)
     measured = jac == "adaptive" and with_gradient and not sampled and decay is None
-    plain = "2-point" if jac == "adaptive" else jac
+    measured = measured and squares is None
+    plain = "2-point" if jac == "adaptive" and squares is None else jac
     steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
     scale, nfev, njev = None, 0, 0
     if opts["x_scale"] is not None:
-        looks = Evaluator(fun, args, source_of(fun, plain, n), maxfev=opts["maxfev"])
+        looks = Evaluator(
+            fun, args, source_of(fun, plain, n, squares=squares), maxfev=opts["maxfev"]
+        )
         scale = scale_for(opts, x, box, None if sampled else looks)
         nfev, njev = looks.nfev, looks.njev
         x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
-        fun, plain, hess, hessp = functions(fun, plain, hess, hessp)
+        fun, plain, hess, hessp = functions(fun, plain, hess, hessp, squares is not None)
         args = scale.known_by(args)
         if epochs is not None:
             epochs.args = args
             epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
     D = None if scale is None else scale.D
     V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
-    exact = source_of(fun, plain, n, box, *steps)
+    exact = source_of(fun, plain, n, box, *steps, squares)
     source: Source = Adaptive(opts["noise"]) if measured else exact
     if decay is not None:
         exact = source = Decayed(exact, decay if D is None else decay * D * D)
     if method.probes and rng is not None:
         source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-    hessian = hessian_of(hess, hessp, n, box, measured) if method.needs & HESSIAN else None
+    hessian = None
+    if method.needs & HESSIAN:
+        hessian = hessian_of(hess, hessp, n, box, exact, measured)
     evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
     evaluator.nfev, evaluator.njev = nfev, njev
     run = RunState(
@@ -199,7 +216,9 @@ def _check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Genera
     """The option `check_grad`; the run must not depend on it."""
     from ..gradient_check import check_grad
 
-    fun, jac, *_, args = problem
+    fun, jac, *_, args, squares = problem
+    if squares is not None:
+        fun, jac = as_sum(fun, jac)
     bounds = None if box is None else np.transpose(box)
     check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
 
@@ -235,7 +254,7 @@ def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observe
         log["allvecs"] = []
         observers.each.append(keeps_points(log["allvecs"]))
     if opts["history"]:
-        log["history"] = History(label=label)
+        log["history"] = History(label=label, parameter_names=opts["parameter_names"] or ())
         observers.each.append(keeps_history(log["history"]))
     if told := tells(callback, label):
         observers.each.append(told)
@@ -298,12 +317,15 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
     )
 
 
-def _defined(fun: Any, jac: Any, exceptions: tuple[type[Exception], ...]) -> tuple[Any, Any]:
+def _defined(
+    fun: Any, jac: Any, exceptions: tuple[type[Exception], ...], squares: Squares | None
+) -> tuple[Any, Any]:
     """The same functions, with NaN in the place of some exceptions."""
     if exceptions:
         like = undefined.pair if jac is True else undefined.number
+        slope = undefined.gradient if squares is None else undefined.number
         fun = undefined.Undefined(fun, exceptions, like)
-        jac = undefined.Undefined(jac, exceptions, undefined.gradient) if callable(jac) else jac
+        jac = undefined.Undefined(jac, exceptions, slope) if callable(jac) else jac
     return fun, jac
 
 

@@ -14,6 +14,7 @@ from .._core.machine import tell
 from .._core.noise import fallen
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector, shown
+from .fit import FitResult, fitted, inverse_hessian
 from .interpreted import interpret
 from .observers import Observers
 from .run_state import RunState
@@ -61,6 +62,10 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
     remarks = _remarks(run, ending, x, f, g)
+    known = inverse_hessian(run, x)
+    if run.fit is not None:
+        fit, said = fitted(run, x, f, opts)
+        known, remarks = known | fit, remarks + said
     if run.decayed is not None:
         f = run.value(x, f)
         g = None if g is None else g - run.decayed.weights * x
@@ -69,7 +74,8 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         success = opts["noise_is_success"]
     if ending == endings.MAXITER:
         success = opts["maxiter_is_success"]
-    return OptimizeResult(
+    kind = FitResult if "stderr" in known else OptimizeResult
+    return kind(
         x=run.outside(x),
         fun=f,
         **({} if g is None else {"jac": run.gradient_outside(g)}),
@@ -78,6 +84,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         success=success,
         message=_message(run, opts, ending) + remarks,
         **_precision(run),
+        **known,
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import LbfgsInvHessProduct
 
 from .._core import noise as noise_of
@@ -30,6 +31,7 @@ from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
+from .._evaluate.residuals import Residuals
 from .._evaluate.scale import Scale
 from .._formula import Formula
 from ..arguments import Vector
@@ -41,7 +43,7 @@ from .scheduled import Scheduled
 OF_THE_CALL = (
     *ADDRESSES.split(),
     *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after"),
-    *("clip_value", "clip_norm"),
+    *("clip_value", "clip_norm", "accelerate", "least_f", "least_x"),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
@@ -106,6 +108,10 @@ class RunState:
             self.r.better = 1
             evaluator.doubts = functools.partial(self._doubts, noise)
         self.decayed = source if isinstance(source, Decayed) else None
+        own = evaluator.exact.source if isinstance(evaluator.exact, Decayed) else evaluator.exact
+        self.fit = own if isinstance(own, Residuals) else None
+        if self.fit is not None:
+            self.fit.bind(self.r)
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
         self._before: Before | None = None  # as it was when doubts arose
@@ -162,6 +168,21 @@ class RunState:
             if len(S):
                 inverse = np.fmax(inverse, np.diag(LbfgsInvHessProduct(S, Y).todense()))
         return self.unit * np.sqrt(2.0 * self.noise * inverse)
+
+    def free(self, x: Vector) -> NDArray[np.bool_]:
+        """Which parameters no bound holds at x."""
+        V, r = self.V, self.r
+        if r.bounds < 0:
+            return np.ones(r.n, bool)
+        return np.asarray((V[r.bounds] < x) & (x < V[r.bounds + 1]))
+
+    @property
+    def pairs(self) -> tuple[Vector, Vector]:
+        """Steps and differences of gradients in a limited memory, oldest first, for the user."""
+        S, Y = self._pairs
+        oldest = int(self.V[self.r.states, 0]) % max(len(S), 1)
+        order = np.r_[oldest : len(S), :oldest]
+        return S[order] * self.unit, Y[order] / self.unit
 
     @property
     def _pairs(self) -> tuple[Vector, Vector]:
@@ -311,6 +332,8 @@ class RunState:
             state |= self.epochs.save()
         if self.scale is not None:
             state["x_scale"] = self.scale.D
+        if self.fit is not None:
+            state["fit"] = self.fit.save()
         return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
@@ -359,6 +382,8 @@ class RunState:
             self.perturbed.t = state["perturbations"]
         if self.epochs is not None:
             self.epochs.load(state)
+        if self.fit is not None and "fit" in state:
+            self.fit.load(state["fit"])
         if r.nit >= r.maxiter:  # not one more iteration
             self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
         elif not r.ask:

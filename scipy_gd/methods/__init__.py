@@ -41,6 +41,7 @@ from .classic import nesterov_restart as nesterov_restart
 from .curvature import cg_descent as cg_descent
 from .curvature import lbfgs as lbfgs
 from .curvature import newton as newton
+from .curvature import levenberg_marquardt as levenberg_marquardt
 from .derivative_free import random_search as random_search
 from .derivative_free import spsa as spsa
 
@@ -48,3 +49,5 @@ METHODS: dict[str, Method] = {
     method.__name__: method for method in [*vars().values()] if isinstance(method, Method)
 }
 """Every method by its name."""
+GENERAL: dict[str, Method] = {name: m for name, m in METHODS.items() if not m.residuals}
+"""Those for any function, not for residuals alone."""

@@ -1,10 +1,10 @@
 """Directions that use the curvature."""
 
-from numpy import abs, diag, dot, empty, inf, isfinite, maximum, outer, sqrt
-from numpy.linalg import eigh, norm
+from numpy import dot, empty, inf, sqrt
+from numpy.linalg import norm
 
 from .._method import vector
-from ..arguments import Option, count
+from ..arguments import Option, count, flag
 
 
 @vector(
@@ -107,27 +107,65 @@ def cg_descent(g, g_old, t, free, p):
     return p, p
 
 
-@vector(auto="armijo", unit=True)
-def newton(x, g, hess, free):
-    """Newton's method, with the eigenvalues of the Hessian made positive and bounded from below.
+@vector(auto="trust_region", unit=True)
+def newton(g, hess, free):
+    """Newton's method in a trust region.
 
-    The Hessian comes from `hess` or `hessp`, or from differences of the gradient. Its eigenvalues
-    are taken in units in which its diagonal is 1, so that the units of the parameters do not
-    matter, and for the parameters that no bound holds. Along no eigenvector does a parameter move
-    further than 1000 times its size, however flat the function. Where the Hessian is not finite,
-    the direction is the gradient.
+    A step solves ``(H + lambda D^2) p = -g``, with the smallest lambda for which the matrix is
+    positive definite and ``|D p|`` at most the radius of the trust region, which follows from how
+    well the model predicts f. D has the largest square roots so far of the diagonal of H, so that
+    the units of the parameters do not matter, and the first radius is ``|D x0|``. Where bounds stop
+    a parameter, it is put there and the step of the others is solved for again. Where the Hessian
+    is not finite, the direction is the gradient.
+
+    The Hessian comes from `hess` or `hessp`, or from differences of the gradient; with `residuals`,
+    it is that of Gauss and Newton.
 
     References
     ----------
-    J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
-    modification, https://doi.org/10.1007/978-0-387-40065-5.
+    J. J. Moré and D. C. Sorensen, "Computing a trust region step", SIAM Journal on Scientific and
+    Statistical Computing 4(3), 553-572 (1983), https://doi.org/10.1137/0904038. J. J. Moré, "The
+    Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis, Lecture Notes in
+    Mathematics 630, 105-116 (1978), for lambda and the radius,
+    https://doi.org/10.1007/BFb0067700.
     """
-    d = g * free
-    if isfinite(hess).all():
-        u = free / sqrt(maximum(abs(diag(hess)), 1e-200))
-        w, Q = eigh(hess * outer(u, u))
-        slope = Q.T @ (u * g)
-        least = abs(slope) * (abs(Q.T) @ (u / (1 + abs(x)))) / 1000
-        w = maximum(maximum(abs(w), least), max(1e-15 * max(-w[0], w[-1]), 1e-300))
-        d = u * (Q @ (slope / w))
-    return d
+    return g * free
+
+
+@vector(
+    auto="trust_region",
+    unit=True,
+    residuals=True,
+    hyper={
+        "accelerate": Option(
+            "Whether steps are bent along the geodesic of the model, by one value more for each: "
+            "saves values where `fun` is far from linear.",
+            flag,
+        ),
+    },
+)
+def levenberg_marquardt(g, hess, free, *, accelerate=False):
+    """Levenberg and Marquardt's method for sums of squares, as a trust region.
+
+    `fun` returns the residuals r, shape (m,), and `jac` their Jacobian J, shape (m, n); the
+    objective is ``sum(r**2) / 2``, or with a `loss` that of `scipy.optimize.least_squares`. A step
+    solves ``(J'J + lambda D^2) p = -J'r``, with the lambda for which ``|D p|`` is the radius of the
+    trust region (or 0 where the step is shorter), as in MINPACK, but from the scaled normal
+    equations. D has the largest norms so far of the columns of J, so that the units of the
+    parameters do not matter. The first radius is ``|D x0|``. Where bounds stop a parameter, it is
+    put there and the step of the others is solved for again.
+
+    A run ends as a success where a step promises and brings a change of f by less than `ftol`, both
+    relative to f, or where it is shorter than `xtol` times x, in the units of D. Both are 1e-14 by
+    default: what is left is rounding. `gtol` is 0 and `tol` sets the other two. The result has
+    `residuals`, `jacobian`, `hess_inv`, `covariance` and `stderr` as well.
+
+    References
+    ----------
+    J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis,
+    Lecture Notes in Mathematics 630, 105-116 (1978), https://doi.org/10.1007/BFb0067700. M. K.
+    Transtrum and J. P. Sethna, "Improvements to the Levenberg-Marquardt algorithm for nonlinear
+    least-squares minimization" (2012), equation 10, for `accelerate`,
+    https://arxiv.org/abs/1201.5885.
+    """
+    return g * free

@@ -360,7 +360,7 @@ def compare(
     methods : sequence or dict, optional
         What to compare: callables (ours, `functools.partial` presets of them, anybody's), names
         ("adam", "BFGS"), tuples ``(label, method)`` or ``(label, method, options)``; or a dict
-        from label to method. Default: all of `scipy_gd.methods.METHODS` and SciPy's Nelder-Mead,
+        from label to method. Default: all of `scipy_gd.methods.GENERAL` and SciPy's Nelder-Mead,
         BFGS, Newton-CG, CG and L-BFGS-B.
     jac, hess, hessp, args, bounds : optional
         As in `scipy.optimize.minimize`; where not given, those of the problem. A solver that

@@ -1,0 +1,119 @@
+"""What a fit comes to, beside its minimum: residuals, covariance, and how it is printed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
+
+from .._core.bits import GRADIENT, VALUE
+from .._covariance import axes_of, combination, rounded, spread
+from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.residuals import triangle
+from ..arguments import Vector
+from ..tables import aligned
+from .run_state import RunState
+
+
+class FitResult(OptimizeResult):  # type: ignore[misc]
+    """An `OptimizeResult` that is printed with a table of the parameters and their errors."""
+
+    def __repr__(self) -> str:
+        total, squares = 2.0 * self.fun, float(self.residuals @ self.residuals)
+        what = "sum of squares" if np.isclose(total, squares) else "twice the loss"
+        head = f"{what}: {total:.8g}   degrees of freedom: {max(self.dof, 0)}"
+        rows = [["parameter", "value", "", "error", ""]]
+        for name, x, error, held in zip(
+            self.parameter_names, self.x, self.stderr, self.at_bound, strict=True
+        ):
+            unknown = "not determined" if self.dof > 0 else "no degrees of freedom"
+            note = "at its bound" if held else unknown if np.isinf(error) else ""
+            value, text = rounded(x, error)
+            rows.append([name, value, "+-", text, note])
+        shown = ("message", "success", "status", "nit", "nfev", "njev")
+        rest = OptimizeResult({key: self[key] for key in shown})
+        return "\n".join([head, *aligned(rows, (0, 4)), repr(rest)])
+
+    __str__ = __repr__
+
+
+def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What is to be known of a fit at x (in the run's units), and what its message should say."""
+    fit, evaluator = run.fit, run.evaluator
+    assert fit is not None
+    if not np.array_equal(fit.x, x):
+        with contextlib.suppress(OutOfBudget):
+            evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
+    names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(x.size))
+    if not (np.array_equal(fit.x, x) and np.isfinite(fit.J).all()):
+        return {}, ""
+    m, n = fit.J.shape
+    free = run.free(x)
+    R = run.gradient_outside(triangle(fit.J, fit.weights))
+    root, loose = np.zeros((n, 0)), np.zeros((n, 0))
+    if free.any():
+        root, loose = (lifted(part, free) for part in axes_of(R[:, free], fit.error))
+    inverse = spread(root, loose)
+    dof = m - root.shape[1]
+    variance = 1.0 if opts["absolute_sigma"] else 2.0 * f / dof if dof > 0 else np.inf
+    covariance = np.where(np.isfinite(inverse) & (inverse != 0.0), variance, 1.0) * inverse
+    found = {
+        "residuals": fit.residuals,
+        "jacobian": fit.J if run.scale is None else run.gradient_outside(fit.J),
+        "hess_inv": inverse,
+        "covariance": covariance,
+        "stderr": np.sqrt(np.diag(covariance)),
+        "dof": dof,
+        "at_bound": ~free,
+        "parameter_names": names,
+    }
+    said = ""
+    if not free.all():
+        held = ", ".join(name for name, moves in zip(names, free, strict=True) if not moves)
+        said += f" The errors are those with {held} held at the bound."
+    if loose.size:
+        words = ", ".join(combination(direction, names) for direction in loose.T)
+        said += f" The data do not determine {words}."
+    return found, said
+
+
+def lifted(columns: Vector, free: NDArray[np.bool_]) -> Vector:
+    """Columns for all parameters: 0 for those that do not move."""
+    every = np.zeros((free.size, columns.shape[1]))
+    every[free] = columns
+    return every
+
+
+class LazyInverse(LbfgsInvHessProduct):  # type: ignore[misc]
+    """SciPy's inverse Hessian of a limited memory, made when it is first used."""
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Any:
+        if "_run" not in self.__dict__:
+            raise AttributeError(name)
+        super().__init__(*self.__dict__.pop("_run").pairs)
+        return getattr(self, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LbfgsInvHessProduct, (self.sk, self.yk)
+
+
+def inverse_hessian(run: RunState, x: Vector) -> dict[str, Any]:
+    """`hess_inv`, of methods that have an approximation or the Hessian itself at x."""
+    if run.method.memory and run.r.nit >= 0:
+        return {"hess_inv": LazyInverse(run)}
+    r = run.r
+    if r.hess < 0 or r.nit < 0 or not np.array_equal(run.V[r.x], x) or not np.isfinite(run.H).all():
+        return {}
+    H = run.gradient_outside(run.gradient_outside(run.H).T)
+    size = np.sqrt(np.abs(np.diag(H)))
+    size[size == 0.0] = 1.0
+    height, axes = np.linalg.eigh(H / np.outer(size, size))
+    sure = height > 10 * x.size * np.finfo(float).eps * np.abs(height).max()
+    axes /= size[:, np.newaxis]
+    return {"hess_inv": spread(axes[:, sure] / np.sqrt(height[sure]), axes[:, ~sure])}
