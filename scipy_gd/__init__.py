@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # what is exported, for type checkers
     from ._run.ask_tell import AskTell as AskTell
     from ._run.ask_tell import start as start
     from ._run.line_search import line_search as line_search
+    from .error_bars import Uncertainty as Uncertainty
+    from .error_bars import uncertainty as uncertainty
     from .gradient_check import GradientCheck as GradientCheck
     from .gradient_check import GradientError as GradientError
     from .gradient_check import check_grad as check_grad
@@ -57,6 +59,8 @@ else:  # and at run time: methods by the registry, and when they are first used,
         "problems": "",
         "schedules": "",
         "smooth": "smoothing",
+        "uncertainty": "error_bars",
+        "Uncertainty": "error_bars",
     }
     globals().update(METHODS)
     __all__ = sorted(["METHODS", "Method", "Option", "elementwise", "vector", *METHODS, *_LAZY])

@@ -100,7 +100,7 @@ DRAW = {
 
 
 def test_every_plot_is_tested_here():
-    assert set(DRAW) == set(plot.__all__) - {"animate", "comparison", "style"}
+    assert set(DRAW) == set(plot.__all__) - {"animate", "comparison", "style", "uncertainty"}
 
 
 @pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)

@@ -1,4 +1,4 @@
-"""Pictures of runs: paths, convergence, comparisons, schedules, profiles, races.
+"""Pictures of runs: paths, convergence, comparisons, schedules, profiles, races, errors.
 
 Every function takes results (of runs with ``options={"history": True}``) or histories, one or
 several, draws on the `ax` that it is given or on a new figure, and returns the axes. A method
@@ -14,6 +14,7 @@ from ._gradient_check import gradient_check
 from ._landscape import path, slice
 from ._profiles import data_profile, performance_profile
 from ._style import style
+from ._uncertainty import uncertainty
 
 __all__ = [
     "animate",
@@ -27,4 +28,5 @@ __all__ = [
     "sensitivity",
     "slice",
     "style",
+    "uncertainty",
 ]
