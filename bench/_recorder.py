@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from scipy_gd import METHODS
+from scipy_gd.methods import GENERAL
 
 GTOL = 1e-5
 ENDLESS = 2**31 - 1
@@ -61,7 +62,7 @@ def ours() -> list[Solver]:
     """
     return [
         Solver(name, method, {"rng": 0} if "z" in method.supplied or method.probes else {})
-        for name, method in METHODS.items()
+        for name, method in GENERAL.items()
         if name != "sgd"
     ]
 

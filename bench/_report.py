@@ -23,6 +23,9 @@ PACKAGES = (
     "Py-BOBYQA",
     "PyNomadBBO",
     "noisyopt",
+    "lmfit",
+    "iminuit",
+    "optimistix",
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
+from bench import _nist as nist
 from bench import _problems as problems
 from bench._kinks import kinks
 from bench._simulations import simulations
@@ -51,12 +52,10 @@ def smooth():
     """The 54 problems of Moré and Wild, and twelve fits to data of NIST's, half from each start."""
     known = problems.solutions()
     found = [solved(p, known[p.name]) for p in problems.more_wild()]
-    certified = {name: (parameters, starts) for name, _, parameters, starts in problems.nist()}
     fits = {p.name: p for p in problems.fits()}
     for k, name in enumerate(FITS):
-        start = 1 + k // 2 % 2
-        parameters, starts = certified[name]
-        found.append(solved(fits[f"{name} {start}"], parameters / starts[start - 1]))
+        start, fit = k // 2 % 2, nist.fits()[name]
+        found.append(solved(fits[f"{name} {start + 1}"], fit.certified / fit.starts[start]))
     return found
 
 

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der
+from scipy.optimize import OptimizeResult, least_squares, minimize, rosen, rosen_der
 
-from bench import _judge, _kinks, _values
+from bench import _fit_errors, _fitters, _judge, _kinks, _values, fits
 from bench import _learning as learning
+from bench import _nist as nist
 from bench import _problems as problems
-from bench._recorder import OFF, Recorder, Solver, evaluate, evaluations, norm, solve
+from bench._recorder import OFF, Ended, Recorder, Solver, evaluate, evaluations, norm, solve
 from scipy_gd import METHODS, check_grad
 
 SIZES = {
@@ -57,11 +58,47 @@ def test_gradients(sets):
         assert abs(p.jac(x) @ d - slope) < 1e-6 * scale, p
 
 
-def test_fits_reproduce_the_certified_sums():
-    for name, total, certified, _ in problems.nist():
-        t, y = problems.DATA[name]
-        r = problems.MODELS[name](certified[:, None], t) - y
-        assert np.sum(r * r) == pytest.approx(total, rel=1e-6), name
+SHAPES = {  # observations and parameters
+    "Misra1a": (14, 2), "Misra1b": (14, 2), "Misra1c": (14, 2), "Misra1d": (14, 2),
+    "Chwirut1": (214, 3), "Chwirut2": (54, 3), "Lanczos1": (24, 6), "Lanczos2": (24, 6),
+    "Lanczos3": (24, 6), "Gauss1": (250, 8), "Gauss2": (250, 8), "Gauss3": (250, 8),
+    "DanWood": (6, 2), "Kirby2": (151, 5), "Hahn1": (236, 7), "Nelson": (128, 3), "MGH09": (11, 4),
+    "MGH10": (16, 3), "MGH17": (33, 5), "Thurber": (37, 7), "BoxBOD": (6, 2), "Rat42": (9, 3),
+    "Rat43": (15, 4), "Eckerle4": (35, 3), "Roszman1": (25, 4), "ENSO": (168, 9),
+    "Bennett5": (154, 3),
+}  # fmt: skip
+
+
+def test_fits_are_complete():
+    fits = nist.fits()
+    assert {name: (fit.y.size, fit.certified.size) for name, fit in fits.items()} == SHAPES
+    for fit in fits.values():
+        assert fit.starts.shape == (2, fit.certified.size)
+        assert fit.deviations.shape == fit.certified.shape
+        assert fit.x.shape[-1] == fit.y.size
+
+
+@pytest.mark.parametrize("fit", nist.fits().values(), ids=lambda fit: fit.name)
+def test_fits_reproduce_what_is_certified(fit):
+    """Sums of squares and deviations; Lanczos1 has residuals of 1e-13, below the digits of b."""
+    r, J = (of(fit.certified, *fit.data) for of in (fit.residuals, fit.jacobian))
+    if fit.name == "Lanczos1":
+        assert r @ r < 1e-20
+    else:
+        assert r @ r == pytest.approx(fit.total, rel=1e-9)
+    covariance = np.linalg.inv(J.T @ J) * fit.total / (r.size - fit.certified.size)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), fit.deviations, rtol=1e-7)
+
+
+@pytest.mark.parametrize("fit", nist.fits().values(), ids=lambda fit: fit.name)
+def test_jacobians_of_fits(fit):
+    """Against complex steps, which are exact to rounding."""
+    for b in (*fit.starts, fit.certified):
+        with np.errstate(all="ignore"):
+            J = fit.jacobian(b, *fit.data)
+            steps = b + 1e-30j * np.eye(b.size)
+            exact = np.transpose([fit.residuals(step, *fit.data).imag for step in steps]) / 1e-30
+        assert (abs(J - exact) <= 1e-12 * abs(exact).max(axis=0)).all()
 
 
 def test_starts_are_feasible_and_not_solved(sets):
@@ -264,6 +301,117 @@ def test_learning_problems_begin_at_chance():
         error = p.error(p.x0, p.data.X, p.data.y)
         assert 0.3 < error < 1.1, p
         assert p.fun(p.x0, p.data.X, p.data.y)[0] < 4
+
+
+# --- fits
+
+
+def fit_task(name="Misra1a", start=1, **changes):
+    fit = nist.fits()[name]
+    return _fitters.Task(fit, fit.starts[start], **changes)
+
+
+def test_evaluations_of_a_fit():
+    """Residuals count 1, a Jacobian n, a product with it 1; points outside the box do not solve."""
+    task = fit_task("Thurber", bounds=(np.full(7, -np.inf), np.full(7, 2000.0)))
+    watch, known = _fitters.Watch(task), task.fit.certified
+    watch.residuals(task.start)
+    assert watch.jacobian(task.start).shape == (37, 7)
+    assert watch.products(task.start[None], np.eye(7)[:2]).shape == (2, 37)
+    assert watch.products(task.start, known).shape == (37,)
+    watch.residuals(known + 1e9)
+    assert watch.count == 1 + 7 + 2 + 1 + 1
+    watch.residuals(known)
+    watch.residuals(task.start)
+    assert [count for count, _ in watch.path] == [0, 1, 13]
+    assert watch.path[-1][1] == pytest.approx(task.fit.total / 2)
+    row = _fitters.Row(known, True, watch.count, watch.path, None, "")
+    assert row.until(task.fit.total) == 13 and row.until(0) == math.inf
+    watch.budget = watch.count
+    with pytest.raises(Ended):
+        watch.residuals(known)
+
+
+@pytest.mark.parametrize("loss", _fitters.LOSSES)
+def test_costs_are_scipys(loss):
+    task = fit_task(loss=loss, scale=3.0)
+    res = least_squares(
+        task.fit.residuals, task.start, args=task.fit.data, loss=loss, f_scale=3.0, max_nfev=1
+    )
+    assert task.cost(task.start) == pytest.approx(res.cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_boxes_of_fits(active):
+    for task in fits.boxed(active):
+        low, high = task.bounds
+        assert np.all((low < task.start) & (task.start < high))
+        assert active != np.all((low < task.fit.certified) & (task.fit.certified < high))
+
+
+@pytest.mark.parametrize("name", [n for n, s in _fitters.SOLVERS.items() if s.forks])
+def test_solvers_of_fits(name):
+    solver = _fitters.SOLVERS[name]
+    bounds = (np.array([200.0, 1e-4]), np.array([260.0, 1e-3]))
+    for changes in ({"jac": jac} for jac in ("given", "3-point", "2-point")):
+        task = fit_task(**changes)
+        if solver.suits(task):
+            row = _fitters.run(name, task)
+            assert nist.digits(row.x, task.fit.certified) > 6, row.error
+            assert row.until(1.0001 * task.fit.least / 2) <= row.count
+            assert row.deviations is not None or not solver.deviations
+    for task in (fit_task(bounds=bounds), fit_task(loss="soft_l1", scale=0.1)):
+        if solver.suits(task):
+            row = _fitters.run(name, task)
+            assert not row.error
+            assert (bounds[0] < row.x).all() and (row.x < bounds[1]).all()
+
+
+def test_exact_deviations_of_fits():
+    fit = nist.fits()["Rat43"]
+    H = _fit_errors.hessian(fit, fit.certified)
+    f = _fit_errors.Values(fit)
+    steps = 1e-4 * fit.certified * np.eye(4)
+    differences = [
+        [(f(fit.certified + a + b) - f(fit.certified + a - b)
+          - f(fit.certified - a + b) + f(fit.certified - a - b)) / (4 * a.sum() * b.sum())
+         for a in steps] for b in steps
+    ]  # fmt: skip
+    np.testing.assert_allclose(H, differences, rtol=1e-4)
+    assert f.count == 64
+
+
+def test_digits():
+    known = np.array([1.0, -2.0])
+    assert nist.digits(known, known) == 11
+    assert nist.digits(known + [0, 2e-4], known) == pytest.approx(4)
+    assert nist.digits(-known, known) == nist.digits(np.full(2, np.nan), known) == 0
+
+
+def test_tables_of_fits(monkeypatch):
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    for group, make in fits.GROUPS.items():
+        monkeypatch.setitem(fits.GROUPS, group, lambda make=make: make()[:2])
+    runs = fits.Runs(solvers=("lm", "trf", "curve_fit"))
+    fits.draw(runs)
+    assert len(figures[0].legends[0].get_texts()) == 3
+    assert fits.nist(runs).rows[0][:7] == ["lm"] + 6 * [2]
+    assert [row[1] for row in fits.solved(runs).rows] == [2, 2, 2]
+    assert fits.evaluations(runs).rows[1][1:] == 10 * ["1.00 (1.00 to 1.00)"]
+    deviations = {"curve_fit": [(2.0, 4.0, 5)], "uncertainty": [(4.0, 2.0, 9)]}
+    assert fits.from_values(deviations).rows[0][:3] == ["curve_fit", 0, 1]
+    coverage = {("Gaussian", "curve_fit"): np.array([0.7, 0.9]), ("Poisson", "BFGS"): np.ones(2)}
+    times = dict.fromkeys(("lm", "trf", "lm, Numba"), 2.0)
+    many = {"lm": (1.0, 7), "trf": (2.0, 7)}
+    lines = {
+        row[0]: row[1:] for row in fits.in_short(runs, coverage, deviations, many, [times]).rows
+    }
+    assert lines["Gaussian noise: coverage off by percent"][2] == "5 (curve_fit)"
+    assert lines["NIST, J, tight: 6 digits"][2] == "2 (lm)"
+    assert lines["deviations from values: 3 digits"][1:] == [1, "0 (curve_fit)", "-", "no"]
 
 
 # --- values only
