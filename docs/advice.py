@@ -178,9 +178,18 @@ ADVICE = {
     ),
     "newton": (
         "Few parameters (up to some hundreds) with a Hessian, or with gradients exact enough for "
-        "differences; badly conditioned functions.",
+        "differences; badly conditioned functions. For a sum of squares, `levenberg_marquardt` "
+        "needs no second derivatives.",
         "Many parameters: a step costs the cube of their number, and without a gradient half the "
         "square of it in values. Functions with kinks.",
+    ),
+    "levenberg_marquardt": (
+        "Fits, that is sums of squares, with up to some hundreds of parameters in any units, with "
+        "or without a Jacobian. It needs few evaluations, and the result has the errors of the "
+        "parameters.",
+        "Many parameters: a step costs the cube of their number, and memory holds the whole "
+        "Jacobian. Residuals that stay large and bend strongly make it slow, since J'J is not the "
+        "Hessian then: try `newton` or `lbfgs`. Without a Jacobian, noisy residuals.",
     ),
     "random_search": (
         "Few parameters and a function without a usable gradient: steps, a rugged surface.",

@@ -3,11 +3,13 @@
 import math
 import shutil
 from textwrap import indent
+from types import SimpleNamespace
 
 import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from advice import ADVICE
 from formula import mathml
 from scipy.optimize import minimize
@@ -26,6 +28,12 @@ PROBLEMS = (
     quadratic(10, condition=1e4, rng=0),
     logistic_regression(),
 )
+RESIDUALS = {
+    "rosenbrock": lambda x: 2**0.5 * np.concatenate((10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1])),
+    "beale": lambda x: 2**0.5 * ((1.5, 2.25, 2.625) - x[0] * (1 - x[1] ** np.arange(1, 4))),
+    "himmelblau": lambda x: 2**0.5 * np.array([x[0] ** 2 + x[1] - 11, x[0] + x[1] ** 2 - 7]),
+}
+"""What the sums of squares among the problems are made of, such that half of the sum is f."""
 BUDGET = 10_000
 HIDDEN = (2**62, math.inf, -math.inf, -1.0)  # defaults that stand for "no limit" and "off"
 
@@ -33,7 +41,7 @@ HIDDEN = (2**62, math.inf, -math.inf, -1.0)  # defaults that stand for "no limit
 def everything(folder):
     """Write all of it."""
     (folder / "methods").mkdir(parents=True, exist_ok=True)
-    counts = {f"{p.name}, n = {p.n}": compare(p, maxfev=BUDGET, check=False) for p in PROBLEMS}
+    counts = [(p, compare(p, maxfev=BUDGET, check=False)) for p in PROBLEMS]
     for method in METHODS.values():
         picture(method, folder / "methods" / f"{method.__name__}.png")
         text = page(method, counts)
@@ -111,6 +119,11 @@ def page(method, counts):
 def symbols(method):
     """What stands for what in the formula."""
     given = "the gradient g at the point x" if "g" in method.supplied else "normal numbers z"
+    if method.auto == "trust_region":
+        return (
+            f"With {given}. By default the trust region makes the step, from g and the Hessian, as "
+            "described above. With a rate η or another rule (:doc:`/guides/step-sizes`) the step is"
+        )
     rule = f", by default that of the rule ``{method.auto}`` (:doc:`/guides/step-sizes`)"
     return f"With {given}, in step t; η is the learning rate{rule if method.auto else ''}."
 
@@ -129,15 +142,26 @@ def ran(method):
     return f"On Rosenbrock's and on Beale's function, with {' and with '.join(names)}."
 
 
+def functions(method, problem):
+    """What the method is given: the function and its derivatives, or residuals."""
+    if not method.residuals:
+        hess = problem.hess if "hess" in method.supplied else None
+        return {"fun": problem.fun, "jac": problem.jac, "hess": hess}
+    residuals = RESIDUALS[problem.name]
+
+    def jacobian(x):
+        columns = [residuals(x + 1e-30j * axis).imag / 1e-30 for axis in np.eye(x.size)]
+        return np.array(columns).T
+
+    return {"fun": residuals, "jac": jacobian}
+
+
 def runs(method, problem):
     """What is drawn: histories by their labels."""
-    hess = problem.hess if "hess" in method.supplied else None
     return {
         f"{method.__name__}, {name}": minimize(
-            problem.fun,
-            problem.x0,
-            jac=problem.jac,
-            hess=hess,
+            x0=problem.x0,
+            **functions(method, problem),
             method=method,
             options={"learning_rate": rate, "maxfev": 2000, "rng": 0, "history": True},
         )
@@ -158,13 +182,27 @@ def picture(method, path):
     plt.close(figure)
 
 
+def fitted(method, problem):
+    """What `compare` would say of a method for residuals."""
+    res = minimize(
+        x0=problem.x0,
+        **functions(method, problem),
+        method=method,
+        options={"maxfev": BUDGET},
+    )
+    return SimpleNamespace(**res, f=res.fun, distance=problem.distance(res.x))
+
+
 def results(method, counts):
     """Evaluations on some problems, and the measured row of the benchmark."""
     rows = []
     claims = "g" in method.supplied and not method.probes
     missed = "not solved" if claims else "it cannot tell"
-    for title, comparison in counts.items():
-        row = comparison[method.__name__]
+    for problem, comparison in counts:
+        if method.residuals and problem.name not in RESIDUALS:
+            continue
+        title = f"{problem.name}, n = {problem.n}"
+        row = fitted(method, problem) if method.residuals else comparison[method.__name__]
         others = (r for r in comparison if r.success and not r.nhev)
         best = min(others, key=lambda r: r.nfev + r.njev)
         count = f"{row.nfev + row.njev:,}" + f", {row.nhev} Hessians" * bool(row.nhev)

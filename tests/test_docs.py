@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import scipy_gd
-from scipy_gd import METHODS, Method, adam, adamax, elementwise, gd
+from scipy_gd import METHODS, Method, adam, adamax, elementwise, gd, levenberg_marquardt
 from scipy_gd._glossary import GLOSSARY
 from scipy_gd._options import settings
 
@@ -127,6 +127,19 @@ def test_options_say_which_others_they_need():
             gd(lambda x, A: x @ x, [1.0], args=(np.ones((9, 1)),), **{name: 3}, **others)
 
 
+def test_the_documentation_of_fits_is_about_residuals():
+    told = arguments(levenberg_marquardt)
+    assert "-> array, shape (m,)" in told["fun"]
+    assert "shape (m, n)" in told["jac"]
+    assert "Not needed" in told["hess"]
+    for name in levenberg_marquardt.options:
+        assert levenberg_marquardt.__doc__.count(f"\n{name} :") == 1, name
+    assert "`learning_rate` other" in levenberg_marquardt.__doc__
+    assert levenberg_marquardt.options["gtol"].default == 0.0
+    assert "\nftol : default 1e-14\n" in levenberg_marquardt.__doc__
+    assert "`learning_rate` other" not in adam.__doc__
+
+
 def arguments(method):
     """The texts of the arguments in the docstring."""
     texts = re.split(r"\n(?=\S)", method.__doc__)
@@ -206,12 +219,15 @@ def run_example(name):
     return runpy.run_path(str(ROOT / "examples" / name))["main"]()
 
 
-def test_example_fits_the_certified_values(capsys):
-    result, b = run_example("fit_nist.py")
+def test_example_fits_the_certified_values_and_errors(capsys):
+    result = run_example("fit_nist.py")
     assert result.success
-    np.testing.assert_allclose(b, [2.3894212918e02, 5.5015643181e-04], rtol=5e-7)
-    assert result.fun == pytest.approx(1.2455138894e-01, rel=1e-9)
-    assert "certified 238.94213" in capsys.readouterr().out
+    np.testing.assert_allclose(result.x, [2.3894212918e02, 5.5015643181e-04], rtol=1e-9)
+    np.testing.assert_allclose(result.stderr, [2.7070075241e00, 7.2668688436e-06], rtol=1e-9)
+    assert 2 * result.fun == pytest.approx(1.2455138894e-01, rel=1e-9)
+    said = capsys.readouterr().out
+    assert "certified 238.94212918" in said
+    assert "238.9  +-        2.7" in said
 
 
 def test_example_draws_every_schedule(tmp_path):
