@@ -102,8 +102,8 @@ lifetime   2.048  +-  0.054
 ..."""
 _TRUST_REGION = """
 
-The trust region makes the step, from d and the Hessian. With a `learning_rate` other than "auto",
-steps go along d."""
+The trust region makes the step from the gradient and the Hessian: d matters only for a
+`learning_rate` other than "auto"."""
 
 
 def documentation(formula: Formula) -> str:

@@ -797,6 +797,8 @@ def test_threads_do_not_meet():
         (decay, lambda *a: decay_jac(*a).T, {}, ValueError, "transposed"),
         (decay, lambda p, t, y: p, {}, ValueError, r"shape \(40, 3\), got shape \(3,\)"),
         (decay, None, {"loss": "squared"}, ValueError, "`loss` must be"),
+        (decay, None, {"learning_rate": 0.1}, ValueError, "`learning_rate` must be 'auto'"),
+        (decay, None, {"learning_rate": "wolfe"}, ValueError, "`learning_rate` must be 'auto'"),
         (decay, None, {"f_scale": 0.0}, ValueError, "`f_scale` must be"),
         (decay, None, {"parameter_names": ["a"]}, ValueError, "`parameter_names` must be 3"),
     ],

@@ -19,7 +19,7 @@ from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._evaluate.adaptive import ROWS as MEASURE
 from .._formula import Formula
-from ..arguments import Vector, per_parameter
+from ..arguments import Vector, per_parameter, shown
 from .scheduled import RATE, Scheduled
 
 Box = tuple[Vector, Vector] | None
@@ -233,6 +233,11 @@ def rule_for(
     """The step rule behind `learning_rate`."""
     rate = opts["learning_rate"]
     slope = method.needs & GRADIENT
+    if method.residuals and not (isinstance(rate, str) and rate == "auto"):
+        raise ValueError(
+            f"`learning_rate` must be 'auto' for {method.__name__}, which makes its own "
+            f"steps, got {shown(rate)}"
+        )
     if not isinstance(rate, str):
         return RULES["fixed" if slope else "keep_best"]
     if rate == "auto" and sampled and method.constant is not None:

@@ -1,7 +1,7 @@
 """Directions that use the curvature."""
 
-from numpy import dot, empty, inf, sqrt
-from numpy.linalg import norm
+from numpy import abs, diag, dot, empty, inf, isfinite, maximum, outer, sqrt
+from numpy.linalg import eigh, norm
 
 from .._method import vector
 from ..arguments import Option, count, flag
@@ -108,15 +108,19 @@ def cg_descent(g, g_old, t, free, p):
 
 
 @vector(auto="trust_region", unit=True)
-def newton(g, hess, free):
-    """Newton's method in a trust region.
+def newton(x, g, hess, free):
+    """Newton's method, by default in a trust region.
 
-    A step solves ``(H + lambda D^2) p = -g``, with the smallest lambda for which the matrix is
-    positive definite and ``|D p|`` at most the radius of the trust region, which follows from how
+    A step of the trust region solves ``(H + lambda D^2) p = -g``, with the smallest lambda for
+    which the matrix is positive definite and ``|D p|`` at most the radius, which follows from how
     well the model predicts f. D has the largest square roots so far of the diagonal of H, so that
     the units of the parameters do not matter, and the first radius is ``|D x0|``. Where bounds stop
-    a parameter, it is put there and the step of the others is solved for again. Where the Hessian
-    is not finite, the direction is the gradient.
+    a parameter, it is put there and the step of the others is solved for again.
+
+    The formula below is for other step sizes: Newton's direction, with the eigenvalues of the
+    Hessian made positive and bounded from below, in units in which its diagonal is 1. Along no
+    eigenvector does a parameter move further than 1000 times its size. Where the Hessian is not
+    finite, the direction is the gradient.
 
     The Hessian comes from `hess` or `hessp`, or from differences of the gradient; with `residuals`,
     it is that of Gauss and Newton.
@@ -126,10 +130,19 @@ def newton(g, hess, free):
     J. J. Moré and D. C. Sorensen, "Computing a trust region step", SIAM Journal on Scientific and
     Statistical Computing 4(3), 553-572 (1983), https://doi.org/10.1137/0904038. J. J. Moré, "The
     Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis, Lecture Notes in
-    Mathematics 630, 105-116 (1978), for lambda and the radius,
-    https://doi.org/10.1007/BFb0067700.
+    Mathematics 630, 105-116 (1978), for lambda and the radius, https://doi.org/10.1007/BFb0067700.
+    J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.4, eigenvalue
+    modification, https://doi.org/10.1007/978-0-387-40065-5.
     """
-    return g * free
+    d = g * free
+    if isfinite(hess).all():
+        u = free / sqrt(maximum(abs(diag(hess)), 1e-200))
+        w, Q = eigh(hess * outer(u, u))
+        slope = Q.T @ (u * g)
+        least = abs(slope) * (abs(Q.T) @ (u / (1 + abs(x)))) / 1000
+        w = maximum(maximum(abs(w), least), max(1e-15 * max(-w[0], w[-1]), 1e-300))
+        d = u * (Q @ (slope / w))
+    return d
 
 
 @vector(
