@@ -230,6 +230,18 @@ def test_newton_leaves_a_saddle_downhill():
     np.testing.assert_allclose(res.x, [0, np.sqrt(2)], atol=1e-6)
 
 
+@pytest.mark.parametrize("option", ["ftol", "xtol"])
+def test_tolerances_of_newton_are_those_of_every_method(option):
+    shift = 1e3  # relative to f they would hold at once
+    res = minimize(
+        lambda x: rosen(x) + shift, [-1.2, 1.0], jac=rosen_der, hess=rosen_hess, method=newton,
+        options={option: 1e-6, "gtol": 0.0},
+    )  # fmt: skip
+    assert res.success
+    assert option in res.message
+    assert res.fun - shift < 1e-2
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_hessian_that_is_not_finite_is_left_out(bad):
     def hess(x):

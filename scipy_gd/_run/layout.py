@@ -91,7 +91,7 @@ def lay_out(
         r.stall_after = 2**62
     _settle(r, method, opts)
     if settle := getattr(rule.module, "settle", None):
-        settle(r, opts)
+        settle(r, method, opts)
     return V, s, scheduled
 
 

@@ -18,7 +18,7 @@ from ..noise import give_up, tolerance
 from ..trials import arrived, blocked, remember, want_gradient
 
 # the ellipsoid's radius and multiplier; the length of the step in its units, and that of x; the
-# slope along the step; relative changes of f and x that end the run
+# slope along the step; relative changes of f and x that end the run (-1: none does)
 SCRATCH = fields("f8", "radius multiplier length size slope_p least_f least_x") + fields(
     "i8", "accelerate"
 )
@@ -35,7 +35,6 @@ BEND = 0.75
 """The longest bend, relative to half of the step."""
 ROUNDING = 1e-14
 """A promised decrease, relative to f, that cannot be told from rounding."""
-
 NOTHING = 1e-20
 """A sum of squares, relative to that at the start, that is made of rounding errors."""
 
@@ -45,11 +44,13 @@ def rows(n: int) -> int:
     return n + 7
 
 
-def settle(r, opts):
-    """It makes the tests of `ftol` and `xtol` itself."""
+def settle(r, method, opts):
+    """It tests `ftol` and `xtol` of sums of squares itself, relative to f and to x in its units."""
     r.accelerate = bool(opts.get("accelerate"))
-    r.least_f, r.least_x = opts["ftol"], opts["xtol"]
-    r.ftol = r.xtol = -1.0
+    r.least_f = r.least_x = -1.0
+    if method.residuals:
+        r.least_f, r.least_x = opts["ftol"], opts["xtol"]
+        r.ftol = r.xtol = -1.0
 
 
 def first(memory, record):
