@@ -6,7 +6,9 @@ the (projected) gradient, computed anew at the returned point, has a component a
 the tolerance of BFGS, CG and L-BFGS-B too; Nelder-Mead's claim is one about its simplex, Newton-
 CG's and TNC's about the step or f. "not claimed" are runs that ended without success although there
 is no such component. A run is cut off after 10,000 evaluations (100,000 for n >= 1000); then
-nothing is claimed.
+nothing is claimed. (Ours that are counted as false have ended with "the noise of the function is
+reached", on Meyer's function: f is its minimum in all ten digits that are known, and rounding hides
+what a gradient of 1e-2 promises there.)
 
 "Values only" are runs without gradients where f is exact, rounded, noisy or not defined everywhere,
 or with kinks, also with gradients: the problems of `values` of odd index, for the methods that are
