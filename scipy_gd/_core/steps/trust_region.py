@@ -83,8 +83,7 @@ def judge(memory, record):
             return ACCEPT
         return worse(V, r, False)
     finite = np.isfinite(r.f_trial)
-    # a sum of squares is known better than that, as long as no noise has been seen
-    e = tolerance(r) if r.noisy or r.least_f < 0.0 else 0.0
+    e = tolerance(r)
     decrease = r.f - r.f_trial
     ratio = (decrease + e) / (r.promised + e) if finite and r.promised > 0.0 else -1.0
     if r.nit == 0 and r.trials == 1:
