@@ -719,12 +719,7 @@ def _concluded(
         inside = ~near(curvature.hessian / variance, free.z, free.limits)
     turned = axes(curvature, inside)
     if estimated:
-        fitted = turned.root.shape[1]
-        if (dof := c.origin.size - fitted) < 1:
-            raise ValueError(
-                f"`fun` must return more residuals than the {fitted} parameters that they "
-                f'determine for kind="least_squares", got {c.origin.size}'
-            )
+        dof = _degrees_of_freedom(c.origin.size, turned.root.shape[1])
         variance = c.f / dof
     up = variance / (2 * c.half)
     root, doubts = (free.rows(part) * math.sqrt(variance) for part in (turned.root, turned.error))
@@ -735,7 +730,8 @@ def _concluded(
     at = free.rows(inside.astype(float)) > 0
 
     loose, falling = (distinct(free.rows(part), unit) for part in (turned.loose, turned.falling))
-    covariance = spread(root, np.hstack([loose, falling]))
+    flat = np.hstack([loose, falling])
+    covariance = spread(root, flat)
     edm = float(np.sum((curvature.gradient @ turned.root) ** 2) / 2)
     far = math.sqrt(2 * edm / variance) if variance else 0.0
     notes = [*_of_loose(loose, names, noise), *(_of_falling(d, names) for d in falling.T)]
@@ -745,7 +741,7 @@ def _concluded(
             f"parameters are {far:.2g} standard errors from here"
         )
     notes += _of_doubts(doubts, np.sqrt(np.diag(covariance)), names, noise)
-    arrays = free.x, covariance, hessian / c.half, doubts, ~at, np.hstack([loose, falling]).T
+    arrays = free.x, covariance, hessian / c.half, doubts, ~at, flat.T
     for array in arrays:
         array.flags.writeable = False
     x, covariance, hessian_of_fun, doubts, held, undetermined = arrays
@@ -767,16 +763,17 @@ def _concluded(
         nfev=c.nfev,
         njev=c.njev,
         nhev=c.nhev,
-        _fit=_Fit(
-            c,
-            free._replace(mask=at),
-            hessian,
-            unit,
-            variance,
-            root,
-            np.hstack([loose, falling]),
-        ),
+        _fit=_Fit(c, free._replace(mask=at), hessian, unit, variance, root, flat),
     )
+
+
+def _degrees_of_freedom(residuals: int, determined: int) -> int:
+    if residuals <= determined:
+        raise ValueError(
+            f"`fun` must return more residuals than the {determined} parameters that they "
+            f'determine for kind="least_squares", got {residuals}'
+        )
+    return residuals - determined
 
 
 def _of_loose(directions: Array, names: Sequence[str], noise: float) -> Iterator[str]:

@@ -137,7 +137,7 @@ class Pair:
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def evaluate(V, r, x, args):
+        def evaluate(V, r, x, args, room):
             f, gradient = fun(x, *args)
             r.f_trial = float(f)  # no array
             store(V, r.trial + POINTS, gradient)
@@ -165,7 +165,7 @@ class LowLevelPair(Pair):
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
         @part
-        def evaluate(V, r, x, args):
+        def evaluate(V, r, x, args, room):
             g = V[r.trial + POINTS]
             r.f_trial = call_number(args[0], (x.size, x.ctypes.data, g.ctypes.data, args[1]))
 
@@ -215,32 +215,21 @@ class Differences:
             differences.difference_quotients(f, told, h, one_sided, self.each, g)
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:
-        each = self.each
         of_scheme = complex_quotient_in_loop if self.name == "cs" else quotient_in_loop
-        quotient = of_scheme(fun, each)
+        quotient = of_scheme(fun, self.each)
+
+        @part
+        def component(V, r, x, i, h, one_sided, lower, upper, args, kept):
+            g = V[r.trial + POINTS]
+            g[i] = 0.0
+            if h != 0.0:
+                g[i] = quotient(V, r, x, i, h, one_sided, lower, upper, args)
+
+        measure = differences_in_loop(component, self.each)
 
         @part
         def gradient(V, r, x, args, budget, room):
-            rel_step, abs_step, lower, upper = room
-            row, calls = r.trial, 0
-            for i in range(r.n):
-                h, _ = differences.difference_step(
-                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
-                )
-                calls += each * (h != 0.0)
-            if r.nfev + calls > budget:
-                return True
-            r.njev += 1
-            for i in range(r.n):
-                h, one_sided = differences.difference_step(
-                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
-                )
-                V[row + POINTS, i] = 0.0
-                if h != 0.0:
-                    V[row + POINTS, i] = quotient(
-                        V, r, x, i, h, one_sided, lower[i], upper[i], args
-                    )
-            return False
+            return measure(V, r, x, args, budget, room, ())
 
         return alone_in_loop(fun), gradient
 
@@ -324,7 +313,7 @@ def value_in_loop(evaluate: Any, gradients: int = 0) -> Any:
         r.nfev += 1
         r.njev += gradients
         read(V, r.trial, x)
-        evaluate(V, r, x, args)
+        evaluate(V, r, x, args, room)
         return False
 
     return value
@@ -334,7 +323,7 @@ def alone_in_loop(fun: Any) -> Any:
     """An evaluation that brings the value alone."""
 
     @part
-    def evaluate(V, r, x, args):
+    def evaluate(V, r, x, args, room):
         r.f_trial = float(fun(x, *args))  # no array
 
     return value_in_loop(evaluate)
@@ -343,6 +332,31 @@ def alone_in_loop(fun: Any) -> Any:
 @part
 def nothing_in_loop(V, r, x, args, budget, room):
     return False
+
+
+def differences_in_loop(component: Any, each: int) -> Any:
+    """All components by differences, within the budget; where there is no room, their step is 0."""
+
+    @part
+    def measure(V, r, x, args, budget, steps, kept):
+        rel_step, abs_step, lower, upper = steps
+        row, calls = r.trial, 0
+        for i in range(r.n):
+            h, _ = differences.difference_step(
+                V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
+            )
+            calls += each * (h != 0.0)
+        if r.nfev + calls > budget:
+            return True
+        r.njev += 1
+        for i in range(r.n):
+            h, one_sided = differences.difference_step(
+                V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
+            )
+            component(V, r, x, i, h, one_sided, lower[i], upper[i], args, kept)
+        return False
+
+    return measure
 
 
 def quotient_in_loop(fun: Any, each: int) -> Any:

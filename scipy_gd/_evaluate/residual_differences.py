@@ -18,7 +18,7 @@ from .._core.bits import VALUE
 from .._core.jit import local
 from ..arguments import Vector, complex_residuals, residuals
 from . import differences
-from .gradients import Args, Box, Values
+from .gradients import Args, Box, Values, differences_in_loop
 from .loop_parts import part, read
 from .residuals import Residuals, keep, residuals_in_loop
 
@@ -145,34 +145,26 @@ class ResidualDifferences(Residuals):
         self.looking = False
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:  # type: ignore[override]
-        each, scheme = self.each, self.scheme
-        column = complex_column(fun) if scheme == "cs" else real_column(fun, each)
+        column = complex_column(fun) if self.scheme == "cs" else real_column(fun, self.each)
+
+        @part
+        def component(V, r, x, i, h, one_sided, lower, upper, args, kept):
+            if h == 0.0:
+                kept[-1][:, i] = 0.0
+            else:
+                column(V, r, x, i, h, one_sided, lower, upper, args, kept[2], kept[-1])
+
+        measure = differences_in_loop(component, self.each)
 
         @part
         def gradient(V, r, x, args, budget, room):
             kept, steps = room
             rel_step, abs_step, lower, upper, size = steps
-            row, calls = r.trial, 0
-            lengthen(V[row], size, rel_step, abs_step)
-            for i in range(r.n):
-                h, _ = differences.difference_step(
-                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
-                )
-                calls += each * (h != 0.0)
-            if r.nfev + calls > budget:
+            lengthen(V[r.trial], size, rel_step, abs_step)
+            if measure(V, r, x, args, budget, (rel_step, abs_step, lower, upper), kept):
                 return True
-            r.njev += 1
-            J = kept[-1]
-            for i in range(r.n):
-                h, one_sided = differences.difference_step(
-                    V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
-                )
-                if h == 0.0:
-                    J[:, i] = 0.0
-                else:
-                    column(V, r, x, i, h, one_sided, lower[i], upper[i], args, kept[2], J)
             keep(V, r, kept)
-            r.error_most = 0.0 if seen(J) or r.f_trial == 0.0 else np.inf
+            r.error_most = 0.0 if seen(kept[-1]) or r.f_trial == 0.0 else np.inf
             return False
 
         return residuals_in_loop(fun), gradient

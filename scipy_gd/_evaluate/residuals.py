@@ -28,7 +28,7 @@ from ..arguments import (
 )
 from . import differences
 from .evaluator import Evaluator, Matrix
-from .gradients import Args, Values
+from .gradients import Args, Values, value_in_loop
 from .loop_parts import part, read
 
 TINY = 1e-280
@@ -299,17 +299,10 @@ class ResidualsPair(Residuals):
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:  # type: ignore[override]
         @part
-        def value(V, r, x, args, budget, room):
-            if r.nfev >= budget:
-                r.f_trial = np.nan
-                return True
-            r.nfev += 1
-            r.njev += 1
-            read(V, r.trial, x)
+        def evaluate(V, r, x, args, room):
             found, jacobian = fun(x, *args)
             r.f_trial = store(room[0], V[r.trial], found)
             room[1][:] = jacobian
-            return False
 
         @part
         def gradient(V, r, x, args, budget, room):
@@ -317,7 +310,7 @@ class ResidualsPair(Residuals):
             keep(V, r, room[0])
             return False
 
-        return value, gradient
+        return value_in_loop(evaluate, 1), gradient
 
 
 class GaussNewton:
@@ -377,16 +370,10 @@ def store(kept, at, found):
 
 def residuals_in_loop(fun: Any) -> Any:
     @part
-    def value(V, r, x, args, budget, room):
-        if r.nfev >= budget:
-            r.f_trial = np.nan
-            return True
-        r.nfev += 1
-        read(V, r.trial, x)
+    def evaluate(V, r, x, args, room):
         r.f_trial = store(room[0], V[r.trial], fun(x, *args))
-        return False
 
-    return value
+    return value_in_loop(evaluate)
 
 
 @part

@@ -41,9 +41,13 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
 
 
 def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """What is to be known of a fit at x (in the run's units), and what its message should say."""
+    """What is to be known of a fit at x (in the run's units), and what its message should say.
+
+    Nothing of a run that is none.
+    """
     fit, evaluator = run.fit, run.evaluator
-    assert fit is not None
+    if fit is None:
+        return {}, ""
     if not np.array_equal(fit.x, x):
         with contextlib.suppress(OutOfBudget):
             evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))

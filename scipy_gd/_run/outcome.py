@@ -62,10 +62,8 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
             endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
         )
     remarks = _remarks(run, ending, x, f, g)
-    known = inverse_hessian(run, x)
-    if run.fit is not None:
-        fit, said = fitted(run, x, f, opts)
-        known, remarks = known | fit, remarks + said
+    known, said = fitted(run, x, f, opts)
+    known, remarks = known or inverse_hessian(run, x), remarks + said
     if run.decayed is not None:
         f = run.value(x, f)
         g = None if g is None else g - run.decayed.weights * x

@@ -249,12 +249,12 @@ def propose(V, r):
     p = r.own + r.n + STEP
     fit_radius(V, r)
     keep_inside(V, r)
+    r.promised, r.slope_p = promise(V, r, p), along(V, r, p)
+    r.length = weighted(V, r, p)
     if r.accelerate and r.multiplier > 0.0:
         move(V, r, PROBE)
         return VALUE | CARRIED
     move(V, r, 1.0)
-    r.promised, r.slope_p = promise(V, r, p), along(V, r, p)
-    r.length = weighted(V, r, p)
     return VALUE
 
 
@@ -367,12 +367,10 @@ def bend(V, r):
     """The residuals at a share of the step have told its acceleration: bend it, or go shorter."""
     own, n = r.own + r.n, r.n
     p, a = own + STEP, own + BENT
-    r.length = weighted(V, r, p)
     for i in range(n):
         change = (V[r.trial + POINTS, i] - V[r.x + POINTS, i]) / PROBE
         V[own + WORK, i] = (change - product(V, r, i, p)) / PROBE
     solve(V, r.own, own + UNITS, own + FREE, own + WORK, a)
-    r.promised, r.slope_p = promise(V, r, p), along(V, r, p)
     if not 2.0 * weighted(V, r, a) <= BEND * r.length:
         return worse(V, r, False)
     for i in range(n):
