@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # what is exported, for type checkers
     from ._run.ask_tell import AskTell as AskTell
     from ._run.ask_tell import start as start
     from ._run.line_search import line_search as line_search
+    from ._run.many import minimize_many as minimize_many
+    from ._run.many_result import ManyResult as ManyResult
     from .error_bars import Uncertainty as Uncertainty
     from .error_bars import uncertainty as uncertainty
     from .gradient_check import GradientCheck as GradientCheck
@@ -49,6 +51,8 @@ else:  # and at run time: methods by the registry, and when they are first used,
         "GradientError": "gradient_check",
         "History": "history",
         "line_search": "_run.line_search",
+        "minimize_many": "_run.many",
+        "ManyResult": "_run.many_result",
         "start": "_run.ask_tell",
         "AskTell": "_run.ask_tell",
         "compare": "study.comparison",

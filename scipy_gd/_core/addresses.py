@@ -25,10 +25,13 @@ def address_of(function: Callable[..., Any] | None, result: Any, *more: Any) -> 
 
     It is called with the addresses of `V` and `s`, and with `more` numbers.
     """
-    if function is None:
-        return 0
+    return 0 if function is None else c_address(function, result(*pointers, *more))
+
+
+def c_address(function: Callable[..., Any], signature: Any) -> int:
+    """Where a function is, compiled for C at its first use."""
     if function not in _COMPILED:  # keeping it keeps what is at the address
-        build = functools.partial(cfunc, result(*pointers, *more))
+        build = functools.partial(cfunc, signature)
         _COMPILED[function] = cached(build, stamped(function), **EXACT)
     return _COMPILED[function].address  # type: ignore[no-any-return]
 
@@ -54,4 +57,11 @@ def pointers_of(typing: Any, memory: Any, record: Any) -> Any:
     return both(types.int64, types.int64), codegen
 
 
-call_from_python = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+def from_python(address: int, *given: int) -> int:
+    """Call what is at an address, with numbers."""
+    return int(ctypes.CFUNCTYPE(*[ctypes.c_int64] * (1 + len(given)))(address)(*given))
+
+
+def value_from_python(address: int, *given: int) -> float:
+    """The same, where it returns a float."""
+    return float(ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_int64] * len(given))(address)(*given))

@@ -5,6 +5,8 @@ POINTS = 3
 many rows after them hold the gradients there, in the same order."""
 HYPER = 16
 """The most hyper-parameters, and the most states, that a formula may have."""
+RATE = -1
+"""The learning rate, where hyper-parameters are numbered."""
 RECENT = 32
 """How many function values are remembered."""
 

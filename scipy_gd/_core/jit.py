@@ -32,7 +32,8 @@ inlined = njit(forceinline=True, **INNER, **EXACT)
 """The same, for what every step at a fixed rate passes through."""
 
 # Numba's cache sees edits of the function's own file only: those of the rest change its name.
-STAMP = zlib.crc32(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py"))))
+FOLDERS = Path(__file__).parent, Path(__file__).parents[1] / "_evaluate"
+STAMP = zlib.crc32(b"".join(p.read_bytes() for f in FOLDERS for p in sorted(f.rglob("*.py"))))
 
 
 def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
@@ -82,6 +83,7 @@ def caller(result: Any) -> Any:
 
 call = caller(types.void)
 call_for_number = caller(types.int64)
+call_for_value = caller(types.float64)
 
 
 @intrinsic
@@ -121,6 +123,28 @@ def rows_at(typing: Any, pointer: Any, rows: Any, n: Any) -> Any:
         return array._getvalue()
 
     return matrix(types.CPointer(types.float64), types.int64, types.int64), codegen
+
+
+@intrinsic
+def pointer_to(typing: Any, address: Any) -> Any:
+    """A pointer to numbers, from an address."""
+    kind = types.CPointer(types.float64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(kind))
+
+    return kind(types.int64), codegen
+
+
+@njit(inline="always", **EXACT)
+def rows_of(address, rows, n):
+    """The matrix at an address that is a number."""
+    return rows_at(pointer_to(address), rows, n)
+
+
+@njit(inline="always", **EXACT)
+def vector_at(address, n):
+    return rows_of(address, 1, n)[0]
 
 
 @njit(inline="always", **EXACT)

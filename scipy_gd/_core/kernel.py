@@ -29,6 +29,7 @@ from numba.extending import overload
 
 from .bits import POINTS
 from .jit import FAST, INNER, STAMP, cached, dot, maximum, minimum, norm, opened
+from .native import address_in
 from .state import pointers
 
 if TYPE_CHECKING:
@@ -286,9 +287,7 @@ class Kernel:
     """
 
     def __init__(self, dispatcher: Any) -> None:
-        (self._compiled,) = dispatcher.overloads.values()
-        library, name = self._compiled.library, self._compiled.fndesc.llvm_func_name
-        self.address: int = library.get_pointer_to_function(name)
+        self.address, self._code = address_in(dispatcher)
 
     def bound(self, V: Any, s: Any) -> Callable[[], int]:
         """A function that runs it from Python: 0, or the code of an error."""

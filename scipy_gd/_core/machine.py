@@ -18,7 +18,7 @@ import numpy as np
 from numba import types
 
 from . import endings
-from .addresses import address_of, call_from_python, pointers_of
+from .addresses import address_of, from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 from .noise import (
@@ -252,7 +252,7 @@ def go_on(memory: int, record: int, r: Any) -> None:
     """Continue a run that has ended after an iteration, as if it had not."""
     r.ending, r.ask = endings.RUNNING, r.needs
     if r.first:
-        r.ask = call_from_python(r.first)(memory, record)
+        r.ask = from_python(r.first, memory, record)
     r.rate = r.alpha
 
 

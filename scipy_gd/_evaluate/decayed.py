@@ -32,9 +32,13 @@ class Decayed:
 
     def __init__(self, source: Source, weights: Vector) -> None:
         self.source, self.weights = source, weights
-        self.name, self.room = f"{source.name}, decayed", (source.room, weights)
+        self.name = f"{source.name}, decayed"
         self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
         self.near, self.given, self.functions = source.near, source.given, source.functions
+
+    @property
+    def room(self) -> Any:
+        return self.source.room, self.weights
 
     def calls(self, part: int) -> int:
         return self.source.calls(part)

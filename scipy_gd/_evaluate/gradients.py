@@ -183,10 +183,11 @@ class Differences:
         self, scheme: str, n: int, box: Box = None, rel_step: Any = None, abs_step: Any = None
     ) -> None:
         self.name, self.each = scheme, differences.POINTS_OF[scheme]
-        room = np.empty((4, n))
+        self.memory = room = np.empty((4, n))
         room[0] = np.nan if rel_step is None else rel_step
         room[1] = np.nan if abs_step is None else abs_step
         room[2:] = (-np.inf,), (np.inf,)
+        self.bounds_at = 2 if scheme != "cs" else -1
         if box is not None and scheme != "cs":
             room[2:] = box
         self.room = tuple(room)

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.addresses import from_python, value_from_python
 from .._core.bits import GRADIENT, POINTS, VALUE
-from .._core.jit import FAST, compiled, local
+from .._core.jit import call, call_for_value
+from .._core.native import Memory
 from .._options import LOSSES
 from ..arguments import (
     Vector,
@@ -26,133 +28,10 @@ from ..arguments import (
     residuals,
     residuals_and_jacobian,
 )
-from . import differences
 from .evaluator import Evaluator, Matrix
 from .gradients import Args, Values, value_in_loop
 from .loop_parts import part, read
-
-TINY = 1e-280
-"""A square whose inverse would overflow: no part of the column."""
-ROWS = 256
-"""Of a block of the Jacobian that is factorized at once."""
-
-
-@local
-def rho(loss, z):
-    """The loss of a square, and its derivative."""
-    if loss == 1:
-        root = np.sqrt(1.0 + z)
-        return 2.0 * (root - 1.0), 1.0 / root
-    if loss == 2 and z > 1.0:
-        root = np.sqrt(z)
-        return 2.0 * root - 1.0, 1.0 / root
-    if loss == 3:
-        return np.log1p(z), 1.0 / (1.0 + z)
-    if loss == 4:
-        return np.arctan(z), 1.0 / (1.0 + z * z)
-    return z, 1.0
-
-
-@local
-def weigh(loss, scale, r, w):
-    """The objective; the weights of the residuals into `w`."""
-    total = 0.0
-    for k in range(r.size):
-        cost, w[k] = rho(loss, (r[k] / scale) ** 2)
-        total += cost
-    return 0.5 * scale * scale * total
-
-
-@local
-def slope(J, w, r, g):
-    """J'(w r)."""
-    m, n = J.shape
-    for i in range(n):
-        g[i] = 0.0
-    for k in range(m):
-        weighted = w[k] * r[k]
-        for i in range(n):
-            g[i] += J[k, i] * weighted
-
-
-@local
-def curvature(J, w, V, row):
-    """J'(w J), into the rows from `row` on; four rows of J at a time, which is faster."""
-    m, n = J.shape
-    for i in range(n):
-        for j in range(n):
-            V[row + i, j] = 0.0
-    whole = m - m % 4
-    for k in range(0, whole, 4):
-        for i in range(n):
-            a, b = w[k] * J[k, i], w[k + 1] * J[k + 1, i]
-            c, d = w[k + 2] * J[k + 2, i], w[k + 3] * J[k + 3, i]
-            for j in range(i + 1):
-                first, second = a * J[k, j] + b * J[k + 1, j], c * J[k + 2, j] + d * J[k + 3, j]
-                V[row + i, j] += first + second
-    for k in range(whole, m):
-        for i in range(n):
-            for j in range(i + 1):
-                V[row + i, j] += w[k] * J[k, i] * J[k, j]
-    for i in range(n):
-        for j in range(i):
-            V[row + j, i] = V[row + i, j]
-
-
-@compiled()
-def cost_of(loss, scale, r, w):
-    return weigh(loss, scale, r, w)
-
-
-@compiled()
-def slope_of(J, w, r, g):
-    slope(J, w, r, g)
-
-
-@compiled()
-def curvature_of(J, w, H):
-    curvature(J, w, H, 0)
-
-
-@compiled(_nrt=True, **FAST)
-def triangle(J, w):
-    """R of the QR factors of J with its rows times sqrt(w): Householder's, block after block.
-
-    (LAPACK's copies a large J several times.)
-    """
-    m, n = J.shape
-    R, block, unit = np.zeros((n, n)), np.empty((n, ROWS)), np.zeros(n)
-    for k in range(m):
-        for i in range(n):
-            unit[i] = max(unit[i], abs(J[k, i]))
-    for first in range(0, m, ROWS):
-        count = min(ROWS, m - first)
-        for k in range(count):
-            root = np.sqrt(w[first + k])
-            for i in range(n):
-                block[i, k] = root * J[first + k, i] / unit[i] if unit[i] > 0.0 else 0.0
-        for i in range(n):
-            square = 0.0
-            for k in range(count):
-                square += block[i, k] ** 2
-            if square < TINY:
-                continue
-            length = np.sqrt(R[i, i] ** 2 + square)
-            length = -length if R[i, i] > 0.0 else length
-            top, factor = R[i, i] - length, 1.0 / (length * (length - R[i, i]))
-            R[i, i] = length
-            for j in range(i + 1, n):
-                along = top * R[i, j]
-                for k in range(count):
-                    along += block[i, k] * block[j, k]
-                along *= factor
-                R[i, j] -= along * top
-                for k in range(count):
-                    block[j, k] -= along * block[i, k]
-    for i in range(n):
-        for j in range(i, n):
-            R[i, j] *= unit[j]
-    return R
+from .squares import KEPT, ROWS, Kept, errors_at, functions
 
 
 class Residuals:
@@ -163,42 +42,56 @@ class Residuals:
 
     Attributes
     ----------
+    memory : ndarray
+        All that depends on the run but for what has m elements; `at` and `x` are its first rows.
     at, r, w : ndarray
         The point of the last value, the residuals there, shape (m,), and their weights.
     x, residuals, weights, J : ndarray
-        The same of the last gradient, and the Jacobian, shape (m, n).
+        The same of the last gradient, and the Jacobian, transposed, shape (n, m).
     """
 
     parts, given = VALUE | GRADIENT, True
     gradients, counts, near = 0, True, True
-    name = "jacobian"
+    name, rows, bounds_at, order = "jacobian", 2, -1, 0
 
-    @property
-    def error(self) -> float:
-        """About how large the errors of the Jacobian are, relative to its columns."""
-        return differences.EPS * max(self.J.shape)
+    def errors(self, run: Any, x: Vector) -> tuple[int, Matrix]:
+        """What `_errors` finds at x; which of its matrices that is."""
+        found = np.empty((x.size + 1, x.size))
+        given = self.kept.address, x.ctypes.data, found.ctypes.data
+        return from_python(errors_at(), *run.at, *given), found
 
     def __init__(
         self, jac: Any, n: int, loss: str = "linear", f_scale: float = 1.0, varying: bool = False
     ) -> None:
         self.jac, self.functions = jac, {} if jac is None else {"jac": jac}
-        self.settings, self.varying = np.array([LOSSES.index(loss), f_scale]), varying
-        self.at, self.x = np.full(n, np.nan), np.full(n, np.nan)
-        self._resize(0)
+        self.settings, self.varying = np.array([LOSSES.index(loss), f_scale, self.order]), varying
+        self.memory = np.full((self.rows, n), np.nan)
+        self.at, self.x = self.memory[:2]
+        self.steps = self.memory[2:]
+        self.walk, self.shift = np.zeros(3, np.int64), np.zeros(1)
+        self.resize(0)
 
-    def _resize(self, m: int) -> None:
+    def resize(self, m: int) -> None:
         self.r, self.w, self.residuals, self.weights = (np.empty(m) for _ in range(4))
-        self.J = np.empty((m, self.x.size))
-
-    @property
-    def kept(self) -> Any:
-        """What the compiled loop reads and writes."""
+        self.latest, self.earlier = np.empty(m), np.empty(m)
+        self.J = np.empty((self.x.size, m))
         told = self.settings, self.at, self.r, self.w
-        return *told, self.x, self.residuals, self.weights, self.J
+        last = self.x, self.residuals, self.weights, self.J
+        n = self.x.size
+        way: Any = self.steps, self.latest, self.earlier, self.walk, self.shift
+        factors = np.empty((n, n)), np.empty((n, ROWS)), np.empty(n)
+        self.kept = Memory(KEPT, Kept(*told, *last, *way, *factors))
 
     @property
     def room(self) -> Any:
-        return (self.kept,)
+        """What the user's functions fill in the compiled loop; where everything is."""
+        way = self.latest, self.kept.address, self.walk, self.shift
+        return self.r, self.J, *way, self.at
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is known how many residuals there are."""
+        return bool(self.r.size)
 
     def calls(self, part: int) -> int:
         return int(part == VALUE)
@@ -210,14 +103,14 @@ class Residuals:
         return () if np.array_equal(self.at, x) else self.points(x, VALUE)
 
     def value(self, values: Values, g: Vector) -> float:
-        found = residuals(values[0])
-        if found is None:  # undefined as a whole
+        told = residuals(values[0])
+        if told is None:  # undefined as a whole
             return float("nan")
-        if self.varying or not self.r.size:
-            self._resize(found.size)
-        self._same(found.size)
-        self.r[:] = found
-        return float(cost_of(*self.settings, self.r, self.w))
+        if self.varying or not self.begun:
+            self.resize(told.size)
+        self._same(told.size)
+        self.r[:] = told
+        return value_from_python(functions().weighed, self.kept.address)
 
     def _same(self, m: int) -> None:
         if m != self.r.size:
@@ -234,9 +127,8 @@ class Residuals:
 
     def _keep(self, x: Vector, J: Matrix | float, g: Vector) -> None:
         """The Jacobian, with all that belongs to it; the gradient into `g`."""
-        self.x[:], self.J[:] = x, J
-        self.residuals[:], self.weights[:] = self.r, self.w
-        slope_of(self.J, self.weights, self.residuals, g)
+        self.at[:], self.J.T[:] = x, J
+        from_python(functions().finished, self.kept.address, g.ctypes.data)
 
     def bind(self, record: Any) -> None:
         """The record of the run."""
@@ -244,7 +136,7 @@ class Residuals:
 
     def carried(self, g: Vector) -> None:
         """J'(w r) with the last residuals and the last Jacobian, which is of another point."""
-        slope_of(self.J, self.weights, self.r, g)
+        from_python(functions().carried, self.kept.address, g.ctypes.data)
 
     def save(self) -> dict[str, Vector]:
         """What the next step needs: for an acceleration, the last Jacobian and its residuals."""
@@ -253,17 +145,19 @@ class Residuals:
 
     def load(self, kept: Any) -> None:
         if "J" in kept:
-            self._resize(len(kept["J"]))
+            self.resize(kept["J"].shape[1])
         for name, value in kept.items():
             getattr(self, name)[:] = value
 
     def in_loop(self, fun: Any, jac: Any) -> tuple[Any, Any]:
+        finished = functions().finished
+
         @part
         def gradient(V, r, x, args, budget, room):
             r.njev += 1
             read(V, r.trial, x)
-            store_jacobian(room[0], jac(x, *args))
-            keep(V, r, room[0])
+            store_jacobian(room[1], jac(x, *args))
+            finish_in_loop(V, r, room, finished)
             return False
 
         return residuals_in_loop(fun), gradient
@@ -277,37 +171,40 @@ class ResidualsPair(Residuals):
     def __init__(self, n: int, *more: Any) -> None:
         super().__init__(None, n, *more)
 
-    def _resize(self, m: int) -> None:
-        super()._resize(m)
+    def resize(self, m: int) -> None:
+        super().resize(m)
         self.found = np.empty_like(self.J)
 
     @property
     def room(self) -> Any:
-        return self.kept, self.found
+        return (*super().room, self.found)
 
     def value(self, values: Values, g: Vector) -> float:
         r, J = residuals_and_jacobian(values[0])
         f = super().value((r,), g)
-        self.found[:] = jacobian(J, self.r.size, self.x.size)
+        self.found.T[:] = jacobian(J, self.r.size, self.x.size)
         return f
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool | None:
         if values:
             self.value(values, g)
-        self._keep(x, self.found, g)
+        self._keep(x, self.found.T, g)
         return None
 
     def in_loop(self, fun: Any) -> tuple[Any, Any]:  # type: ignore[override]
+        weighed, finished, *_ = functions()
+
         @part
         def evaluate(V, r, x, args, room):
             found, jacobian = fun(x, *args)
-            r.f_trial = store(room[0], V[r.trial], found)
-            room[1][:] = jacobian
+            store(room[0], found)
+            store_jacobian(room[-1], jacobian)
+            weigh_in_loop(V, r, room, weighed)
 
         @part
         def gradient(V, r, x, args, budget, room):
-            store_jacobian(room[0], room[1])
-            keep(V, r, room[0])
+            copy(room[1], room[-1])
+            finish_in_loop(V, r, room, finished)
             return False
 
         return value_in_loop(evaluate, 1), gradient
@@ -324,15 +221,17 @@ class GaussNewton:
 
     @property
     def room(self) -> Any:
-        return self.source.kept
+        return self.source.kept.address
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
-        curvature_of(self.source.J, self.source.weights, H)
+        from_python(functions().curved, self.source.kept.address, H.ctypes.data)
 
     def in_loop(self, near: Any) -> Any:
+        curved = functions().curved
+
         @part
         def hessian(V, r, x, args, budget, room):
-            curvature(room[-1], room[-2], V, r.hess)
+            call(curved, (room, V[r.hess].ctypes.data))
             return False
 
         return hessian
@@ -352,50 +251,64 @@ def as_sum(fun: Any, jac: Any) -> tuple[Any, Any]:
     return value, gradient
 
 
-# --- in the compiled loop; its `room` is a tuple that begins with `Residuals.kept`
+# --- in the compiled loop
 
 
 @part
-def store(kept, at, found):
-    """The residuals at a point; the objective."""
-    settings, point, r, w = kept[:4]
-    if found.size != r.size:
-        raise ValueError("`fun` must return the same number of residuals at every point")
-    for i in range(point.size):
-        point[i] = at[i]
-    for k in range(r.size):
-        r[k] = found[k]
-    return weigh(settings[0], settings[1], r, w)
+def weigh_in_loop(V, r, room, weighed):
+    """The objective, from residuals that have been stored."""
+    for i in range(r.n):
+        room[6][i] = V[r.trial, i]
+    r.f_trial = call_for_value(weighed, (room[3],))
+
+
+@part
+def finish_in_loop(V, r, room, finished):
+    call(finished, (room[3], V[r.trial + POINTS].ctypes.data))
+
+
+def carried_in_loop() -> Any:
+    carry = functions().carried
+
+    @part
+    def carried(V, r, x, args, budget, room):
+        call(carry, (room[3], V[r.trial + POINTS].ctypes.data))
+        return False
+
+    return carried
 
 
 def residuals_in_loop(fun: Any) -> Any:
+    weighed = functions().weighed
+
     @part
     def evaluate(V, r, x, args, room):
-        r.f_trial = store(room[0], V[r.trial], fun(x, *args))
+        store(room[0], fun(x, *args))
+        weigh_in_loop(V, r, room, weighed)
 
     return value_in_loop(evaluate)
 
 
 @part
-def store_jacobian(kept, found):
-    J = kept[-1]
-    if found.shape != J.shape:
-        raise ValueError("`jac` must return an array of shape (m, n), for m residuals")
-    J[:] = found
-
-
-@part
-def keep(V, r, kept):
-    """What belongs to a new Jacobian; the gradient."""
-    _, at, told, w, x, residuals, weights, J = kept
-    for i in range(r.n):
-        x[i] = at[i]
+def store(told, found):
+    if found.size != told.size:
+        raise ValueError("`fun` must return the same number of residuals at every point")
     for k in range(told.size):
-        residuals[k], weights[k] = told[k], w[k]
-    slope(J, weights, residuals, V[r.trial + POINTS])
+        told[k] = found[k]
 
 
 @part
-def carried_in_loop(V, r, room):
-    kept = room[0]
-    slope(kept[-1], kept[-2], kept[2], V[r.trial + POINTS])
+def store_jacobian(J, found):
+    if found.shape != (J.shape[1], J.shape[0]):
+        raise ValueError("`jac` must return an array of shape (m, n), for m residuals")
+    for k in range(J.shape[1]):
+        for i in range(J.shape[0]):
+            J[i, k] = found[k, i]
+
+
+@part
+def copy(to, array):
+    """``to[:] = array``; NumPy's broadcasting takes seconds to compile."""
+    for i in range(to.shape[0]):
+        for k in range(to.shape[1]):
+            to[i, k] = array[i, k]

@@ -1,32 +1,34 @@
-"""The driver for Numba functions: a loop around them, compiled, with the machine behind an address.
+"""The driver for Numba functions: the loop of `_core/loop.py` around parts made of them.
 
-A loop is made of the parts that the sources give (`in_loop`) and of flags, which are constants to
-the compiler: what they turn off is not there. It is compiled for each kind of `args`, which are
-passed at run time, and remembered as long as the user's function lives, without keeping it alive.
+Parts are what the sources give (`in_loop`), compiled for each kind of `args` and remembered as long
+as the user's function lives, without keeping it alive. The loop itself knows none of them.
 """
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit, typeof, types
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted, overload
 
-from .._core.bits import BETTER, CARRIED, DONE, GRADIENT, HESSIAN, HYPER, NOISE, VALUE
-from .._core.jit import INNER, call_for_number
+from .._core.addresses import pointers_of
+from .._core.bits import BETTER, GRADIENT, VALUE
+from .._core.jit import opened
+from .._core.loop import Parts, loop, most_values
 from .._core.machine import tell_at
-from .._core.state import V_type, g_type, s_type
+from .._core.native import Memory, found, native, put
+from .._core.state import g_type
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.residuals import carried_in_loop
+from ..arguments import Vector
 from .interpreted import interpret
 from .observers import Observers
 from .run_state import RunState
-from .scheduled import RATE
 
 CHUNK = 0.03
 """Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
@@ -36,129 +38,166 @@ AHEAD = 10_000
 """The most steps for which schedules are evaluated beforehand."""
 NO_ROWS = np.empty(0, np.int64)
 NO_TABLE = np.empty((0, 0))
+NO_BATCHES = NO_ROWS, 0, 0
 
 
-class Flags(NamedTuple):
-    """What a loop does besides asking for values."""
+class Entry:
+    """What the functions of a run have become, for `args` of one kind.
 
-    gradient: bool
-    hessian: bool
-    noise: bool
-    scheduled: bool
-    measured: bool  # its first gradient and its doubts belong to Python
-    doubted: bool
-    carried: bool
-    cut: tuple[bool, ...]  # which arguments are cut into batches
+    Those of the run may be of another kind, if they are data of which it takes some at a time.
+    """
+
+    def __init__(self, run: RunState, args: tuple[Any, ...]) -> None:
+        source: Any = run.evaluator.source
+        hessian: Any = run.evaluator.hessian
+        fun, kinds = run.evaluator.fun, [typeof(each) for each in args]
+        for name, function in functions_of(run).items():  # apart: they keep their own flags
+            more = (g_type,) if name == "hessp" else ()
+            function.get_call_template((g_type, *more, *kinds), {})
+        self.args = types.BaseTuple.from_types(kinds)
+        self.room = typeof((run.V[0], source.room))
+        self._kept: list[Any] = []
+        value, gradient = source.in_loop(fun, **source.functions)
+        slope = bool(run.r.needs & GRADIENT)
+        self.value, self.gradient = self._part(value), self._part(gradient) if slope else 0
+        self.carried = self._part(carried_in_loop()) if run.r.accelerate else 0
+        self.near, self.hessian = self.room, 0
+        if hessian is not None:
+            near = getattr(source, "near_in_loop", None)
+            near = near and near(fun, **source.functions)
+            self.near = typeof((run.V[0], hessian.room))
+            self.hessian = self._part(hessian.in_loop(near, **hessian.functions), self.near)
+
+    def placed(self, run: RunState, x: Vector, data: Data | None = None) -> tuple[Parts, Any]:
+        """The parts for a run that finds everything in memory; what is to be kept meanwhile.
+
+        Without `data` its arguments are those of the run.
+        """
+        evaluator = run.evaluator
+        room = near = Memory(self.room, (x, evaluator.source.room))
+        if self.hessian:
+            near = Memory(self.near, (x, evaluator.hessian.room))  # type: ignore[union-attr]
+        args = Memory(self.args, None if data else tuple(run.args))
+        own = tell_at(), self.value, self.gradient, self.hessian, self.carried
+        choose, source = (data.choose, data.memory.address) if data else (0, 0)
+        places = args.address, room.address, near.address, source
+        return Parts(*own, choose, *places), (args, room, near, data)
+
+    def _part(self, function: Any, kind: Any = None) -> int:
+        args_at, room_at = found(self.args), found(kind or self.room)
+
+        def part(memory: int, record: int, args: int, room: int, budget: int) -> Any:
+            at_memory, at_record = pointers_of(memory, record)
+            V, r = opened(at_memory, at_record)
+            x, own = room_at(room)
+            return function(V, r, x, args_at(args), budget, own)
+
+        address, kept = native(part, 5)
+        self._kept.append(kept)
+        return address
 
 
-def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
-    """The loop of these parts; it returns whether the budget is spent."""
-    slope, curvature, noise, scheduled, measured, doubted, carried, cut = flags
-    batches = bool(cut)
-    ends = scheduled or batches
+# --- data, of which some are the arguments of an evaluation
+
+
+class Data:
+    """All data in memory, and the part that chooses.
+
+    Parameters
+    ----------
+    value : tuple
+        The data, and what else `rule` needs.
+    rule : callable
+        Of some flags, a Numba function of `value`, a first row and a number of rows: arguments.
+    flags : tuple of bool
+        Which of the data are cut.
+    """
+
+    def __init__(self, value: tuple[Any, ...], rule: Any, flags: tuple[bool, ...]) -> None:
+        kind = typeof(value)
+        self.memory = Memory(kind, value)
+        self.choose, _ = choosing(kind, rule, flags)
+
+
+@functools.cache
+def choosing(kind: Any, rule: Any, flags: tuple[bool, ...]) -> tuple[int, Any]:
+    """The part that puts some of the data where the arguments are."""
+    at, chosen = found(kind), rule(flags)
+
+    def choose(data: int, args: int, first: int, count: int) -> int:
+        put(args, chosen(at(data), first, count))
+        return 0
+
+    return native(choose, 4)
+
+
+def in_batches(run: RunState) -> Data | None:
+    """The data of a run that takes mini-batches."""
+    epochs = run.epochs
+    if epochs is None:
+        return None
+    cut = tuple(k in epochs.which for k in range(len(epochs.args)))
+    room = tuple(
+        np.empty((epochs.size, *each.shape[1:]), each.dtype) if rows else ()
+        for each, rows in zip(epochs.args, cut, strict=True)
+    )
+    return Data((tuple(epochs.args), epochs.order, room), next_batch, cut)
+
+
+def sample(run: RunState) -> tuple[Any, ...]:
+    """Arguments of the kind that evaluations have."""
+    epochs = run.epochs
+    if epochs is None:
+        return run.args
+    return tuple(
+        np.empty((0, *each.shape[1:]), each.dtype) if k in epochs.which else each
+        for k, each in enumerate(epochs.args)
+    )
+
+
+def next_batch(cut: tuple[bool, ...]) -> Any:
     batch = batch_of(cut)
 
-    def loop(
-        V, s, tell, args, steps, budget, pause, room, near, columns, table, start, rng,
-        order, cursor, size,
-    ):  # fmt: skip
-        r = s[0]
-        x, nit, most = np.empty(r.n), r.nit, most_values(r.n)
-        for _ in range(steps):
-            if (doubted and r.ask & BETTER) or (measured and r.nit < 0):
-                break
-            if measured and r.nfev + most > budget:
-                break  # Python knows how to stop in the middle of a gradient
-            if ends and r.nit + 2 > r.maxiter:
-                break  # Python sees to the end
-            if batches and cursor[0] >= order.size:
-                break  # and to the next epoch
-            if noise and r.ask & NOISE:
-                for i in range(r.n):
-                    V[r.z, i] = rng.standard_normal()
-                r.ask &= ~NOISE  # drawn, should the evaluation fail
-            if batches:
-                rows = order[cursor[0] : cursor[0] + size]
-                cursor[0] += rows.size
-                data = batch(args, rows)
-            else:
-                data = args
-            if scheduled:
-                k = r.nit + 2 - start
-                if k >= len(table):
-                    break
-                set_columns(V, r, columns, table[k])
-            if r.ask & VALUE and value(V, r, x, data, budget, room):
-                return True
-            if carried and r.ask & CARRIED:
-                carried_in_loop(V, r, room)
-            if slope and r.ask & GRADIENT and gradient(V, r, x, data, budget, room):
-                return True
-            if curvature and r.ask & HESSIAN and hessian(V, r, x, data, budget, near):
-                return True
-            r.ask = call_for_number(tell, (V.ctypes.data, s.ctypes.data, r.f_trial))
-            if batches:
-                cursor[1] = cursor[0]
-            if r.ask == DONE or (pause and r.nit != nit):
-                break
-        return False
+    @njit
+    def chosen(data: Any, first: int, count: int) -> Any:
+        args, order, room = data
+        return batch(args, room, order[first : first + count])
 
-    return njit(nogil=True, error_model="numpy")(loop)
-
-
-@njit
-def most_values(n: int) -> int:
-    """As many values as no measured gradient needs, with its Hessian."""
-    return 1 + 50 * n + n * n
-
-
-@njit(**INNER)
-def set_columns(V: Any, r: Any, columns: Any, values: Any) -> None:
-    """Put scheduled values where they belong, see `Scheduled.columns`."""
-    for j in range(columns.size):
-        column = columns[j]
-        if column == RATE:
-            r.alpha = values[j]
-        elif column < HYPER:
-            r.h[column] = values[j]
-        else:
-            V[(column - HYPER) // r.n, (column - HYPER) % r.n] = values[j]
+    return chosen
 
 
 def batch_of(cut: tuple[bool, ...]) -> Any:
-    """A function that takes some rows of those arguments that are cut."""
+    """A function that takes some rows of those arguments that are cut, into the room for them."""
     if not cut:
-        return njit(lambda args, rows: ())
+        return njit(lambda args, room, rows: ())
     first, rest = cut[0], batch_of(cut[1:])
 
     @njit
-    def batch(args: Any, rows: Any) -> Any:
+    def batch(args: Any, room: Any, rows: Any) -> Any:
         if first:
-            return (take(args[0], rows), *rest(args[1:], rows))
-        return (args[0], *rest(args[1:], rows))
+            return (take(args[0], room[0], rows), *rest(args[1:], room[1:], rows))
+        return (args[0], *rest(args[1:], room[1:], rows))
 
     return batch
 
 
-def take(array: Any, rows: Any) -> Any:
+def take(array: Any, room: Any, rows: Any) -> Any:
     """A copy of some rows."""
 
 
 @overload(take)
-def _take(array: Any, rows: Any) -> Any:
-    def of_vector(array: Any, rows: Any) -> Any:
-        taken = np.empty(rows.size, array.dtype)
+def _take(array: Any, room: Any, rows: Any) -> Any:
+    def of_vector(array: Any, room: Any, rows: Any) -> Any:
         for i in range(rows.size):
-            taken[i] = array[rows[i]]
-        return taken
+            room[i] = array[rows[i]]
+        return room[: rows.size]
 
-    def of_matrix(array: Any, rows: Any) -> Any:
-        taken = np.empty((rows.size, array.shape[1]), array.dtype)
+    def of_matrix(array: Any, room: Any, rows: Any) -> Any:
         for i in range(rows.size):
             row = rows[i]
             for j in range(array.shape[1]):
-                taken[i, j] = array[row, j]
-        return taken
+                room[i, j] = array[row, j]
+        return room[: rows.size]
 
     return of_vector if array.ndim == 1 else of_matrix if array.ndim == 2 else None
 
@@ -174,9 +213,8 @@ class Loop:
         Evaluations in a chunk, as the last run has left it.
     """
 
-    def __init__(self, flags: Flags) -> None:
-        self.flags, self.tell = flags, tell_at()
-        self.entries: dict[Any, Callable[..., bool]] = {}
+    def __init__(self) -> None:
+        self.entries: dict[Any, Entry] = {}
         self.failures: dict[Any, str] = {}
         self.spent = 0.0
         self.pace = 1
@@ -184,80 +222,37 @@ class Loop:
     def ready(self, args: tuple[Any, ...]) -> bool:
         return kind(args) in self.entries
 
-    def compile(self, run: RunState) -> Exception | None:
-        """Compile for `args` like those of this run; return the error if Numba cannot."""
+    def compile(self, run: RunState, args: tuple[Any, ...]) -> Exception | None:
+        """Compile for such `args`; return the error if Numba cannot."""
         try:
-            self.entries[kind(run.args)] = self._entry(run)
+            self.entries[kind(args)] = Entry(run, args)
         except (NumbaError, TypeError, ValueError, NotImplementedError) as error:
-            self.failures[kind(run.args)] = str(error)
+            self.failures[kind(args)] = str(error)
             return error
         return None
 
-    def _entry(self, run: RunState) -> Callable[..., bool]:
-        flags, args = self.flags, run.args
-        source: Any = run.evaluator.source
-        hessian: Any = run.evaluator.hessian
-        fun = run.evaluator.fun
-        types_ = [typeof(each) for each in args]
-        for k in np.flatnonzero(flags.cut):
-            types_[k] = types.Array(types_[k].dtype, types_[k].ndim, "C")
-        for name, function in functions_of(run).items():  # apart: they keep their own flags
-            more = (g_type,) if name == "hessp" else ()
-            function.get_call_template((g_type, *more, *types_), {})
-        value, gradient = source.in_loop(fun, **source.functions)
-        curvature = None
-        if hessian is not None:
-            near = getattr(source, "near_in_loop", None)
-            near = near and near(fun, **source.functions)
-            curvature = hessian.in_loop(near, **hessian.functions)
-        rows = types.Array(types.int64, 1, "C")
-        signature = (
-            *(V_type, s_type, types.int64, typeof(args), types.int64, types.int64, types.boolean),
-            *(typeof(source.room), typeof(hessian.room if hessian else ())),
-            *(rows, types.Array(types.float64, 2, "C"), types.int64),
-            typeof(np.random.default_rng(0)) if flags.noise else types.none,
-            *(rows, rows, types.int64),
-        )
-        return make_loop(flags, value, gradient, curvature).compile(signature)  # type: ignore[no-any-return]
-
     def run(self, run: RunState, observers: Observers, deadline: float) -> None:
         """Run the machine in chunks, to its end or to the deadline."""
-        V, s, r, evaluator, epochs = run.V, run.s, run.r, run.evaluator, run.epochs
-        scheduled, hessian = run.scheduled, evaluator.hessian
-        args = run.args
-        entry, tell = self.entries[kind(args)], self.tell
-        pause, noise = bool(observers.each), run.rng if self.flags.noise else None
-        columns, table, rows = NO_ROWS, NO_TABLE, (NO_ROWS, NO_ROWS, 0)
-        if scheduled:
-            columns = np.concatenate([each.columns for each in scheduled])
-        steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
+        V, s, r, evaluator, scheduled = run.V, run.s, run.r, run.evaluator, run.scheduled
+        entry, measured = self.entries[kind(sample(run))], run.adaptive is not None
+        data, batches, epochs = in_batches(run), NO_BATCHES, run.epochs
+        pause, x = bool(observers.each), np.empty(r.n)
+        columns = np.concatenate([each.columns for each in scheduled]) if scheduled else NO_ROWS
+        steps, seen = min(self.pace, CAUTIOUS), r.nit
         while r.ask and (now := perf_counter()) < deadline and (not run.prepared or run.ready()):
+            budget = evaluator.limit - evaluator.nfev
+            if self._belongs_to_python(run, measured, budget):
+                interpret(run, observers, now)
+                seen = r.nit
+                continue
+            start = r.nit + 2
+            table = _table(run, 1 if pause else steps, start) if scheduled else NO_TABLE
+            parts, _keeping = entry.placed(run, x, data)
             if epochs is not None:
-                if epochs.exhausted:
-                    interpret(run, observers, now)
-                    seen = r.nit
-                    continue
-                rows = epochs.order, epochs.cursor, epochs.size
-            if run.fit is not None and not run.fit.r.size:  # how many there are
-                interpret(run, observers, now)
-                seen = r.nit
-                continue
-            rooms = evaluator.source.room, hessian.room if hessian else ()
-            left = evaluator.limit - evaluator.nfev
-            if r.ask & BETTER or (self.flags.measured and (r.nit < 0 or left < most_values(r.n))):
-                interpret(run, observers, now)
-                seen = r.nit
-                continue
-            if scheduled:
-                start = r.nit + 2
-                count = 1 if pause else min(steps, AHEAD, r.maxiter + 1 - start)
-                tables = [each.table(start, count) for each in scheduled]
-                shortest = min(map(len, tables))
-                table = np.hstack([each[:shortest] for each in tables])
-            budget = left
+                batches = epochs.cursor, epochs.order.size, epochs.size
+            what = pause, measured, columns, table, start, run.rng, batches
             try:
-                what = columns, table, start, noise
-                if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
+                if loop(V, s, parts, steps, budget, *what) < 0:
                     run.tried = r.f_trial
                     raise OutOfBudget
             except BaseException:
@@ -281,6 +276,25 @@ class Loop:
                 steps = min(max(int(made * CHUNK / taken), 1), 8 * steps)
                 self.pace = steps
 
+    def _belongs_to_python(self, run: RunState, measured: bool, budget: int) -> bool:
+        """Whether the next evaluation is one that the loop leaves to the other driver."""
+        r = run.r
+        if run.epochs is not None and run.epochs.exhausted:
+            return True
+        if run.fit is not None and not run.fit.begun:
+            return True
+        return bool(
+            r.ask & BETTER or (measured and (r.nit < 0 or budget < most_values.py_func(r.n)))
+        )
+
+
+def _table(run: RunState, steps: int, start: int) -> Any:
+    """What the schedules say of the next steps."""
+    count = min(steps, AHEAD, run.r.maxiter + 1 - start)
+    tables = [each.table(start, count) for each in run.scheduled]
+    shortest = min(map(len, tables))
+    return np.hstack([each[:shortest] for each in tables])
+
 
 # --- which loop
 
@@ -296,15 +310,12 @@ def loop_for(run: RunState) -> Loop:
         If there can be none; the message says why.
     """
     evaluator, needs, epochs = run.evaluator, run.r.needs, run.epochs
-    cut: tuple[bool, ...] = ()
     source, hessian = evaluator.source, evaluator.hessian
     slope = bool(needs & GRADIENT)
     if run.perturbed is not None:
         raise ValueError("the method draws its perturbations in Python")
-    if epochs is not None:
-        cut = tuple(k in epochs.which for k in range(len(epochs.args)))
-        if not all(type(epochs.args[k]) is np.ndarray for k in epochs.which):
-            raise ValueError("the data are no plain arrays")
+    if epochs and not all(type(epochs.args[k]) is np.ndarray for k in epochs.which):
+        raise ValueError("the data are no plain arrays")
     if any(each.follows_value for each in run.scheduled):
         raise ValueError("a schedule follows the values of the function")
     if run.fit is not None and run.fit.varying:
@@ -313,30 +324,24 @@ def loop_for(run: RunState) -> Loop:
         raise ValueError("`fun` returns gradients as well, which the method has no use for")
     if evaluator.map is not map and slope and not source.given:
         raise ValueError("`workers` evaluate in Python")
-    flags = Flags(
-        slope,
-        hessian is not None,
-        bool(needs & NOISE),
-        bool(run.scheduled),
-        run.adaptive is not None,
-        bool(run.r.better),
-        bool(run.r.accelerate),
-        cut,
-    )
     functions = functions_of(run)
     try:
         others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
-        key = source.name, hessian and hessian.name, flags, *others
-        loop = _LOOPS[evaluator.fun][key]
+        key = source.name, hessian and hessian.name, slope, bool(run.r.accelerate), *others
+        return _checked(_LOOPS[evaluator.fun][key], run)
     except (KeyError, TypeError):  # there is none, or no reference to one of the functions
         for name, function in functions.items():
             if not is_jitted(function):
                 raise ValueError(
                     f"`{name}` is not a Numba function (decorate it with numba.njit)"
                 ) from None
-        loop = _LOOPS.setdefault(evaluator.fun, {})[key] = Loop(flags)
+        return _checked(_LOOPS.setdefault(evaluator.fun, {}).setdefault(key, Loop()), run)
+
+
+def _checked(loop: Loop, run: RunState) -> Loop:
+    """The loop, unless arguments of this kind have been in vain."""
     try:
-        failure = loop.failures.get(kind(run.args))
+        failure = loop.failures.get(kind(sample(run)))
     except (NumbaError, ValueError) as error:
         raise ValueError(f"`args`: {error}") from None
     if failure:

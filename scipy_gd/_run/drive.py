@@ -97,10 +97,10 @@ def _loop_for(run: RunState, compiled: bool | None) -> Any:
 
 def _compiled(run: RunState, observers: Observers, loop: Any, must: bool, deadline: float) -> None:
     """Go on in the compiled loop, once it is worth its compilation."""
-    r, begun = run.r, perf_counter()
+    r, begun, args = run.r, perf_counter(), _loops().sample(run)
     if not r.ask & VALUE:  # a run that goes on at the gradient of a known value
         interpret(run, observers, begun)
-    if not loop.ready(run.args):
+    if not loop.ready(args):
         if not must:
             interpret(run, observers, begun)  # may compile the user's functions
             begun = perf_counter()
@@ -109,7 +109,7 @@ def _compiled(run: RunState, observers: Observers, loop: Any, must: bool, deadli
             loop.spent += perf_counter() - begun
         if not must and not (r.ask and deadline - perf_counter() > WORTHWHILE):
             return
-        if error := loop.compile(run):
+        if error := loop.compile(run, args):
             if must:
                 raise ValueError(f"`compiled=True` is not possible: {error}") from error
             return

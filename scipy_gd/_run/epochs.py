@@ -57,7 +57,7 @@ class Epochs:
         """`args` with the rows of the next batch."""
         if self.exhausted:
             if self.shuffle:
-                self.order = self.rng.permutation(self.rows)
+                self.order[:] = self.rng.permutation(self.rows)
             self.closed = False
             self.cursor[:] = 0
         begin = int(self.cursor[0])
@@ -106,5 +106,5 @@ class Epochs:
         if not np.array_equal(np.sort(order), np.arange(self.rows)):
             raise ValueError("`resume` is the state of a run with another number of rows")
         self.losses, self.x_best = list(state["losses"]), state["x_best"]
-        self.order, self.closed = order.copy(), state["closed"]
+        self.order[:], self.closed = order, state["closed"]
         self.cursor[:] = state["cursor"]

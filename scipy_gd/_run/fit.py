@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
 
 from .._core.bits import GRADIENT, VALUE
+from .._core.many import COMPLETE, FOR_PYTHON
 from .._covariance import axes_of, combination, rounded, spread
 from .._evaluate.evaluator import OutOfBudget
-from .._evaluate.residuals import triangle
 from ..arguments import Vector
 from ..tables import aligned
 from .run_state import RunState
@@ -51,22 +51,41 @@ def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[di
     if not np.array_equal(fit.x, x):
         with contextlib.suppress(OutOfBudget):
             evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
-    names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(x.size))
-    if not (np.array_equal(fit.x, x) and np.isfinite(fit.J).all()):
+    what, matrix = fit.errors(run, x)
+    if what == FOR_PYTHON:
         return {}, ""
-    m, n = fit.J.shape
-    free = run.free(x)
-    R = run.gradient_outside(triangle(fit.J, fit.weights))
-    root, loose = np.zeros((n, 0)), np.zeros((n, 0))
-    if free.any():
-        root, loose = (lifted(part, free) for part in axes_of(R[:, free], fit.error))
-    inverse = spread(root, loose)
-    dof = m - root.shape[1]
+    unit = np.broadcast_to(run.unit, x.shape)
+    known, said = errors_of(what, matrix, unit, run.free(x), f, fit.r.size, opts)
+    jacobian = run.gradient_outside(fit.J.T)
+    return {"residuals": fit.residuals, "jacobian": jacobian, **known}, said
+
+
+def errors_of(
+    what: int,
+    matrix: Vector,
+    unit: Vector,
+    free: NDArray[np.bool_],
+    f: float,
+    m: int,
+    opts: dict[str, Any],
+) -> tuple[dict[str, Any], str]:
+    """The errors of the parameters, from what `Residuals.errors` finds; what is to be said."""
+    names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(free.size))
+    matrix, error = matrix[:-1], float(matrix[-1, 0])
+    loose = np.zeros((free.size, 0))
+    rank = free.size
+    if what == COMPLETE:
+        inverse = matrix * np.outer(unit, unit)
+    else:
+        root = loose
+        if free.any():
+            axes = axes_of(matrix[:, free] / unit[free], error)
+            root, loose = (lifted(part, free) for part in axes)
+        inverse, rank = spread(root, loose), root.shape[1]
+    dof = m - rank
     variance = 1.0 if opts["absolute_sigma"] else 2.0 * f / dof if dof > 0 else np.inf
     covariance = np.where(np.isfinite(inverse) & (inverse != 0.0), variance, 1.0) * inverse
-    found = {
-        "residuals": fit.residuals,
-        "jacobian": fit.J if run.scale is None else run.gradient_outside(fit.J),
+    known = {
         "hess_inv": inverse,
         "covariance": covariance,
         "stderr": np.sqrt(np.diag(covariance)),
@@ -81,7 +100,7 @@ def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[di
     if loose.size:
         words = ", ".join(combination(direction, names) for direction in loose.T)
         said += f" The data do not determine {words}."
-    return found, said
+    return known, said
 
 
 def lifted(columns: Vector, free: NDArray[np.bool_]) -> Vector:

@@ -13,14 +13,14 @@ from numba import types
 from .. import _options
 from .._core.addresses import address_of, rule_at
 from .._core.arrival import average, clip
-from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
+from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS, RATE
 from .._core.kernel import lift
 from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._evaluate.adaptive import ROWS as MEASURE
 from .._formula import Formula
 from ..arguments import Vector, per_parameter, shown
-from .scheduled import RATE, Scheduled
+from .scheduled import Scheduled
 
 Box = tuple[Vector, Vector] | None
 UNKNOWN = 2.0**100

@@ -63,7 +63,7 @@ def minimize(
     x = starting_point(x0)
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
-    problem = _problem(method, opts, fun, args, jac, hess, hessp)
+    problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     if box is not None:
         x = np.clip(x, *box)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
@@ -73,7 +73,7 @@ def minimize(
     if opts["check_grad"] and not isinstance(problem.jac, str):
         _check_gradient(problem, x, box, rng)
     with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
-        run = _begun(method, problem, x, box, opts, epochs, rng, map_)
+        run = begin(method, problem, x, box, opts, epochs, rng, map_)
         if opts["resume"] is not None:
             run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
         observers, log = _observers(method.__name__, callback, opts)
@@ -95,7 +95,7 @@ class Problem(NamedTuple):
     squares: Squares | None
 
 
-def _problem(
+def problem_of(
     method: Formula, opts: dict[str, Any], fun: Any, args: Any, jac: Any, hess: Any, hessp: Any
 ) -> Problem:
     squares = _squares(method, opts)
@@ -115,15 +115,15 @@ def _squares(method: Formula, opts: dict[str, Any]) -> Squares | None:
     return Squares(opts["loss"], opts["f_scale"], opts["batch_size"] is not None)
 
 
-def _begun(
+def begin(
     method: Formula,
     problem: Problem,
     x: Vector,
     box: Box,
     opts: dict[str, Any],
-    epochs: Epochs | None,
-    rng: np.random.Generator | None,
-    map_: Any,
+    epochs: Epochs | None = None,
+    rng: np.random.Generator | None = None,
+    map_: Any = map,
 ) -> RunState:
     """A run before its first evaluation."""
     fun, jac, hess, hessp, args, squares = problem

@@ -80,14 +80,14 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         **_counts(run),
         status=status,
         success=success,
-        message=_message(run, opts, ending) + remarks,
+        message=message_of(run, opts, ending) + remarks,
         **_precision(run),
         **known,
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
 
 
-def _message(run: RunState, opts: dict[str, Any], ending: int) -> str:
+def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
     """What has happened, and the advice that applies to this run."""
     r, known = run.r, set[str]()
     if ending == endings.NONFINITE and r.nit <= 0:
@@ -172,7 +172,7 @@ def _told(run: RunState) -> Found:
         g[:] = run.V[row + POINTS]
     elif run.evaluator.source.given:  # the lowest trial was not kept, its gradient not asked for
         with contextlib.suppress(OutOfBudget):
-            run.evaluator(x, run.evaluator.source.parts, g, run.H)
+            run.evaluator(x, run.evaluator.source.parts | GRADIENT, g, run.H)
     return x, f, g
 
 

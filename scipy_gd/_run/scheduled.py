@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from ..arguments import Vector
 
-RATE = -1
-"""The column of the learning rate."""
-
 
 class Scheduled:
     """A hyper-parameter that follows a schedule.
