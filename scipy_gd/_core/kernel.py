@@ -28,8 +28,9 @@ from numba import njit, types
 from numba.extending import overload
 
 from .bits import POINTS
-from .jit import FAST, INNER, STAMP, cached, dot, maximum, minimum, norm, opened
+from .jit import FAST, INNER, STAMP, axpy, axpy_dot, cached, dot, maximum, minimum, norm, opened, total
 from .state import pointers
+from .vectors import RESULT, Fused, fuse, only_factor
 
 if TYPE_CHECKING:
     from .._formula import Formula
@@ -47,7 +48,7 @@ ROWS = {
 }
 SCALARS = {"f": "_r.f", "t": "_r.t", "pair_noise": "_r.pair_noise"}
 
-# What a formula means by NumPy's names.
+# What a formula means by NumPy's names, where they are left as they are.
 LOOPS = {np.dot: dot, np.linalg.norm: norm}
 
 
@@ -74,10 +75,16 @@ def _assigned(row, value):
 _opened, _maximum, _minimum, _sqrt = opened, maximum, minimum, math.sqrt
 PLUMBING = {
     "_assign": _assign,
+    "_axpy": axpy,
+    "_axpy_dot": axpy_dot,
+    "_dot": dot,
+    "_norm": norm,
     "_opened": _opened,
     "_maximum": _maximum,
     "_minimum": _minimum,
     "_sqrt": _sqrt,
+    "_total": total,
+    "_unsigned": types.uint64,
 }
 
 
@@ -101,6 +108,7 @@ def _kernel(
         _kept = _V[_r.d]
     if preconditioned:
         _metric = _V[_r.p]
+    _held = False
     declared()
     if freed:
         for _i in range(_n):
@@ -110,6 +118,7 @@ def _kernel(
             )
             if _outwards or _lower[_i] == _upper[_i]:  # of one that is fixed, g may be unknown: 0
                 _row_free[_i] = 0.0
+                _held = True
     if vector:
         formula()
         if _new_d.size != _n:
@@ -191,32 +200,63 @@ class _RowsAssigned(ast.NodeTransformer):
         return node
 
 
-def _names(body: list[ast.stmt]) -> tuple[set[str], set[str]]:
-    """The names that a formula binds, and those whose arrays it changes in place."""
-    bound, written = set(), set()
+def _bound(body: list[ast.stmt]) -> set[str]:
+    """The names that a formula assigns to."""
+    names = (node for line in body for node in ast.walk(line) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+
+
+def _changed(body: list[ast.stmt]) -> set[str]:
+    """The names whose arrays a formula changes in place."""
+    changed = set()
     for node in (node for line in body for node in ast.walk(line)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
         target = node.target if isinstance(node, ast.AugAssign) else node
         stored = isinstance(node, ast.AugAssign)
         while isinstance(target, ast.Subscript):
             stored |= isinstance(target.ctx, ast.Store)
             target = target.value
         if stored and isinstance(target, ast.Name):
-            written.add(target.id)
-    return bound, written
+            changed.add(target.id)
+    return changed
 
 
-def _statements(
-    formula: Formula, arrays: tuple[str, ...], clipped: bool
-) -> dict[str, list[ast.stmt]]:
-    """What is put into the template: names for what it is given, the formula, its results."""
-    body, returned = copy.deepcopy(formula.body)
+def _rows(formula: Formula, arrays: tuple[str, ...], clipped: bool) -> dict[str, str]:
+    """The vectors that a formula is given, and where they are."""
     rows = {name: row for name, row in ROWS.items() if name in formula.supplied}
     if clipped and "g" in rows:
         rows["g"] = "_V[_r.clipped]"
     rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(formula.states)}
-    rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+    return rows | {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+
+
+@functools.cache
+def fused(formula: Formula, bounded: bool, arrays: tuple[str, ...]) -> Fused:
+    """The statements of a formula, with names for its results."""
+    body, returned = copy.deepcopy(formula.body)
+    # all right-hand sides first: an expression may use the old value of another state
+    rows = {*_rows(formula, arrays, False)}
+    # a row that is handed on as it is: a copy
+    kept = rows - _bound(body) if not formula.elementwise else set()
+    values = ["+" * (ast.unparse(each) in kept) + ast.unparse(each) for each in returned]
+    named = zip(("d", *formula.states), values, strict=True)
+    new = [f"{RESULT}{name} = {value}" for name, value in named]
+    new += [f"_P = {formula.preconditioner}"] * (formula.preconditioner is not None)
+    body += ast.parse("\n".join(new)).body
+    if formula.elementwise:
+        return Fused(body, (), True)
+    numbers = {"held", *SCALARS, *formula.hyper} - {*arrays}
+    if "free" in rows and not bounded and only_factor("free", body):
+        rows, numbers = rows - {"free"}, numbers | {"free"}
+        body = [*ast.parse("free = 1.0").body, *body]
+    return fuse(body, rows - {"hess"}, formula.memory, numbers, formula.formula.__globals__)
+
+
+def _statements(
+    formula: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+) -> dict[str, list[ast.stmt]]:
+    """What is put into the template: names for what it is given, the formula, its results."""
+    rows, written = _rows(formula, arrays, clipped), fused(formula, bounded, arrays)
+    body = copy.deepcopy(written.body)
     declared = [f"{name} = {SCALARS[name]}" for name in formula.supplied if name in SCALARS]
     declared += [f"{h} = _r.h[{k}]" for k, h in enumerate(formula.hyper) if h not in arrays]
     declared += [f"_row_{name} = {row}" for name, row in rows.items()]
@@ -224,19 +264,17 @@ def _statements(
     for k, name in enumerate(formula.memory):
         first, end = (f"_r.memory + {j} * int(maxcor)" for j in (k, k + 1))
         declared += [f"{name} = _V[{first} : {end}]"]
+    declared += [f"_own_{name} = _V[_r.work + {k}]" for k, name in enumerate(written.rows)]
+    direction = formula.body[1][0]
+    if searching and isinstance(direction, ast.Name) and direction.id in written.rows:
+        declared += [f"_own_{direction.id} = _kept"]
 
-    # what the formula changes in place, or hands on as it is, must be its own
-    bound, written = _names(body)
-    bare = {node.id for node in returned if isinstance(node, ast.Name)} - bound
-    copied, shared = {*ROWS} & written, bare & {*rows}
     at, kept = "", "_assign(_row_{0}, _new_{0})"
+    copied = {*ROWS} & _changed(formula.body[0])  # what it changes in place must be its own
     if formula.elementwise:
-        copied, shared, at, kept = set(), set(), "[_i]", "_row_{0}[_i] = _new_{0}"
+        at, kept, copied = "[_i]", "_row_{0}[_i] = _new_{0}", set()
     loads = [f"{name} = _row_{name}{at}" + ".copy()" * (name in copied) for name in rows]
-    # all right-hand sides first: an expression may use the old value of another state
-    values = zip(("d", *formula.states), map(ast.unparse, returned), strict=True)
-    new = [f"_new_{name} = {value}" + ".copy()" * (value in shared) for name, value in values]
-    new += [f"_P = {formula.preconditioner}"] * (formula.preconditioner is not None)
+    loads += ["held = _held"] * ("held" in formula.supplied)
 
     def parsed(lines: list[str]) -> list[ast.stmt]:
         return _placed(ast.parse("\n".join(lines)), formula).body
@@ -244,7 +282,7 @@ def _statements(
     body = [_RowsAssigned(formula.memory).visit(statement) for statement in body]
     return {
         "declared": parsed(declared),
-        "formula": [*parsed(loads), *body, *parsed(new)],
+        "formula": [*parsed(loads), *_placed(ast.Module(body, []), formula).body],
         "results": parsed([kept.format(name) for name in formula.states]),
     }
 
@@ -274,7 +312,7 @@ def _tree(
     tree = _placed(ast.parse(inspect.getsource(_kernel)), formula)
     args = tree.body[0].args  # type: ignore[attr-defined]
     args.kwonlyargs, args.kw_defaults = [], []
-    _Filled(constants, _statements(formula, arrays, clipped)).visit(tree)
+    _Filled(constants, _statements(formula, searching, bounded, arrays, clipped)).visit(tree)
     return tree
 
 

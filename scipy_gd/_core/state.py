@@ -21,7 +21,7 @@ ADDRESSES = "kernel first judge clip follow"
 rule's two functions, what happens to a gradient and to a point that have arrived."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
-    "scale own"
+    "scale own work"
 )
 """The first row of what a run may have (-1: it has none)."""
 

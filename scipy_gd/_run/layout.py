@@ -14,7 +14,7 @@ from .. import _options
 from .._core.addresses import address_of, rule_at
 from .._core.arrival import average, clip
 from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS
-from .._core.kernel import lift
+from .._core.kernel import fused, lift
 from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._evaluate.adaptive import ROWS as MEASURE
@@ -214,6 +214,8 @@ def _reserve(r: Any, shape: Shape) -> None:
         r.own = reserve(rows(shape.n))
     if shape.scaled:
         r.scale = reserve(1)
+    if rows := fused(method, shape.bounded, shape.arrays).rows:
+        r.work = reserve(len(rows))
     if method.memory:
         r.memory = reserve(len(method.memory) * shape.maxcor)
 
