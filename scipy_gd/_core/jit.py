@@ -169,7 +169,13 @@ def norm(a):
 
 
 @njit(forceinline=True, _nrt=False, **INNER, **FAST)
-def total(r, part):
+def square(a):
+    return dot(a, a)
+
+
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def alone(r, part):
+    """The sum, or the largest, of what all threads have, where there is one."""
     return part
 
 

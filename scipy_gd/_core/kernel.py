@@ -28,7 +28,21 @@ from numba import njit, types
 from numba.extending import overload
 
 from .bits import POINTS
-from .jit import FAST, INNER, STAMP, axpy, axpy_dot, cached, dot, maximum, minimum, norm, opened, total
+from .jit import (
+    FAST,
+    INNER,
+    STAMP,
+    alone,
+    axpy,
+    axpy_dot,
+    cached,
+    dot,
+    maximum,
+    minimum,
+    norm,
+    opened,
+    square,
+)
 from .state import pointers
 from .vectors import RESULT, Fused, fuse, only_factor
 
@@ -72,18 +86,19 @@ def _assigned(row, value):
 
 
 # Under names that no formula has for its own.
-_opened, _maximum, _minimum, _sqrt = opened, maximum, minimum, math.sqrt
+_opened, _maximum, _minimum, _sqrt, _top, _total = opened, maximum, minimum, math.sqrt, alone, alone
 PLUMBING = {
     "_assign": _assign,
     "_axpy": axpy,
     "_axpy_dot": axpy_dot,
     "_dot": dot,
-    "_norm": norm,
     "_opened": _opened,
     "_maximum": _maximum,
     "_minimum": _minimum,
     "_sqrt": _sqrt,
-    "_total": total,
+    "_square": square,
+    "_top": alone,
+    "_total": alone,
     "_unsigned": types.uint64,
 }
 
@@ -100,7 +115,7 @@ def _kernel(
     _at = _V[_r.x]
     _to = _V[_r.trial]
     _alpha = _r.alpha
-    _gnorm = _snorm = _dnorm = _slope = 0.0
+    _gnorm = _snorm = _dnorm = _slope = _held = 0.0
     if bounded:
         _lower = _V[_r.bounds]
         _upper = _V[_r.bounds + 1]
@@ -108,7 +123,6 @@ def _kernel(
         _kept = _V[_r.d]
     if preconditioned:
         _metric = _V[_r.p]
-    _held = False
     declared()
     if freed:
         for _i in range(_n):
@@ -118,7 +132,8 @@ def _kernel(
             )
             if _outwards or _lower[_i] == _upper[_i]:  # of one that is fixed, g may be unknown: 0
                 _row_free[_i] = 0.0
-                _held = True
+                _held = 1.0
+        _held = _top(_r, _held)
     if vector:
         formula()
         if _new_d.size != _n:
@@ -155,12 +170,12 @@ def _kernel(
                 _p = _maximum(_minimum(_p, _at[_i] - _lower[_i]), _at[_i] - _upper[_i])
             _gnorm = _maximum(_gnorm, abs(_p))
     if searching:
-        _r.slope = _slope
-        _r.dnorm = _sqrt(_dnorm)
+        _r.slope = _total(_r, _slope)
+        _r.dnorm = _sqrt(_total(_r, _dnorm))
     else:
-        _r.snorm = _sqrt(_snorm)
+        _r.snorm = _sqrt(_total(_r, _snorm))
     if steep:
-        _r.gnorm = _gnorm
+        _r.gnorm = _top(_r, _gnorm)
 
 
 class _Filled(ast.NodeTransformer):
@@ -198,6 +213,22 @@ class _RowsAssigned(ast.NodeTransformer):
                     call = ast.Call(ast.Name("_assign", ast.Load()), [row, node.value], [])
                     return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
         return node
+
+
+class _Divided(ast.NodeTransformer):
+    """The rows of a matrix of the memory as those of one thread; sizes as those of all."""
+
+    def __init__(self, memory: tuple[str, ...]) -> None:
+        self.memory = memory
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.generic_visit(node)
+        if not (isinstance(node.value, ast.Name) and node.value.id in self.memory):
+            return node
+        return ast.Subscript(node, ast.Slice(None, ast.Name("_n", ast.Load())), ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        return ast.parse("_r.row_size", mode="eval").body if node.attr == "size" else node
 
 
 def _bound(body: list[ast.stmt]) -> set[str]:
@@ -251,34 +282,47 @@ def fused(formula: Formula, bounded: bool, arrays: tuple[str, ...]) -> Fused:
     return fuse(body, rows - {"hess"}, formula.memory, numbers, formula.formula.__globals__)
 
 
+def divisible(formula: Formula) -> bool:
+    """Whether threads can share the work."""
+    return "hess" not in formula.supplied and fused(formula, True, ()).divisible
+
+
 def _statements(
-    formula: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+    formula: Formula,
+    searching: bool,
+    bounded: bool,
+    arrays: tuple[str, ...],
+    clipped: bool,
+    divided: bool,
 ) -> dict[str, list[ast.stmt]]:
     """What is put into the template: names for what it is given, the formula, its results."""
     rows, written = _rows(formula, arrays, clipped), fused(formula, bounded, arrays)
     body = copy.deepcopy(written.body)
     declared = [f"{name} = {SCALARS[name]}" for name in formula.supplied if name in SCALARS]
     declared += [f"{h} = _r.h[{k}]" for k, h in enumerate(formula.hyper) if h not in arrays]
-    declared += [f"_row_{name} = {row}" for name, row in rows.items()]
+    part = "[:_n]" * divided
+    declared += [f"_row_{name} = {row}{part}" for name, row in rows.items()]
     declared += [f"_g = {ROWS['g']}"] * ("g" in rows)
     for k, name in enumerate(formula.memory):
         first, end = (f"_r.memory + {j} * int(maxcor)" for j in (k, k + 1))
         declared += [f"{name} = _V[{first} : {end}]"]
-    declared += [f"_own_{name} = _V[_r.work + {k}]" for k, name in enumerate(written.rows)]
+    declared += [f"_own_{name} = _V[_r.work + {k}]{part}" for k, name in enumerate(written.rows)]
     direction = formula.body[1][0]
     if searching and isinstance(direction, ast.Name) and direction.id in written.rows:
-        declared += [f"_own_{direction.id} = _kept"]
+        declared += [f"_own_{direction.id} = _kept{part}"]
 
     at, kept = "", "_assign(_row_{0}, _new_{0})"
     copied = {*ROWS} & _changed(formula.body[0])  # what it changes in place must be its own
     if formula.elementwise:
         at, kept, copied = "[_i]", "_row_{0}[_i] = _new_{0}", set()
     loads = [f"{name} = _row_{name}{at}" + ".copy()" * (name in copied) for name in rows]
-    loads += ["held = _held"] * ("held" in formula.supplied)
+    loads += ["held = _held > 0.0"] * ("held" in formula.supplied)
 
     def parsed(lines: list[str]) -> list[ast.stmt]:
         return _placed(ast.parse("\n".join(lines)), formula).body
 
+    if divided:
+        body = [_Divided(formula.memory).visit(statement) for statement in body]
     body = [_RowsAssigned(formula.memory).visit(statement) for statement in body]
     return {
         "declared": parsed(declared),
@@ -297,7 +341,12 @@ def _placed(tree: ast.Module, formula: Formula) -> ast.Module:
 
 
 def _tree(
-    formula: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+    formula: Formula,
+    searching: bool,
+    bounded: bool,
+    arrays: tuple[str, ...],
+    clipped: bool,
+    divided: bool,
 ) -> ast.Module:
     """The kernel's syntax tree: plumbing from the template, arithmetic from the formula."""
     constants = {
@@ -312,7 +361,9 @@ def _tree(
     tree = _placed(ast.parse(inspect.getsource(_kernel)), formula)
     args = tree.body[0].args  # type: ignore[attr-defined]
     args.kwonlyargs, args.kw_defaults = [], []
-    _Filled(constants, _statements(formula, searching, bounded, arrays, clipped)).visit(tree)
+    _Filled(constants, _statements(formula, searching, bounded, arrays, clipped, divided)).visit(
+        tree
+    )
     return tree
 
 
@@ -343,6 +394,7 @@ def lift(
     bounded: bool,
     arrays: tuple[str, ...],
     clipped: bool = False,
+    divided: bool = False,
 ) -> Any:
     """Compile a formula into a kernel.
 
@@ -359,6 +411,8 @@ def lift(
         parameter, in the order of their rows.
     clipped : bool
         Give the formula the clipped gradient; the stop tests have the true one all the same.
+    divided : bool
+        For one of several threads, see `team.py`.
 
     Returns
     -------
@@ -370,7 +424,7 @@ def lift(
     ValueError
         If the source cannot be read, or does not return what its signature declares.
     """
-    tree = _tree(formula, searching, bounded, arrays, clipped)
+    tree = _tree(formula, searching, bounded, arrays, clipped, divided)
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
     function = formula.formula
@@ -379,9 +433,13 @@ def lift(
     faster = {name: LOOPS[f] for name, f in used.items() if f is np.dot or f is np.linalg.norm}
     constants = {name: value for name, value in used.items() if isinstance(value, int | float)}
     named = {name: getattr(value, "__name__", "") for name, value in used.items()}
-    text = ast.unparse(tree) + repr(constants) + repr(named)
+    text = ast.unparse(tree) + repr((constants, named, divided))
     definition.name = f"{function.__name__}_{zlib.crc32(text.encode(), STAMP):08x}"
     scope = function.__globals__ | faster | PLUMBING
+    if divided:
+        from . import team  # compiles
+
+        scope |= {"_opened": team.opened_part, "_total": team.total, "_top": team.top}
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
     kernel = scope[definition.name]
     kernel.__module__ = function.__module__

@@ -7,8 +7,8 @@ In large problems the time goes into passes over memory, and into pages for temp
 - ``d -= b * y`` waits until d is read. If that is ``dot(s, d)``, as in the two-loop recursion, both
   are done in one pass, which BLAS calls AXPY_DOT.
 
-All else stays as it is. What a name is, a vector, a number or something else, follows from what is
-assigned to it.
+A formula with anything else than elementwise operations, ``dot`` and ``norm`` stays as it is. What
+a name is, a vector, a number or something else, follows from what is assigned to it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import numpy as np
 
 VECTOR, MATRIX, NUMBER, LIST, OTHER = "vector", "matrix", "number", "list", "other"
 ARITHMETIC = ast.Add | ast.Sub | ast.Mult | ast.Div | ast.Pow
+UNDERSTOOD = ast.Assign | ast.AugAssign | ast.If | ast.For
 NUMBERS = (max, min, int, float, abs)
-SUMS = {np.dot: "_dot", np.linalg.norm: "_norm"}
+SUMS = {np.dot: "_dot", np.linalg.norm: "_square"}
 BLOCK = 10_000
 """Parameters in a block; fewer are summed as one."""
 RESULT = "_new_"
@@ -61,10 +62,12 @@ def fuse(
         The globals of the formula.
     """
     kinds = Kinds(body, given, memory, numbers, names)
-    divisible = not (kinds.opaque(body) or kinds.elements(body))
+    known = all(isinstance(node, UNDERSTOOD) for node in _statements(body))
+    if not known or kinds.opaque(body) or kinds.elements(body):
+        return Fused(body, (), False)
     writer = _Writer(kinds, body)
     fused = writer.statements(body)
-    return Fused([*writer.prologue(), *fused], tuple(writer.rows), divisible)
+    return Fused([*writer.prologue(), *fused], tuple(writer.rows), True)
 
 
 def only_factor(name: str, body: Body) -> bool:
@@ -175,6 +178,8 @@ class Kinds:
                 return self._all_numbers(*values)
             case ast.IfExp(test, body, orelse):
                 return self._all_numbers(test, body, orelse)
+            case ast.Call(ast.Name("range"), args, []):
+                return self._all_numbers(*args)
             case ast.Call(ast.Name(name), args, []):
                 return self._called(self.function(name), args)
         return OTHER
@@ -185,7 +190,7 @@ class Kinds:
         if None in kinds:
             return None
         items = {(MATRIX, NUMBER): VECTOR, (VECTOR, NUMBER): NUMBER, (LIST, NUMBER): NUMBER}
-        return items.get(kinds, OTHER)  # type: ignore[call-overload]
+        return items.get(kinds, OTHER)  # type: ignore[arg-type]
 
     def _called(self, function: Any, args: list[ast.expr]) -> str | None:
         kinds = {self.of(each) for each in args}
@@ -265,7 +270,7 @@ class _Writer:
 
     def __init__(self, kinds: Kinds, body: Body) -> None:
         self.kinds, self.count = kinds, 0
-        self.shared = kinds.opaque(body) | kinds.shared(body)
+        self.shared = kinds.shared(body)
         self.rows: list[str] = []
         self.waiting = self._updated(body)
         self.late: set[str] = set()  # those that may have to wait where we are
@@ -312,7 +317,7 @@ class _Writer:
                 before: Body = []
                 to = self._row(row, before)
                 return [*before, *self._loop(to, value)]
-            case ast.AugAssign(ast.Name(name), op, value) if self.kinds.known[name] == VECTOR:
+            case ast.AugAssign(ast.Name(name), op, value) if self.kinds.known.get(name) == VECTOR:
                 if name in self.waiting and (found := self._axpy(node)):
                     return self._wait(name, *found)
                 if of(value) in (VECTOR, NUMBER):
@@ -320,18 +325,17 @@ class _Writer:
             case ast.If():
                 plain = self._plain(node)
                 late = self.late
-                node.body, after = self.statements(node.body), self.late
-                self.late = late
+                node.body = self.statements(node.body)
+                late, self.late = self.late, late
                 node.orelse = self.statements(node.orelse)
-                self.late |= after
+                self.late = self.late | late
                 return plain
-            case ast.For() | ast.While():
-                self.late |= self._updated(node.body)
+            case ast.For():
                 plain = self._plain(node)
-                self.late |= self._updated(node.body)
-                before = self.late.copy()
-                node.body, node.orelse = self.statements(node.body), self.statements(node.orelse)
-                self.late |= before
+                late = self.late = self.late | self._updated(node.body)
+                node.body = self.statements(node.body)
+                self.late = self.late | late
+                node.orelse = self.statements(node.orelse)
                 return plain
         return self._plain(node)
 
@@ -341,13 +345,10 @@ class _Writer:
         view = isinstance(node, ast.Assign) and self.kinds.view(node.value)
         for field, value in ast.iter_fields(node):
             if isinstance(value, ast.expr):
-                once = not isinstance(node, ast.While)
-                setattr(node, field, self._summed(value, before, once))
+                setattr(node, field, self._summed(value, before))
         used = set().union(*map(_names, _expressions(node)))
         if any(isinstance(t, ast.Subscript) and self._of_vectors(t) for t, _ in _assigned(node)):
             used = self.waiting  # what waits may wait for the row that is written
-        if isinstance(node, ast.While):
-            used = self.waiting
         if isinstance(node, ast.Assign):
             names = all(isinstance(target, ast.Name) for target in node.targets)
             node.plain = names and (view or _of_numbers(node.value))  # type: ignore[attr-defined]
@@ -404,7 +405,8 @@ class _Writer:
         self.late = self.late - {*names}
         return _code(
             "\n".join(
-                f"if _late_{d}:\n _axpy({d}, _step_{d}, _along_{d})\n _late_{d} = False" for d in late
+                f"if _late_{d}:\n _axpy({d}, _step_{d}, _along_{d})\n _late_{d} = False"
+                for d in late
             )
         )
 
@@ -441,8 +443,8 @@ class _Writer:
 
     def _summed(self, node: Any, before: Body, once: bool = True) -> Any:
         """An expression with its sums over vectors computed before, where that is as often."""
-        if isinstance(node, ast.expr) and (sum_ := self.kinds.reduction(node)):
-            return self._sum(sum_, node, before) if once else _call(sum_, node.args)
+        if sum_ := self.kinds.reduction(node):
+            return self._sum(sum_, node, before) if once else _now(sum_, node.args)
         for field, value in ast.iter_fields(node):
             unsure = isinstance(node, ast.Lambda | ast.GeneratorExp | ast.ListComp)
             unsure = unsure or (isinstance(node, ast.IfExp) and field != "test")
@@ -475,7 +477,7 @@ class _Writer:
         before += _simple(f"{value} = 0.0")
         before += _code(f"for _i in range(_n):\n {value} += ({terms[0]}) * ({terms[-1]})")
         before += _simple(f"{value} = _total(_r, {value})")
-        return self._before(_sqrt(value), before) if name == "_norm" else _load(value)
+        return self._before(_sqrt(value), before) if name == "_square" else _load(value)
 
 
 class _Replaced(ast.NodeTransformer):
@@ -500,6 +502,12 @@ def _of_numbers(node: ast.expr) -> bool:
     """Whether the value depends on numbers only, not on memory."""
     reads = isinstance(node, ast.Subscript | ast.Attribute) or _names(node) & {*SUMS.values()}
     return not reads and all(map(_of_numbers, ast.iter_child_nodes(node)))  # type: ignore[arg-type]
+
+
+def _now(name: str, args: Iterable[ast.expr]) -> ast.expr:
+    """A sum that may be left out."""
+    total = ast.Call(_load("_total"), [_load("_r"), _call(name, args)], [])
+    return total if name == "_dot" else ast.Call(_load("_sqrt"), [total], [])
 
 
 def _total(text: str) -> ast.expr:
@@ -551,9 +559,7 @@ class _Run:
     def takes(self, node: ast.stmt) -> bool:
         """Whether a statement can be a part of it, which it is then."""
         bound = {
-            n.id
-            for n in ast.walk(node)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         } - {"_i"}
         read = _names(node) - bound
         if isinstance(node, ast.For) and ast.unparse(node.iter) == "range(_n)":

@@ -60,10 +60,10 @@ def make_loop(flags: Flags, value: Any, gradient: Any, hessian: Any) -> Any:
 
     def loop(
         V, s, tell, args, steps, budget, pause, room, near, columns, table, start, rng,
-        order, cursor, size,
+        order, cursor, size, x,
     ):  # fmt: skip
         r = s[0]
-        x, nit, most = np.empty(r.n), r.nit, most_values(r.n)
+        nit, most = r.nit, most_values(r.n)
         for _ in range(steps):
             if (doubted and r.ask & BETTER) or (measured and r.nit < 0):
                 break
@@ -216,7 +216,7 @@ class Loop:
             *(typeof(source.room), typeof(hessian.room if hessian else ())),
             *(rows, types.Array(types.float64, 2, "C"), types.int64),
             typeof(np.random.default_rng(0)) if flags.noise else types.none,
-            *(rows, rows, types.int64),
+            *(rows, rows, types.int64, g_type),
         )
         return make_loop(flags, value, gradient, curvature).compile(signature)  # type: ignore[no-any-return]
 
@@ -228,6 +228,7 @@ class Loop:
         entry, tell = self.entries[kind(args)], self.tell
         pause, noise = bool(observers.each), run.rng if self.flags.noise else None
         columns, table, rows = NO_ROWS, NO_TABLE, (NO_ROWS, NO_ROWS, 0)
+        x = np.empty(r.n)  # once: its pages cost as much as some of an iteration
         if scheduled:
             columns = np.concatenate([each.columns for each in scheduled])
         steps, seen, start = min(self.pace, CAUTIOUS), r.nit, 0
@@ -257,7 +258,7 @@ class Loop:
             budget = left
             try:
                 what = columns, table, start, noise
-                if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows):
+                if entry(V, s, tell, args, steps, budget, pause, *rooms, *what, *rows, x):
                     run.tried = r.f_trial
                     raise OutOfBudget
             except BaseException:
