@@ -25,12 +25,13 @@ from .arguments import Option
 
 SUPPLIED = (
     *("x", "f", "g", "t", "x_old", "g_old", "free", "hess", "z"),
-    *("diagonal", "pair_noise"),
+    *("held", "diagonal", "pair_noise"),
 )
 """The parameters, the value, the gradient, the number of the step (1.0, 2.0, ...), the parameters
 before the last step and the gradient there; for vector formulas 1 where a parameter may move and 0
-where a bound holds it, and the Hessian, shape (n, n); standard normal noise; the inverse curvatures
-along the axes, as far as they are known (else 1), and the error that s'y has from the noise."""
+where a bound holds it, and the Hessian, shape (n, n); standard normal noise; whether a bound holds
+any parameter; the inverse curvatures along the axes, as far as they are known (else 1), and the
+error that s'y has from the noise."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

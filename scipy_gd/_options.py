@@ -303,6 +303,13 @@ COMMON = {
         "callable such as ``Pool.map``.",
         map_like,
     ),
+    "threads": Option(
+        "Threads that share the work of the method from 100,000 parameters on; the calls of `fun` "
+        "stay in one. For formulas of elementwise operations, dot products and norms. The result "
+        "differs by the rounding of sums, and is the same for the same number of threads.",
+        count(1),
+        1,
+    ),
     "residuals": Option(
         "Whether `fun` returns residuals, shape (m,), and `jac` their Jacobian, shape (m, n): the "
         "objective is half of the sum of their squares. For levenberg_marquardt it always is.",
@@ -422,6 +429,7 @@ MEANT = {
     "patience": "n_iter_no_change early_stopping",
     "clip_norm": "max_norm grad_clip",
     "rng": "seed random_state",
+    "threads": "n_threads num_threads nthreads n_jobs",
     "disp": "verbose",
     "progress": "verbose",
 }

@@ -7,12 +7,15 @@ import textwrap
 
 import numpy as np
 import pytest
+from numpy import abs, dot, empty, maximum, sqrt
+from numpy.linalg import norm
 from scipy.optimize import rosen, rosen_der
 
-from scipy_gd import Option, elementwise, gd, vector
+from scipy_gd import METHODS, Option, elementwise, gd, vector
 from scipy_gd._core.bits import POINTS
 from scipy_gd._core.jit import STAMP
-from scipy_gd._core.kernel import lift
+from scipy_gd._core.kernel import divisible, lift
+from scipy_gd._core.vectors import BLOCK
 from scipy_gd._options import settings
 from scipy_gd._run.layout import lay_out
 
@@ -56,12 +59,14 @@ def by_hand(method, V, s, options, box=None):
     if box is not None and "free" in method.supplied:
         x, g = V[0], V[POINTS]
         given["free"] = 1.0 - (((x <= box[0]) & (g > 0)) | ((x >= box[1]) & (g < 0)))
+    if "held" in method.supplied:
+        given["held"] = bool((given["free"] == 0.0).any())
     if "hess" in method.supplied:
         given["hess"] = V[r["hess"] : r["hess"] + n].copy()
     given |= {name: V[r["states"] + k].copy() for k, name in enumerate(method.states)}
     given |= {name: options.get(name, value) for name, value in method.hyper.items()}
     if method.memory:
-        given |= {"maxcor": int(r["h"][0]), "mincor": int(r["h"][1])}
+        given |= {name: int(r["h"][k]) for k, name in enumerate(method.hyper)}
     for k, name in enumerate(method.memory):
         m = given["maxcor"]
         given[name] = V[r["memory"] + k * m : r["memory"] + (k + 1) * m].copy()
@@ -173,7 +178,7 @@ def test_vector_formula_equals_its_elementwise_twin():
     for method in (scalar_form, vector_form):
         V, s = mid_run(method, np.random.default_rng(8))
         run_kernel(method, V, s)
-        results.append(V)
+        results.append(V[:7])
     np.testing.assert_allclose(*results, rtol=1e-14, atol=1e-15)
 
 
@@ -506,3 +511,99 @@ def test_what_a_formula_refers_to_is_the_current_one(tmp_path_factory, what):
         [sys.executable, folder / "own.py"], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) == pytest.approx(-0.1 * float(what.split()[-1]))
+
+
+# --- vector formulas as loops: what is rewritten means what it meant
+
+
+@vector(learning_rate=0.1)
+def swapped(g, x):
+    s, y = 2 * g, x - g
+    s, y = y + s, s - y
+    return s * y + s
+
+
+@vector(learning_rate=0.1)
+def renamed(g, x):
+    d = g * 2
+    before = d
+    d = d + x
+    before -= 0.5 * d
+    return d * before
+
+
+@vector(learning_rate=0.1)
+def late(g, x, x_old, m):
+    """Updates wait, while what they take, or what they change, gets other values or names."""
+    d, y = g * 1.0, x * 1.0
+    for k in range(3):
+        d -= (k + 1.0) * y
+        y = y * 0.5 + d
+        if k == 1:
+            d += 0.25 * x_old
+        y += 2 * m
+        b = dot(y, d) / dot(d, d)
+        d -= b * y / 3
+    d -= 0.1 * y
+    m = m * 2
+    y = d
+    d = g * 1.0
+    d += sqrt(norm(y)) * m
+    return d + y, m
+
+
+@vector(learning_rate=0.1)
+def until(g, x, m):
+    d, count = g + m, 0
+    while norm(d) > 0.5 and count < 7:
+        d -= 0.5 * d
+        d -= 0.1 * x
+        count += 1
+    total = dot(d, x) if count > 3 and dot(d, d) > 0 else norm(maximum(abs(g), m))
+    return d * total, m + count
+
+
+@vector(learning_rate=0.1, memory=("S",))
+def remembered(g, x, S, count, *, maxcor=3):
+    k = int(count[0]) % int(maxcor)
+    d, a = g * 1.0, empty(2)
+    a[0] = a[1] = dot(S[k], x)
+    d -= a[0] * S[k]
+    S[k] = x - d
+    d += a[1] * S[k]
+    S[(k + 1) % int(maxcor)] = g
+    return d, k + 1
+
+
+@pytest.mark.parametrize(
+    "formula", [swapped, renamed, late, until, remembered], ids=lambda f: f.__name__
+)
+def test_a_formula_means_what_numpy_means(formula):
+    rng = np.random.default_rng(3)
+    V, s = mid_run(formula, rng, learning_rate=0.3)
+    memory = V[s["memory"][0] :].copy() if formula.memory else None
+    given = V.copy(), s.copy()
+    d, states = by_hand(formula, *given, {})
+    x = V[0].copy()
+    run_kernel(formula, V, s)
+    np.testing.assert_allclose(V[1], x - 0.3 * d, rtol=1e-10)
+    for k, state in enumerate(states):
+        np.testing.assert_allclose(V[s["states"][0] + k], state, rtol=1e-12)
+    assert memory is None or not np.array_equal(memory, V[s["memory"][0] :])
+    np.testing.assert_array_equal(V[0], x)
+
+
+def test_sums_in_blocks():
+    """More than a block, and not a multiple of one."""
+    rng, n = np.random.default_rng(1), 2 * BLOCK + 7
+    V, s = mid_run(METHODS["lbfgs"], rng, n=n, learning_rate=0.3)
+    d, _ = by_hand(METHODS["lbfgs"], V.copy(), s.copy(), {})
+    x = V[0].copy()
+    run_kernel(METHODS["lbfgs"], V, s)
+    np.testing.assert_allclose(V[1], x - 0.3 * d, rtol=1e-8)
+
+
+def test_which_formulas_threads_can_share():
+    assert {name for name, method in METHODS.items() if not divisible(method)} == {
+        *("newton", "levenberg_marquardt", "swats", "dowg", "prodigy"),
+    }

@@ -192,6 +192,35 @@ def norm(a):
     return math.sqrt(dot(a, a))
 
 
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def square(a):
+    return dot(a, a)
+
+
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def alone(r, part):
+    """The sum, or the largest, of what all threads have, where there is one."""
+    return part
+
+
+@njit(_nrt=False, **INNER, **FAST)
+def axpy(y, alpha, x):
+    """y += alpha x"""
+    for i in range(y.size):
+        y[i] += alpha * x[i]
+
+
+@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+def axpy_dot(y, alpha, x, z):
+    """The same, and y'z, in one pass over memory."""
+    total = 0.0
+    for i in range(y.size):
+        new = y[i] + alpha * x[i]
+        y[i] = new
+        total += new * z[i]
+    return total
+
+
 @local
 def copy(V, to, row):
     for i in range(V.shape[1]):

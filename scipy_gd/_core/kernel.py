@@ -28,9 +28,24 @@ from numba import njit, types
 from numba.extending import overload
 
 from .bits import POINTS
-from .jit import FAST, INNER, STAMP, cached, dot, maximum, minimum, norm, opened
+from .jit import (
+    FAST,
+    INNER,
+    STAMP,
+    alone,
+    axpy,
+    axpy_dot,
+    cached,
+    dot,
+    maximum,
+    minimum,
+    norm,
+    opened,
+    square,
+)
 from .native import address_in
 from .state import pointers
+from .vectors import RESULT, Fused, fuse, only_factor
 
 if TYPE_CHECKING:
     from .._formula import Formula
@@ -48,7 +63,7 @@ ROWS = {
 }
 SCALARS = {"f": "_r.f", "t": "_r.t", "pair_noise": "_r.pair_noise"}
 
-# What a formula means by NumPy's names.
+# What a formula means by NumPy's names, where they are left as they are.
 LOOPS = {np.dot: dot, np.linalg.norm: norm}
 
 
@@ -72,13 +87,20 @@ def _assigned(row, value):
 
 
 # Under names that no formula has for its own.
-_opened, _maximum, _minimum, _sqrt = opened, maximum, minimum, math.sqrt
+_opened, _maximum, _minimum, _sqrt, _top, _total = opened, maximum, minimum, math.sqrt, alone, alone
 PLUMBING = {
     "_assign": _assign,
+    "_axpy": axpy,
+    "_axpy_dot": axpy_dot,
+    "_dot": dot,
     "_opened": _opened,
     "_maximum": _maximum,
     "_minimum": _minimum,
     "_sqrt": _sqrt,
+    "_square": square,
+    "_top": alone,
+    "_total": alone,
+    "_unsigned": types.uint64,
 }
 
 
@@ -94,7 +116,7 @@ def _kernel(
     _at = _V[_r.x]
     _to = _V[_r.trial]
     _alpha = _r.alpha
-    _gnorm = _snorm = _dnorm = _slope = 0.0
+    _gnorm = _snorm = _dnorm = _slope = _held = 0.0
     if bounded:
         _lower = _V[_r.bounds]
         _upper = _V[_r.bounds + 1]
@@ -111,6 +133,8 @@ def _kernel(
             )
             if _outwards or _lower[_i] == _upper[_i]:  # of one that is fixed, g may be unknown: 0
                 _row_free[_i] = 0.0
+                _held = 1.0
+        _held = _top(_r, _held)
     if vector:
         formula()
         if _new_d.size != _n:
@@ -147,12 +171,12 @@ def _kernel(
                 _p = _maximum(_minimum(_p, _at[_i] - _lower[_i]), _at[_i] - _upper[_i])
             _gnorm = _maximum(_gnorm, abs(_p))
     if searching:
-        _r.slope = _slope
-        _r.dnorm = _sqrt(_dnorm)
+        _r.slope = _total(_r, _slope)
+        _r.dnorm = _sqrt(_total(_r, _dnorm))
     else:
-        _r.snorm = _sqrt(_snorm)
+        _r.snorm = _sqrt(_total(_r, _snorm))
     if steep:
-        _r.gnorm = _gnorm
+        _r.gnorm = _top(_r, _gnorm)
 
 
 class _Filled(ast.NodeTransformer):
@@ -192,60 +216,118 @@ class _RowsAssigned(ast.NodeTransformer):
         return node
 
 
-def _names(body: list[ast.stmt]) -> tuple[set[str], set[str]]:
-    """The names that a formula binds, and those whose arrays it changes in place."""
-    bound, written = set(), set()
+class _Divided(ast.NodeTransformer):
+    """The rows of a matrix of the memory as those of one thread; sizes as those of all."""
+
+    def __init__(self, memory: tuple[str, ...]) -> None:
+        self.memory = memory
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.generic_visit(node)
+        if not (isinstance(node.value, ast.Name) and node.value.id in self.memory):
+            return node
+        return ast.Subscript(node, ast.Slice(None, ast.Name("_n", ast.Load())), ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        return ast.parse("_r.row_size", mode="eval").body if node.attr == "size" else node
+
+
+def _bound(body: list[ast.stmt]) -> set[str]:
+    """The names that a formula assigns to."""
+    names = (node for line in body for node in ast.walk(line) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+
+
+def _changed(body: list[ast.stmt]) -> set[str]:
+    """The names whose arrays a formula changes in place."""
+    changed = set()
     for node in (node for line in body for node in ast.walk(line)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
         target = node.target if isinstance(node, ast.AugAssign) else node
         stored = isinstance(node, ast.AugAssign)
         while isinstance(target, ast.Subscript):
             stored |= isinstance(target.ctx, ast.Store)
             target = target.value
         if stored and isinstance(target, ast.Name):
-            written.add(target.id)
-    return bound, written
+            changed.add(target.id)
+    return changed
 
 
-def _statements(
-    formula: Formula, arrays: tuple[str, ...], clipped: bool
-) -> dict[str, list[ast.stmt]]:
-    """What is put into the template: names for what it is given, the formula, its results."""
-    body, returned = copy.deepcopy(formula.body)
+def _rows(formula: Formula, arrays: tuple[str, ...], clipped: bool) -> dict[str, str]:
+    """The vectors that a formula is given, and where they are."""
     rows = {name: row for name, row in ROWS.items() if name in formula.supplied}
     if clipped and "g" in rows:
         rows["g"] = "_V[_r.clipped]"
     rows |= {name: f"_V[_r.states + {k}]" for k, name in enumerate(formula.states)}
-    rows |= {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+    return rows | {name: f"_V[_r.arrays + {k}]" for k, name in enumerate(arrays)}
+
+
+@functools.cache
+def fused(formula: Formula, bounded: bool, arrays: tuple[str, ...]) -> Fused:
+    """The statements of a formula, with names for its results."""
+    body, returned = copy.deepcopy(formula.body)
+    # all right-hand sides first: an expression may use the old value of another state
+    rows = {*_rows(formula, arrays, False)}
+    # a row that is handed on as it is: a copy
+    kept = rows - _bound(body) if not formula.elementwise else set()
+    values = ["+" * (ast.unparse(each) in kept) + ast.unparse(each) for each in returned]
+    named = zip(("d", *formula.states), values, strict=True)
+    new = [f"{RESULT}{name} = {value}" for name, value in named]
+    new += [f"_P = {formula.preconditioner}"] * (formula.preconditioner is not None)
+    body += ast.parse("\n".join(new)).body
+    if formula.elementwise:
+        return Fused(body, (), True)
+    numbers = {"held", *SCALARS, *formula.hyper} - {*arrays}
+    if "free" in rows and not bounded and only_factor("free", body):
+        rows, numbers = rows - {"free"}, numbers | {"free"}
+        body = [*ast.parse("free = 1.0").body, *body]
+    return fuse(body, rows - {"hess"}, formula.memory, numbers, formula.formula.__globals__)
+
+
+def divisible(formula: Formula) -> bool:
+    """Whether threads can share the work."""
+    return "hess" not in formula.supplied and fused(formula, True, ()).divisible
+
+
+def _statements(
+    formula: Formula,
+    searching: bool,
+    bounded: bool,
+    arrays: tuple[str, ...],
+    clipped: bool,
+    divided: bool,
+) -> dict[str, list[ast.stmt]]:
+    """What is put into the template: names for what it is given, the formula, its results."""
+    rows, written = _rows(formula, arrays, clipped), fused(formula, bounded, arrays)
+    body = copy.deepcopy(written.body)
     declared = [f"{name} = {SCALARS[name]}" for name in formula.supplied if name in SCALARS]
     declared += [f"{h} = _r.h[{k}]" for k, h in enumerate(formula.hyper) if h not in arrays]
-    declared += [f"_row_{name} = {row}" for name, row in rows.items()]
+    part = "[:_n]" * divided
+    declared += [f"_row_{name} = {row}{part}" for name, row in rows.items()]
     declared += [f"_g = {ROWS['g']}"] * ("g" in rows)
     for k, name in enumerate(formula.memory):
         first, end = (f"_r.memory + {j} * int(maxcor)" for j in (k, k + 1))
         declared += [f"{name} = _V[{first} : {end}]"]
+    declared += [f"_own_{name} = _V[_r.work + {k}]{part}" for k, name in enumerate(written.rows)]
+    direction = formula.body[1][0]
+    if searching and isinstance(direction, ast.Name) and direction.id in written.rows:
+        declared += [f"_own_{direction.id} = _kept{part}"]
 
-    # what the formula changes in place, or hands on as it is, must be its own
-    bound, written = _names(body)
-    bare = {node.id for node in returned if isinstance(node, ast.Name)} - bound
-    copied, shared = {*ROWS} & written, bare & {*rows}
     at, kept = "", "_assign(_row_{0}, _new_{0})"
+    copied = {*ROWS} & _changed(formula.body[0])  # what it changes in place must be its own
     if formula.elementwise:
-        copied, shared, at, kept = set(), set(), "[_i]", "_row_{0}[_i] = _new_{0}"
+        at, kept, copied = "[_i]", "_row_{0}[_i] = _new_{0}", set()
     loads = [f"{name} = _row_{name}{at}" + ".copy()" * (name in copied) for name in rows]
-    # all right-hand sides first: an expression may use the old value of another state
-    values = zip(("d", *formula.states), map(ast.unparse, returned), strict=True)
-    new = [f"_new_{name} = {value}" + ".copy()" * (value in shared) for name, value in values]
-    new += [f"_P = {formula.preconditioner}"] * (formula.preconditioner is not None)
+    loads += ["held = _held > 0.0"] * ("held" in formula.supplied)
 
     def parsed(lines: list[str]) -> list[ast.stmt]:
         return _placed(ast.parse("\n".join(lines)), formula).body
 
+    if divided:
+        body = [_Divided(formula.memory).visit(statement) for statement in body]
     body = [_RowsAssigned(formula.memory).visit(statement) for statement in body]
     return {
         "declared": parsed(declared),
-        "formula": [*parsed(loads), *body, *parsed(new)],
+        "formula": [*parsed(loads), *_placed(ast.Module(body, []), formula).body],
         "results": parsed([kept.format(name) for name in formula.states]),
     }
 
@@ -260,7 +342,12 @@ def _placed(tree: ast.Module, formula: Formula) -> ast.Module:
 
 
 def _tree(
-    formula: Formula, searching: bool, bounded: bool, arrays: tuple[str, ...], clipped: bool
+    formula: Formula,
+    searching: bool,
+    bounded: bool,
+    arrays: tuple[str, ...],
+    clipped: bool,
+    divided: bool,
 ) -> ast.Module:
     """The kernel's syntax tree: plumbing from the template, arithmetic from the formula."""
     constants = {
@@ -275,7 +362,9 @@ def _tree(
     tree = _placed(ast.parse(inspect.getsource(_kernel)), formula)
     args = tree.body[0].args  # type: ignore[attr-defined]
     args.kwonlyargs, args.kw_defaults = [], []
-    _Filled(constants, _statements(formula, arrays, clipped)).visit(tree)
+    _Filled(constants, _statements(formula, searching, bounded, arrays, clipped, divided)).visit(
+        tree
+    )
     return tree
 
 
@@ -304,6 +393,7 @@ def lift(
     bounded: bool,
     arrays: tuple[str, ...],
     clipped: bool = False,
+    divided: bool = False,
 ) -> Any:
     """Compile a formula into a kernel.
 
@@ -320,6 +410,8 @@ def lift(
         parameter, in the order of their rows.
     clipped : bool
         Give the formula the clipped gradient; the stop tests have the true one all the same.
+    divided : bool
+        For one of several threads, see `team.py`.
 
     Returns
     -------
@@ -331,7 +423,7 @@ def lift(
     ValueError
         If the source cannot be read, or does not return what its signature declares.
     """
-    tree = _tree(formula, searching, bounded, arrays, clipped)
+    tree = _tree(formula, searching, bounded, arrays, clipped, divided)
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
     function = formula.formula
@@ -340,9 +432,13 @@ def lift(
     faster = {name: LOOPS[f] for name, f in used.items() if f is np.dot or f is np.linalg.norm}
     constants = {name: value for name, value in used.items() if isinstance(value, int | float)}
     named = {name: getattr(value, "__name__", "") for name, value in used.items()}
-    text = ast.unparse(tree) + repr(constants) + repr(named)
+    text = ast.unparse(tree) + repr((constants, named, divided))
     definition.name = f"{function.__name__}_{zlib.crc32(text.encode(), STAMP):08x}"
     scope = function.__globals__ | faster | PLUMBING
+    if divided:
+        from . import team  # compiles
+
+        scope |= {"_opened": team.opened_part, "_total": team.total, "_top": team.top}
     exec(compile(tree, inspect.getfile(function), "exec"), scope)
     kernel = scope[definition.name]
     kernel.__module__ = function.__module__

@@ -16,12 +16,13 @@ from . import noise, trials
 from .bits import HYPER, RECENT, fields
 from .steps import RULES
 
-ADDRESSES = "kernel first judge clip follow"
+ADDRESSES = "kernel first judge clip follow whole divided team"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
-rule's two functions, what happens to a gradient and to a point that have arrived."""
+rule's two functions, what happens to a gradient and to a point that have arrived; with threads, the
+formula for one and for several, and what they share."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
-    "scale own"
+    "scale own work"
 )
 """The first row of what a run may have (-1: it has none)."""
 
@@ -35,6 +36,8 @@ RECORD = np.dtype(
         *fields("i8", f"n rows x trial best old {ROWS} array_rows state_rows {ADDRESSES}"),
         # what the run is made of: the number of its step rule, what the formula is given
         *fields("i8", "rule searches needs sampled unit one_rate"),
+        # how many threads; how long the rows are, of which one has n elements; which one it is
+        *fields("i8", "threads row_size part"),
         *fields("f8", "rounding averaging clip_value clip_norm alpha_max c2"),
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),

@@ -75,11 +75,11 @@ class Residuals:
         self.r, self.w, self.residuals, self.weights = (np.empty(m) for _ in range(4))
         self.latest, self.earlier = np.empty(m), np.empty(m)
         self.J = np.empty((self.x.size, m))
-        told = self.settings, self.at, self.r, self.w
-        last = self.x, self.residuals, self.weights, self.J
+        told: Any = self.settings, self.at, self.r, self.w
+        last: Any = self.x, self.residuals, self.weights, self.J
         n = self.x.size
         way: Any = self.steps, self.latest, self.earlier, self.walk, self.shift
-        factors = np.empty((n, n)), np.empty((n, ROWS)), np.empty(n)
+        factors: Any = np.empty((n, n)), np.empty((n, ROWS)), np.empty(n)
         self.kept = Memory(KEPT, Kept(*told, *last, *way, *factors))
 
     @property

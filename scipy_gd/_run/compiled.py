@@ -236,7 +236,7 @@ class Loop:
         V, s, r, evaluator, scheduled = run.V, run.s, run.r, run.evaluator, run.scheduled
         entry, measured = self.entries[kind(sample(run))], run.adaptive is not None
         data, batches, epochs = in_batches(run), NO_BATCHES, run.epochs
-        pause, x = bool(observers.each), np.empty(r.n)
+        pause, x = bool(observers.each), np.empty(r.n)  # whose pages cost as much as an iteration
         columns = np.concatenate([each.columns for each in scheduled]) if scheduled else NO_ROWS
         steps, seen = min(self.pace, CAUTIOUS), r.nit
         while r.ask and (now := perf_counter()) < deadline and (not run.prepared or run.ready()):

@@ -60,16 +60,8 @@ def drive(
     deadline = begun + maxtime
     loop = _loop_for(run, compiled)
     try:
-        if loop and r.ask:
-            _compiled(run, observers, loop, bool(compiled), deadline)
-        while (
-            r.ask and (r.nit < 0 or perf_counter() < deadline) and (not run.prepared or run.ready())
-        ):
-            until = min(perf_counter() + REPORT, deadline) if observers.now_and_then else deadline
-            interpret(run, observers, until)
-            observers.report(run)
-        if r.ask and (r.nit < 0 or perf_counter() < deadline):
-            last_iteration(run, observers)
+        with run.team:
+            _driven(run, observers, loop, bool(compiled), deadline)
         if r.ask:
             run.end(MAXTIME)
         if r.ending == BROKEN:
@@ -81,6 +73,18 @@ def drive(
         run.end(MAXFEV)
     except Halt:
         run.end(CALLBACK)
+
+
+def _driven(run: RunState, observers: Observers, loop: Any, must: bool, deadline: float) -> None:
+    r = run.r
+    if loop and r.ask:
+        _compiled(run, observers, loop, must, deadline)
+    while r.ask and (r.nit < 0 or perf_counter() < deadline) and (not run.prepared or run.ready()):
+        until = min(perf_counter() + REPORT, deadline) if observers.now_and_then else deadline
+        interpret(run, observers, until)
+        observers.report(run)
+    if r.ask and (r.nit < 0 or perf_counter() < deadline):
+        last_iteration(run, observers)
 
 
 def _loop_for(run: RunState, compiled: bool | None) -> Any:

@@ -14,7 +14,7 @@ from .. import _options
 from .._core.addresses import address_of, rule_at
 from .._core.arrival import average, clip
 from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS, RATE
-from .._core.kernel import lift
+from .._core.kernel import Kernel, divisible, fused, lift
 from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._evaluate.adaptive import ROWS as MEASURE
@@ -23,6 +23,8 @@ from ..arguments import Vector, per_parameter, shown
 from .scheduled import Scheduled
 
 Box = tuple[Vector, Vector] | None
+SMALLEST = 100_000
+"""Parameters from which threads are worth their handshakes."""
 UNKNOWN = 2.0**100
 """The inverse of a curvature that nobody knows, where x has a scale and f may have any unit: it is
 the size of x that limits the step."""
@@ -61,6 +63,7 @@ def lay_out(
         maxcor=int(values["maxcor"]) if method.memory else 0,
         measured=measured,
         scaled=scale is not None,
+        divided=_divided(method, opts, x.size),
     )
     s = record(_frame(shape))
     r = named(s)
@@ -99,7 +102,7 @@ def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
     """What the options say of the end, of clipping and of averages."""
     for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target"):
         setattr(r, name, opts[name])
-    r.alpha_max = opts["max_learning_rate"]
+    r.alpha_max, r.threads = opts["max_learning_rate"], opts["threads"]
     if method.probes:  # an estimate of the gradient proves nothing
         r.gtol = r.gtol_rel = -1.0
     if r.clip:
@@ -128,6 +131,18 @@ def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
         )
 
 
+def _divided(method: Formula, opts: dict[str, Any], n: int) -> bool:
+    """Whether threads share the work; it does not pay in few dimensions."""
+    if opts["threads"] == 1:
+        return False
+    if not divisible(method):
+        raise ValueError(
+            f"`threads` must be 1 for {method.__name__}: its formula is not made of elementwise "
+            "operations, `dot` and `norm` alone"
+        )
+    return n >= SMALLEST
+
+
 def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
     return opts["clip_value"] is not None or opts["clip_norm"] is not None or method.probes
 
@@ -146,6 +161,7 @@ class Shape(NamedTuple):
     maxcor: int
     measured: bool
     scaled: bool
+    divided: bool
 
 
 @functools.lru_cache(1024)
@@ -153,7 +169,7 @@ def _frame(shape: Shape) -> bytes:
     """A record in which everything has its rows and its code, but no values yet."""
     s, rule, method = blank(), RULES[shape.rule], shape.method
     r = named(s)
-    r.n = shape.n
+    r.n = r.row_size = shape.n
     _reserve(r, shape)
     if shape.clipped:
         r.clip = address_of(clip, types.void)
@@ -164,11 +180,22 @@ def _frame(shape: Shape) -> bytes:
     r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
     r.searches, r.rounding = rule.searches, rule.rounding
     r.first, r.judge = rule_at(rule.name)
-    r.kernel = lift(method, rule.searches, shape.bounded, shape.arrays, shape.clipped).address
+    code = method, rule.searches, shape.bounded, shape.arrays, shape.clipped
+    r.kernel = lift(*code).address
+    if shape.divided:
+        r.whole, r.divided, r.kernel = r.kernel, lift(*code, True).address, _conductor().address
     r.unit, r.c2, r.one_rate = method.unit, method.c2, "learning_rate" not in shape.arrays
     r.needs = r.ask = method.needs
     r.sampled, r.stall_after = shape.sampled, 1000
     return s.tobytes()
+
+
+@functools.cache
+def _conductor() -> Kernel:
+    """What runs the kernel in several threads."""
+    from .._core.team import together  # compiles
+
+    return Kernel(together)
 
 
 def _reserve(r: Any, shape: Shape) -> None:
@@ -214,6 +241,8 @@ def _reserve(r: Any, shape: Shape) -> None:
         r.own = reserve(rows(shape.n))
     if shape.scaled:
         r.scale = reserve(1)
+    if rows := fused(method, shape.bounded, shape.arrays).rows:
+        r.work = reserve(len(rows))
     if method.memory:
         r.memory = reserve(len(method.memory) * shape.maxcor)
 

@@ -397,5 +397,6 @@ def is_plain(run: RunState, opts: dict[str, Any], boxes: int) -> bool:
         and bool(run.r.needs & GRADIENT)
         and opts["averaging"] is None
         and opts["noise"] is None
+        and opts["threads"] == 1
         and not hasattr(rule.module, "initial_rate")
     )

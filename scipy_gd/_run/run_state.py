@@ -7,6 +7,7 @@ holds and the option `resume` takes.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import functools
@@ -43,7 +44,7 @@ from .scheduled import Scheduled
 OF_THE_CALL = (
     *ADDRESSES.split(),
     *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after"),
-    *("clip_value", "clip_norm", "accelerate", "least_f", "least_x"),
+    *("clip_value", "clip_norm", "accelerate", "least_f", "least_x", "threads"),
 )
 # What must be the same in a run that goes on.
 SHAPE = (
@@ -66,6 +67,15 @@ class State(UserDict[str, Any]):
 
     def __deepcopy__(self, memo: Any) -> State:
         return State(copy.deepcopy(self.data, memo))
+
+
+def team_of(V: Vector, r: Any) -> Any:
+    """The threads of a run, a context; with one thread, an empty one."""
+    if not r.divided:
+        return contextlib.nullcontext()
+    from .._core.team import Team  # compiles
+
+    return Team(V, r)
 
 
 class RunState:
@@ -94,6 +104,7 @@ class RunState:
         self.method, self.V, self.s, self.r = method, V, s, named(s)
         self.evaluator, self.scheduled = evaluator, scheduled
         self.rng, self.epochs, self.scale = rng, epochs, scale
+        self.team = team_of(V, self.r)
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source

@@ -1,6 +1,6 @@
 """Directions that use the curvature."""
 
-from numpy import abs, diag, dot, empty, inf, isfinite, maximum, outer, sqrt
+from numpy import abs, diag, dot, empty, inf, isfinite, maximum, ones, outer, sqrt
 from numpy.linalg import eigh, norm
 
 from .._method import vector
@@ -22,7 +22,9 @@ from ..arguments import Option, count, flag
         ),
     },
 )
-def lbfgs(x, g, x_old, g_old, t, free, diagonal, pair_noise, S, Y, count, *, maxcor=0, mincor=0):
+def lbfgs(
+    x, g, x_old, g_old, t, free, held, diagonal, pair_noise, S, Y, count, *, maxcor=0, mincor=0
+):
     """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
 
     The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
@@ -39,37 +41,33 @@ def lbfgs(x, g, x_old, g_old, t, free, diagonal, pair_noise, S, Y, count, *, max
     "On the limited memory BFGS method for large scale optimization", Mathematical Programming 45,
     503-528 (1989), Algorithm 2.1, https://doi.org/10.1007/BF01589116.
     """
-    n, m, k = x.size, int(maxcor), int(count[0])
+    m, k = int(maxcor), int(count[0])
     s, y = x - x_old, g - g_old
-    sy = dot(s, y)
-    if t > 1 and sy > max(2.2e-16 * norm(s) * norm(y), pair_noise):
-        S[k % m] = s / sqrt(sy)
-        Y[k % m] = y / sqrt(sy)
+    sy, ss, yy = dot(s, y), dot(s, s), dot(y, y)
+    if t > 1 and sy > max(2.2e-16 * sqrt(ss) * sqrt(yy), pair_noise):
+        S[k % m], Y[k % m] = s / sqrt(sy), y / sqrt(sy)
         k += 1
-    held = dot(free, free) < n
     oldest = max(k - min(m, max(int(mincor), k - 500)), 0)
-    d, a, rho = g * free, empty(k - oldest), empty(k - oldest)
+    d, a, rho = g * free, empty(k - oldest), ones(k - oldest)
     for j in range(k - 1, oldest - 1, -1):
-        i = j % m
-        s, y = S[i], Y[i]
-        rho[j - oldest] = 1.0
+        s, y = S[j % m], Y[j % m]
         if held:
             y = y * free
             sy = dot(s, y)
             rho[j - oldest] = sy if sy > 1e-10 else inf  # without that pair
-        b = a[j - oldest] = dot(s, d) / rho[j - oldest]
-        for i in range(n):
-            d[i] -= b * y[i]
+        a[j - oldest] = dot(s, d) / rho[j - oldest]
+        d -= a[j - oldest] * y
     if k > 0:
-        s, y = S[(k - 1) % m], Y[(k - 1) % m] * free
+        s, y = S[(k - 1) % m], Y[(k - 1) % m]
+        if held:
+            y = y * free
         d = d * diagonal * max(dot(s, y), 1e-10) / dot(y, diagonal * y)
     for j in range(oldest, k):
-        i = j % m
-        s, y = S[i], Y[i]
-        b = a[j - oldest] - dot(y, d) / rho[j - oldest]
-        for i in range(n):
-            d[i] += b * s[i] * free[i]
-    if k == 0 or not dot(g, d) > 0:
+        s, y = S[j % m], Y[j % m]
+        b = dot(y, d) / rho[j - oldest]
+        d += (a[j - oldest] - b) * s * free
+    downhill = dot(g, d) > 0
+    if k == 0 or not downhill:
         k = 0
         d = g * free * diagonal
         d = d * min(1.0, max(1.0, norm(x)) / norm(d))
