@@ -84,8 +84,10 @@ class ResidualDifferences(Residuals):
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         first = super().points(x, part)
-        if part == VALUE:
-            return first
+        return first if part == VALUE else [*first, *self.around(x)]
+
+    def around(self, x: Vector) -> Sequence[NDArray[Any]]:
+        """The points of the differences, or those that tell the noise."""
         rel_step, abs_step, lower, upper, size = self.steps
         lengthen.py_func(x, size, rel_step, abs_step)
         n, each = x.size, self.each
@@ -94,10 +96,8 @@ class ResidualDifferences(Residuals):
         room = rel_step, abs_step, lower, upper
         count = differences.difference_points(x, *room, each, h, one_sided, near)
         if self.looking:
-            return [*first, x + h, x + 0.5 * h]
-        if self.scheme == "cs":
-            return [*first, *(x + 1j * np.diag(h))]
-        return [*first, *near[:count]]
+            return [x + h, x + 0.5 * h]
+        return list(x + 1j * np.diag(h) if self.scheme == "cs" else near[:count])
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool:
         h, one_sided = self.taken
@@ -106,25 +106,16 @@ class ResidualDifferences(Residuals):
             self.value(values[:1], g)
         told = [self._told(each) for each in values[more:]]
         if self.looking:
-            self._look(*told)
+            self._look(*seen_at(self.r, *told))
             return True
-        J, following = np.zeros((self.r.size, x.size)), iter(told)
-        for i in np.flatnonzero(h):
-            if self.scheme == "cs":
-                J[:, i] = np.imag(next(following)) / h[i]
-            else:
-                first = next(following)
-                second = next(following) if self.each == 2 else first
-                J[:, i] = quotient(self.r, first, second, h[i], one_sided[i], self.each)
+        J = quotients(self.r, told, h, one_sided, self.each, self.scheme)
         self._keep(x, J, g)
         self.record.error_most = 0.0 if J.any() or f == 0.0 else np.inf
         return False
 
-    def _look(self, far: Vector, near: Vector) -> None:
+    def _look(self, change: float, bend: float) -> None:
         """Make the steps longer if the change at the whole of one is not twice that at its half."""
-        with np.errstate(invalid="ignore"):
-            change, bend = far - self.r, far - 2.0 * near + self.r
-        noisy = np.linalg.norm(bend) > PLAIN * np.linalg.norm(change) or not change.any()
+        noisy = bend > PLAIN * change or change == 0.0
         if noisy and self.steps[0].max() < LONGEST:
             self.steps[0] = np.minimum(10.0 * self.steps[0], LONGEST)
         else:
@@ -168,6 +159,33 @@ class ResidualDifferences(Residuals):
             return False
 
         return residuals_in_loop(fun), gradient
+
+
+def seen_at(r: Vector, far: Vector, near: Vector) -> tuple[float, float]:
+    """How much residuals change by a step, and how far from straight; as norms."""
+    with np.errstate(invalid="ignore"):
+        change, bend = far - r, far - 2.0 * near + r
+    return float(np.linalg.norm(change)), float(np.linalg.norm(bend))
+
+
+def quotients(
+    r: Vector,
+    told: Sequence[NDArray[Any]],
+    h: Vector,
+    one_sided: NDArray[np.bool_],
+    each: int,
+    scheme: str,
+) -> NDArray[np.float64]:
+    """The Jacobian, from the residuals at x and around it."""
+    J, following = np.zeros((r.size, h.size)), iter(told)
+    for i in np.flatnonzero(h):
+        if scheme == "cs":
+            J[:, i] = np.imag(next(following)) / h[i]
+        else:
+            first = next(following)
+            second = next(following) if each == 2 else first
+            J[:, i] = quotient(r, first, second, h[i], one_sided[i], each)
+    return J
 
 
 def real_column(fun: Any, each: int) -> Any:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
 
-from .._core.bits import GRADIENT, VALUE
 from .._covariance import axes_of, combination, rounded, spread
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.residuals import triangle
@@ -22,8 +21,9 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     """An `OptimizeResult` that is printed with a table of the parameters and their errors."""
 
     def __repr__(self) -> str:
-        total, squares = 2.0 * self.fun, float(self.residuals @ self.residuals)
-        what = "sum of squares" if np.isclose(total, squares) else "twice the loss"
+        total, r = 2.0 * self.fun, self.get("residuals")
+        squares = r is not None and np.isclose(total, float(r @ r))
+        what = "sum of squares" if squares else "twice the loss"
         head = f"{what}: {total:.8g}   degrees of freedom: {max(self.dof, 0)}"
         rows = [["parameter", "value", "", "error", ""]]
         for name, x, error, held in zip(
@@ -48,25 +48,25 @@ def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[di
     fit, evaluator = run.fit, run.evaluator
     if fit is None:
         return {}, ""
-    if not np.array_equal(fit.x, x):
-        with contextlib.suppress(OutOfBudget):
-            evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
+    with contextlib.suppress(OutOfBudget):
+        fit.complete(evaluator, x)
     names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(x.size))
     if not (np.array_equal(fit.x, x) and np.isfinite(fit.J).all()):
         return {}, ""
-    m, n = fit.J.shape
+    n = x.size
     free = run.free(x)
     R = run.gradient_outside(triangle(fit.J, fit.weights))
     root, loose = np.zeros((n, 0)), np.zeros((n, 0))
     if free.any():
         root, loose = (lifted(part, free) for part in axes_of(R[:, free], fit.error))
     inverse = spread(root, loose)
-    dof = m - root.shape[1]
+    dof = fit.count - root.shape[1]
     variance = 1.0 if opts["absolute_sigma"] else 2.0 * f / dof if dof > 0 else np.inf
     covariance = np.where(np.isfinite(inverse) & (inverse != 0.0), variance, 1.0) * inverse
+    J = fit.J if run.scale is None else run.gradient_outside(fit.J)
+    data = {"residuals": fit.residuals, "jacobian": J} if fit.whole else {}
     found = {
-        "residuals": fit.residuals,
-        "jacobian": fit.J if run.scale is None else run.gradient_outside(fit.J),
+        **data,
         "hess_inv": inverse,
         "covariance": covariance,
         "stderr": np.sqrt(np.diag(covariance)),
