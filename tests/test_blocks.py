@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import sys
 import tracemalloc
 
 import numba
@@ -310,8 +309,6 @@ def test_fits_by_other_methods(solver, decay):
 
 
 def test_errors_do_not_suffer_from_the_square_of_the_condition(decay):
-    t, y = decay
-
     def line(p, t, y):  # columns that differ by 1e-9
         return p[0] + p[1] * (1.0 + 1e-9 * t) - y
 
@@ -375,12 +372,10 @@ def test_budget_and_callback(data):
 
 
 def test_nan_in_one_block(data):
-    X, y = data
-
     def broken(w, X, y):
         return both(w, X, y) if X[0, 0] != first or abs(w).max() < 0.5 else (np.nan, np.zeros(N))
 
-    first = X[200, 0]
+    first = data[0][200, 0]
     options = {"reduce": "mean"}
     res = minimize(broken, np.zeros(N), data, jac=True, method=lbfgs, options=options)
     assert not res.success
@@ -392,14 +387,12 @@ def test_nan_in_one_block(data):
 
 
 def test_an_exception_in_one_block_takes_the_best_point_along(data):
-    X, y = data
-
     def failing(w, X, y):
         if X[0, 0] == first and abs(w).max() > 0.5:
             raise KeyError("no such row")
         return both(w, X, y)
 
-    first = X[200, 0]
+    first = data[0][200, 0]
     options = {"reduce": "mean"}
     with pytest.raises(KeyError, match="no such row") as info:
         minimize(failing, np.zeros(N), data, jac=True, method=lbfgs, options=options)
@@ -411,8 +404,6 @@ def test_an_exception_in_one_block_takes_the_best_point_along(data):
 
 
 def test_undefined_residuals_in_one_block(decay):
-    t, y = decay
-
     def failing(p, t, y):
         if t[0] == decay[0][0] and p[1] > 1.25:
             raise ValueError
@@ -466,7 +457,7 @@ def test_batch_args_name_what_is_cut():
     def counts(w, table, prior):
         return np.mean((table - w) ** 2) + 0.1 * np.sum((w - prior) ** 2)
 
-    with pytest.raises(ValueError, match="`reduce` needs arrays.*`batch_args`"):
+    with pytest.raises(ValueError, match=r"`reduce` needs arrays.*`batch_args`"):
         minimize(counts, np.zeros(3), (table, prior), method=lbfgs, options={"reduce": "mean"})
     whole = minimize(counts, np.zeros(3), (table, prior), method=lbfgs)
     options = {"reduce": "mean", "batch_args": [0]}
@@ -571,9 +562,9 @@ def test_dask_does_not_know(data, da):
     run((X, y[1:]), {"reduce": "mean"}, ValueError, r"first axes of \[1100, 1099\]")
     run((X[X[:, 0] > 0], y), {"reduce": "mean"}, ValueError, "compute_chunk_sizes")
     run((X, y), {"batch_size": 10}, ValueError, "`batch_size` needs arrays in memory")
-    frame = pytest.importorskip("dask.dataframe") if "dask.dataframe" in sys.modules else None
-    if frame is not None:
-        run((frame.from_dask_array(X), y), {"reduce": "mean"}, TypeError, "to_dask_array")
+    inside = pytest.importorskip("xarray").DataArray(X)
+    run((inside, y), {"reduce": "mean"}, TypeError, r"`args\[0\]` must be an array.*`.data`")
+    run((X.to_delayed()[0, 0], y), {"reduce": "mean"}, TypeError, "got a Delayed of Dask")
 
 
 def test_dask_arrays_say_what_is_cut(da):
@@ -657,6 +648,16 @@ def test_an_exception_on_a_worker(data, da, client):
     with pytest.raises(KeyError, match="no such row") as info:
         minimize(failing, np.zeros(N), args, jac=True, method=lbfgs, options={"reduce": "mean"})
     assert info.value.optimize_result.fun < loss(np.zeros(N), *data)
+
+
+def test_data_that_cannot_be_made(data, da, client):
+    def broken(X):
+        raise OSError("no such file") if X.size else X
+
+    X, y = chunks_of(data, da)
+    args = X.map_blocks(broken, dtype=float, meta=np.empty((0, 0))), y
+    with pytest.raises(OSError, match="no such file"):
+        minimize(loss, np.zeros(N), args, jac=slope, method=lbfgs, options={"reduce": "mean"})
 
 
 def test_a_worker_dies_in_the_middle(data, da):

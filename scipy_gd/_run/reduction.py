@@ -52,13 +52,21 @@ def blocks_of(
             '`reduce` must be "sum" for residuals: half of the sum of their squares is minimized'
         )
     for k, each in enumerate(args):
-        if hasattr(each, "__dask_graph__") and hasattr(each, "partitions") and not is_dask(each):
+        if is_lazy(each) and not is_dask(each):
+            inside = is_dask(getattr(each, "data", None))
+            how = "`.data`" if inside else "`.to_dask_array(lengths=True)`"
             raise TypeError(
-                f"`args[{k}]` is a Dask {type(each).__name__}: make it an array, for instance by "
-                "`.to_dask_array(lengths=True)`"
+                f"`args[{k}]` must be an array, for instance made by {how}, got a "
+                f"{type(each).__name__} of Dask"
             )
     which = sampled_arguments(args, opts["batch_args"], "reduce")
     return Blocks(_data(args, which), reduce == "mean")
+
+
+def is_lazy(each: Any) -> bool:
+    """Whether it is a collection of Dask's (a DataArray of xarray may be one)."""
+    graph = getattr(each, "__dask_graph__", None)
+    return graph is not None and graph() is not None
 
 
 def _data(args: tuple[Any, ...], which: tuple[int, ...]) -> Data:
