@@ -605,7 +605,11 @@ def test_workers_load_the_data_once(data, da, client):
         assert len(LOADS) == 7 * k  # once a run
 
 
-def test_one_round_trip_an_evaluation(data, da, client, monkeypatch):
+@pytest.mark.parametrize("large", [0, 2**17])
+def test_one_round_trip_an_evaluation(large, data, da, client, monkeypatch):
+    from scipy_gd._evaluate import dask_blocks
+
+    monkeypatch.setattr(dask_blocks, "LARGE", large)  # how w is sent
     trips = []
     gather = client.gather
     monkeypatch.setattr(

@@ -73,7 +73,8 @@ def minimize(
     epochs = _epochs(problem.args, options, opts, rng)
     if opts["check_grad"] and not isinstance(problem.jac, str):
         _check_gradient(problem, x, box, rng)
-    with evaluating(problem.blocks, opts["workers"]) as map_:
+    plain = problem.blocks is None and not opts["workers"]
+    with nullcontext(map) if plain else evaluating(problem.blocks, opts["workers"]) as map_:
         run = _begun(method, problem, x, box, opts, epochs, rng, map_)
         if opts["resume"] is not None:
             run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
