@@ -539,7 +539,11 @@ def chunks_of(data, da):
     return da.from_array(X, (300, 3), name=False), da.from_array(y, 170, name=False)
 
 
-def test_dask_without_a_cluster(data, da):
+@pytest.mark.parametrize("piece", [100, 12_288])
+def test_dask_without_a_cluster(piece, data, da, monkeypatch):
+    from scipy_gd._evaluate import dask_blocks
+
+    monkeypatch.setattr(dask_blocks, "PIECE", piece)
     X, y = chunks_of(data, da)
     X = da.concatenate([X[:0], X])  # an empty chunk is no block
     for fun, jac in ((loss, slope), (both, True)):

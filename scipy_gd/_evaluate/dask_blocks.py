@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dask.array as da
@@ -31,6 +31,9 @@ ROOM = 0.5
 """The share of the workers' memory that kept blocks may take."""
 GROUP = 0.1
 """The share of a worker's memory that the blocks of one task may take: they may be on its disk."""
+PIECE = 12_288
+"""Rows that a function sees at once. Workers return freed memory to the system, and NumPy's
+temporary arrays cost as much as the arithmetic if they have more than 128 kB."""
 LARGE = 2**17
 """Bytes of a point that is sent once, and not with every task."""
 
@@ -68,7 +71,7 @@ class DaskBlocks:
         client = default_client()
         if client is None or self.bytes > ROOM * sum(memory(client).values()):
             return None
-        return Kept(client, [delayed(tuple)(block) for block in self.blocks], self.bytes)
+        return Kept(client, [delayed(aligned)(block) for block in self.blocks], self.bytes)
 
     def release(self) -> None:
         if kept := self.__dict__.pop("kept", None):
@@ -127,11 +130,22 @@ class Kept:
 
 
 def part(task: Task, asked: Any, blocks: Sequence[Block]) -> Any:
-    return task(asked, blocks)
+    return task(asked, pieces(blocks))
 
 
 def part_and_place(task: Task, asked: Any, blocks: Sequence[Block]) -> Any:
-    return task(asked, blocks), distributed.get_worker().address
+    return part(task, asked, blocks), distributed.get_worker().address
+
+
+def pieces(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        for first in range(0, block[0].shape[0], PIECE):
+            yield tuple(each[first : first + PIECE] for each in block)
+
+
+def aligned(block: Sequence[Any]) -> Block:
+    """Arrays that have come from another worker may begin anywhere: BLAS would have them copied."""
+    return tuple(np.require(a, None, ["C", "A"]) if type(a) is np.ndarray else a for a in block)
 
 
 def same(given: Any) -> Any:
