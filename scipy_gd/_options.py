@@ -216,10 +216,9 @@ COMMON = {
         needs=("batch_size",),
     ),
     "batch_args": Option(
-        "Positions in `args` of the arrays to cut into batches. Default: those whose first axis "
-        "has a length that more than one of them has.",
+        "Positions in `args` of the arrays to cut into batches, or, with `reduce`, into blocks. "
+        "Default: those whose first axis has a length that more than one of them has.",
         positions,
-        needs=("batch_size",),
     ),
     "validation": Option(
         "Held-out data, a tuple that takes the place of the arrays that are cut into batches. "
@@ -233,6 +232,13 @@ COMMON = {
         count(1),
         off=UNLIMITED,
         needs=("batch_size", "validation"),
+    ),
+    "reduce": Option(
+        "For data larger than memory: how values and derivatives of blocks of the rows are put "
+        'together, "sum", or "mean" for the mean weighted by the number of rows. The arrays in '
+        "`args` that have the same number of rows are cut along their first axis; Dask arrays are "
+        "summed by the workers, others (memory maps, h5py, zarr) one block after the other.",
+        one_of("sum", "mean"),
     ),
     "averaging": Option(
         'Return an average of the iterates: ``"polyak"`` for the mean, or a decay rate in (0, 1) '

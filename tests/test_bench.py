@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult, least_squares, minimize, rosen, rosen_der
 
-from bench import _fit_errors, _fitters, _judge, _kinks, _values, fits
+from bench import _blocks, _fit_errors, _fitters, _judge, _kinks, _values, fits
 from bench import _learning as learning
 from bench import _nist as nist
 from bench import _problems as problems
@@ -219,6 +219,13 @@ def test_losses_are_means_over_rows_plus_the_penalty(fun):
         np.testing.assert_allclose(whole, np.mean(parts, axis=0), rtol=1e-12, atol=1e-15)
     penalty = 0.05 * p.x0 @ p.x0
     assert fun(p.x0, X, y, 0.1)[0] - fun(p.x0, X, y, 0.0)[0] == pytest.approx(penalty)
+
+
+def test_the_loss_row_by_row():
+    X, y = _blocks.rows_of(0, 200)
+    w = np.linspace(-1.0, 1.0, _blocks.FEATURES)
+    for found, expected in zip(_blocks.fused(w, X, y), learning.logistic(w, X, y), strict=True):
+        assert np.allclose(found, expected, rtol=1e-12)
 
 
 def test_losses_by_hand():

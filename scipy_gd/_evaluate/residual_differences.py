@@ -55,13 +55,20 @@ def seen(J):
     return False
 
 
-@local
-def look(r, far, near, rel_step, looks):
-    """Make the steps longer if the change at the whole of one is not twice that at its half."""
-    change = bend = longest = 0.0
+@compiled()
+def seen_at(r, far, near):
+    """By how much residuals change in a step, and how far from straight; both squared."""
+    change = bend = 0.0
     for k in range(r.size):
         change += (far[k] - r[k]) ** 2
         bend += (far[k] - 2.0 * near[k] + r[k]) ** 2
+    return change, bend
+
+
+@compiled()
+def lengthen_if_noisy(change, bend, rel_step, looks):
+    """Make the steps longer if the change at the whole of one is not twice that at its half."""
+    longest = 0.0
     for i in range(rel_step.size):
         longest = max(longest, rel_step[i])
     noisy = bend > PLAIN * PLAIN * change or change == 0.0
@@ -70,11 +77,6 @@ def look(r, far, near, rel_step, looks):
             rel_step[i] = min(10.0 * rel_step[i], LONGEST)
         else:
             looks[i] = 0.0
-
-
-@compiled()
-def look_at(r, far, near, rel_step, looks):
-    look(r, far, near, rel_step, looks)
 
 
 class ResidualDifferences(Residuals):
@@ -105,8 +107,10 @@ class ResidualDifferences(Residuals):
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         first = super().points(x, part)
-        if part == VALUE:
-            return first
+        return first if part == VALUE else [*first, *self.around(x)]
+
+    def around(self, x: Vector) -> Sequence[NDArray[Any]]:
+        """The points of the differences, or those that tell the noise."""
         rel_step, abs_step, lower, upper, size, _ = self.steps
         lengthen.py_func(x, size, rel_step, abs_step)
         n, each = x.size, self.each
@@ -115,10 +119,8 @@ class ResidualDifferences(Residuals):
         room = rel_step, abs_step, lower, upper
         count = differences.difference_points(x, *room, each, h, one_sided, near)
         if self.looking:
-            return [*first, x + h, x + 0.5 * h]
-        if self.scheme == "cs":
-            return [*first, *(x + 1j * np.diag(h))]
-        return [*first, *near[:count]]
+            return [x + h, x + 0.5 * h]
+        return list(x + 1j * np.diag(h) if self.scheme == "cs" else near[:count])
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool:
         h, one_sided = self.taken
@@ -127,19 +129,16 @@ class ResidualDifferences(Residuals):
             self.value(values[:1], g)
         told = [self._told(each) for each in values[more:]]
         if self.looking:
-            look_at(self.r, *told, self.steps[0], self.steps[5])
+            self.look(*seen_at(self.r, *told))
             return True
-        J, following = np.zeros((self.r.size, x.size)), iter(told)
-        for i in np.flatnonzero(h):
-            if self.scheme == "cs":
-                J[:, i] = np.imag(next(following)) / h[i]
-            else:
-                first = next(following)
-                second = next(following) if self.each == 2 else first
-                J[:, i] = quotient(self.r, first, second, h[i], one_sided[i], self.each)
+        J = quotients(self.r, told, h, one_sided, self.each, self.scheme)
         self._keep(x, J, g)
         self.record.error_most = 0.0 if J.any() or f == 0.0 else np.inf
         return False
+
+    def look(self, change: float, bend: float) -> None:
+        """Judge what was seen at the whole of a step, and at its half."""
+        lengthen_if_noisy(change, bend, self.steps[0], self.steps[5])
 
     def _told(self, found: Any) -> NDArray[Any]:
         r = complex_residuals(found) if self.scheme == "cs" else residuals(found)
@@ -170,6 +169,26 @@ class ResidualDifferences(Residuals):
             return verdict == SPENT
 
         return residuals_in_loop(fun), gradient
+
+
+def quotients(
+    r: Vector,
+    told: Sequence[NDArray[Any]],
+    h: Vector,
+    one_sided: NDArray[np.bool_],
+    each: int,
+    scheme: str,
+) -> NDArray[np.float64]:
+    """The Jacobian, from the residuals at x and around it."""
+    J, following = np.zeros((r.size, h.size)), iter(told)
+    for i in np.flatnonzero(h):
+        if scheme == "cs":
+            J[:, i] = np.imag(next(following)) / h[i]
+        else:
+            first = next(following)
+            second = next(following) if each == 2 else first
+            J[:, i] = quotient(r, first, second, h[i], one_sided[i], each)
+    return J
 
 
 # --- in the compiled loop: from one point to the next, so that `fun` is called in one place
@@ -229,7 +248,8 @@ def follow(V, r, kept, x, budget, each, imaginary):
         copy_values(earlier, latest)
         return look_from(V, r, x, steps, walk, NEAR, 0.5)
     if stage == NEAR:
-        look(kept.r, earlier, latest, steps[0], steps[5])
+        change, bend = seen_at(kept.r, earlier, latest)
+        lengthen_if_noisy(change, bend, steps[0], steps[5])
     walk[0], walk[1], walk[2] = BEGIN, -1, each - 1
     lengthen(V[r.trial], steps[4], steps[0], steps[1])
     looks = steps[5, 0] != 0.0

@@ -53,6 +53,7 @@ class Residuals:
     parts, given = VALUE | GRADIENT, True
     gradients, counts, near = 0, True, True
     name, rows, bounds_at, order = "jacobian", 2, -1, 0
+    whole = True  # whether residuals and J are those of all data
 
     def errors(self, run: Any, x: Vector) -> tuple[int, Matrix]:
         """What `_errors` finds at x; which of its matrices that is."""
@@ -113,11 +114,7 @@ class Residuals:
         return value_from_python(functions().weighed, self.kept.address)
 
     def _same(self, m: int) -> None:
-        if m != self.r.size:
-            raise ValueError(
-                "`fun` must return the same number of residuals at every point: "
-                f"{self.r.size} at first, now {m}"
-            )
+        same_number(m, self.r.size)
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool | None:
         if values:
@@ -133,6 +130,20 @@ class Residuals:
     def bind(self, record: Any) -> None:
         """The record of the run."""
         self.record = record
+
+    @property
+    def count(self) -> int:
+        """How many residuals there are."""
+        return self.residuals.size
+
+    def complete(self, evaluator: Evaluator, x: Vector) -> None:
+        """The residuals and the Jacobian at x, if they are not known."""
+        if not np.array_equal(self.x, x):
+            evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
+
+    def curvature(self, H: Matrix) -> None:
+        """J'(w J), into H."""
+        from_python(functions().curved, self.kept.address, H.ctypes.data)
 
     def carried(self, g: Vector) -> None:
         """J'(w r) with the last residuals and the last Jacobian, which is of another point."""
@@ -210,6 +221,14 @@ class ResidualsPair(Residuals):
         return value_in_loop(evaluate, 1), gradient
 
 
+def same_number(m: int, first: int) -> None:
+    if m != first:
+        raise ValueError(
+            f"`fun` must return the same number of residuals at every point: {first} at first, "
+            f"now {m}"
+        )
+
+
 class GaussNewton:
     """J'(w J), from what the gradient has left."""
 
@@ -224,7 +243,7 @@ class GaussNewton:
         return self.source.kept.address
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
-        from_python(functions().curved, self.source.kept.address, H.ctypes.data)
+        self.source.curvature(H)
 
     def in_loop(self, near: Any) -> Any:
         curved = functions().curved

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .gradients import Box, Differences, Given, LowLevelPair, Pair, Source
 from .low_level import pair_of
 from .residual_differences import ResidualDifferences
+from .residual_sums import ResidualDifferenceSums, ResidualPairSums, ResidualSums, SquaresSum
 from .residuals import Residuals, ResidualsPair
 
 
@@ -28,6 +29,10 @@ def source_of(
     squares: Squares | None = None,
 ) -> Source:
     """The source that `jac` stands for: a function, True or the name of a scheme."""
+    if isinstance(fun, SquaresSum) and squares is not None:
+        if isinstance(jac, str):
+            return ResidualDifferenceSums(fun, jac, n, box, rel_step, abs_step, *squares)
+        return (ResidualPairSums if jac is True else ResidualSums)(fun, n, *squares)
     if squares is not None:
         if jac is True:
             return ResidualsPair(n, *squares)

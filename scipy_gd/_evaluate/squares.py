@@ -15,7 +15,7 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from .._core.addresses import address_of, c_address
-from .._core.jit import FAST, INNER, local, opened, rows_of, vector_at
+from .._core.jit import FAST, INNER, compiled, local, opened, rows_of, vector_at
 from .._core.many import COMPLETE, FACTOR, FOR_PYTHON
 from .._core.native import found
 from ..arguments import Vector
@@ -211,6 +211,22 @@ def error_of(kept):
             step = max(step, kept.steps[0, i])
         error = max(step**order, error)
     return error
+
+
+# --- for Python, where there is nothing that is kept
+
+
+@compiled()
+def weighed(settings, r, w):
+    return weigh(settings, r, w)
+
+
+@compiled(_nrt=True)
+def triangle_of(J, w):
+    n, m = J.shape
+    R, block, unit, root = np.empty((n, n)), np.empty((n, ROWS)), np.empty(n), np.empty(m)
+    triangle(J, w, R, block, unit, root)
+    return R
 
 
 # --- by their addresses

@@ -27,8 +27,8 @@ from .run_state import RunState, State
 
 # They need `fun` in the course of a run, or time that does not pass between evaluations only.
 NOT_HERE = (
-    *("averaging", "batch_size", "epochs", "batch_args", "validation", "patience", "workers"),
-    "threads",
+    *("averaging", "batch_size", "epochs", "batch_args", "validation", "patience"),
+    *("reduce", "workers", "threads"),
     *("residuals", "loss", "f_scale", "absolute_sigma", "parameter_names"),
     *("compiled", "check_grad", "maxtime", "return_all", "history", "progress", "disp"),
 )

@@ -1,7 +1,8 @@
-"""Mini-batches: which arguments are cut, and some of their rows."""
+"""Batches and blocks: which arguments are cut, and some of their rows."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,19 @@ import numpy as np
 
 
 def length(array: Any) -> int:
-    return int(array.shape[0])
+    """Raises ValueError for a Dask array that does not know it."""
+    try:
+        return int(array.shape[0])
+    except ValueError:
+        raise ValueError(
+            "a Dask array in `args` must know its number of rows: `.compute_chunk_sizes()`, or "
+            "`.to_dask_array(lengths=True)` of a data frame"
+        ) from None
+
+
+def is_dask(array: Any) -> bool:
+    dask = sys.modules.get("dask.array")  # who has such an array has it
+    return dask is not None and isinstance(array, dask.Array)
 
 
 def take(array: Any, rows: Any) -> Any:
@@ -23,11 +36,14 @@ def take(array: Any, rows: Any) -> Any:
     return array[rows]
 
 
-def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tuple[int, ...]:
-    """The positions of the arguments that are cut into batches.
+def sampled_arguments(
+    args: tuple[Any, ...], which: Sequence[int] | None, option: str = "batch_size"
+) -> tuple[int, ...]:
+    """The positions of the arguments that are cut into batches, or blocks, for this option.
 
-    Without `which` these are the arrays whose first axis has the one length that more than one of
-    them has, or the only array there is.
+    With Dask arrays among them, these are the arrays that have as many rows as those. Else, without
+    `which`, these are the arrays whose first axis has the one length that more than one of them
+    has, or the only array there is.
 
     Raises
     ------
@@ -36,6 +52,7 @@ def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tup
         many.
     """
     lengths = {k: length(a) for k, a in enumerate(args) if len(getattr(a, "shape", ())) > 0}
+    lazy = {k: n for k, n in lengths.items() if is_dask(args[k])}
     if which is not None:
         chosen = tuple(which)
         if not chosen or any(k not in lengths for k in chosen):
@@ -51,26 +68,29 @@ def sampled_arguments(args: tuple[Any, ...], which: Sequence[int] | None) -> tup
     else:
         counts = Counter(lengths.values())
         shared = [length for length, count in counts.items() if count > 1] or [*counts]
+        shared = [*{*lazy.values()}] or shared
         if len(shared) != 1:
             found = (
-                "there is no array" if not counts else f"found first axes of {[*lengths.values()]}"
+                "there is no array"
+                if not counts
+                else f"found first axes of {[*(lazy or lengths).values()]}"
             )
             raise ValueError(
-                "`batch_size` needs arrays in `args` whose first axis has a length in common; "
-                f"{found}: say with `batch_args` which arguments (by position) are cut into batches"
+                f"`{option}` needs arrays in `args` whose first axis has a length in common; "
+                f"{found}: say with `batch_args` which arguments (by position) are cut"
             )
         for k, each in enumerate(args):
             if isinstance(each, list | tuple) and len(each) == shared[0]:
                 raise ValueError(
                     f"`args[{k}]` is a {type(each).__name__} as long as the arrays have rows: make "
-                    "it an array, or say with `batch_args` which arguments are cut into batches"
+                    "it an array, or say with `batch_args` which arguments are cut"
                 )
         chosen = tuple(k for k, length in lengths.items() if length == shared[0])
     for k in chosen:
         if lengths[k] == 0:
             raise ValueError(f"`args[{k}]` has no rows")
         try:
-            take(args[k], np.arange(1))
+            take(args[k], slice(0, 1) if option == "reduce" else np.arange(1))
         except (TypeError, NotImplementedError):
             raise ValueError(
                 f"`args[{k}]` ({type(args[k]).__name__}) cannot be indexed by rows: convert it, "

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
 
-from .._core.bits import GRADIENT, VALUE
 from .._core.many import COMPLETE, FOR_PYTHON
 from .._covariance import axes_of, combination, rounded, spread
 from .._evaluate.evaluator import OutOfBudget
@@ -22,8 +21,9 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     """An `OptimizeResult` that is printed with a table of the parameters and their errors."""
 
     def __repr__(self) -> str:
-        total, squares = 2.0 * self.fun, float(self.residuals @ self.residuals)
-        what = "sum of squares" if np.isclose(total, squares) else "twice the loss"
+        total, r = 2.0 * self.fun, self.get("residuals")
+        squares = r is not None and np.isclose(total, float(r @ r))
+        what = "sum of squares" if squares else "twice the loss"
         head = f"{what}: {total:.8g}   degrees of freedom: {max(self.dof, 0)}"
         rows = [["parameter", "value", "", "error", ""]]
         for name, x, error, held in zip(
@@ -48,14 +48,15 @@ def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[di
     fit, evaluator = run.fit, run.evaluator
     if fit is None:
         return {}, ""
-    if not np.array_equal(fit.x, x):
-        with contextlib.suppress(OutOfBudget):
-            evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
+    with contextlib.suppress(OutOfBudget):
+        fit.complete(evaluator, x)
     what, matrix = fit.errors(run, x)
     if what == FOR_PYTHON:
         return {}, ""
     unit = np.broadcast_to(run.unit, x.shape)
-    known, said = errors_of(what, matrix, unit, run.free(x), f, fit.r.size, opts)
+    known, said = errors_of(what, matrix, unit, run.free(x), f, fit.count, opts)
+    if not fit.whole:
+        return known, said
     jacobian = run.gradient_outside(fit.J.T)
     return {"residuals": fit.residuals, "jacobian": jacobian, **known}, said
 

@@ -19,27 +19,28 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._evaluate import scale as scales
 from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
+from .._evaluate.blocks import Blocks
 from .._evaluate.decayed import Decayed
 from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
 from .._evaluate.residuals import as_sum
-from .._evaluate.scale import functions
 from .._evaluate.sizes import scale_for
 from .._evaluate.sources import Squares, source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
 from ..history import History
-from ..workers import mapping
 from .batches import held_out_arguments
 from .drive import drive
 from .epochs import Epochs
 from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
+from .reduction import blocks_of, evaluating, functions
 from .run_state import RunState
 
 EPOCHS_BY_DEFAULT = 100
@@ -72,7 +73,8 @@ def minimize(
     epochs = _epochs(problem.args, options, opts, rng)
     if opts["check_grad"] and not isinstance(problem.jac, str):
         _check_gradient(problem, x, box, rng)
-    with mapping(opts["workers"]) if opts["workers"] else nullcontext(map) as map_:
+    plain = problem.blocks is None and not opts["workers"]
+    with nullcontext(map) if plain else evaluating(problem.blocks, opts["workers"]) as map_:
         run = begin(method, problem, x, box, opts, epochs, rng, map_)
         if opts["resume"] is not None:
             run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
@@ -93,6 +95,7 @@ class Problem(NamedTuple):
     hessp: Any
     args: tuple[Any, ...]
     squares: Squares | None
+    blocks: Blocks | None
 
 
 def problem_of(
@@ -103,9 +106,11 @@ def problem_of(
     if squares is not None and isinstance(fun, LowLevelCallable):
         raise TypeError("`fun` must be a Python function, to return residuals")
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
+    args = args if isinstance(args, tuple) else (args,)
+    blocks = blocks_of(opts, fun, jac, args, squares)
     fun, jac = _defined(fun, jac, opts["undefined"], squares)
-    fun, jac, args = as_functions(fun, jac, args if isinstance(args, tuple) else (args,))
-    return Problem(fun, jac, hess, hessp, args, squares)
+    fun, jac, args = as_functions(fun, jac, args)
+    return Problem(fun, jac, hess, hessp, args, squares, blocks)
 
 
 def _squares(method: Formula, opts: dict[str, Any]) -> Squares | None:
@@ -126,7 +131,7 @@ def begin(
     map_: Any = map,
 ) -> RunState:
     """A run before its first evaluation."""
-    fun, jac, hess, hessp, args, squares = problem
+    fun, jac, hess, hessp, args, squares, blocks = problem
     n, sampled = x.size, epochs is not None or method.probes
     laid_out = ungrouped(method, opts, n)
     decay = _penalty(method, laid_out, n)
@@ -139,17 +144,19 @@ def begin(
     steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
     scale, nfev, njev = None, 0, 0
     if opts["x_scale"] is not None:
-        looks = Evaluator(
-            fun, args, source_of(fun, plain, n, squares=squares), maxfev=opts["maxfev"]
-        )
+        f, j, _, _, known = functions(blocks, method, fun, plain, None, None, args, squares)
+        looks = Evaluator(f, known, source_of(f, j, n, squares=squares), maxfev=opts["maxfev"])
         scale = scale_for(opts, x, box, None if sampled else looks)
         nfev, njev = looks.nfev, looks.njev
         x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
-        fun, plain, hess, hessp = functions(fun, plain, hess, hessp, squares is not None)
+        fun, plain, hess, hessp = scales.functions(fun, plain, hess, hessp, squares is not None)
         args = scale.known_by(args)
         if epochs is not None:
             epochs.args = args
             epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
+    fun, plain, hess, hessp, args = functions(
+        blocks, method, fun, plain, hess, hessp, args, squares
+    )
     D = None if scale is None else scale.D
     V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
     exact = source_of(fun, plain, n, box, *steps, squares)
@@ -216,9 +223,11 @@ def _check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Genera
     """The option `check_grad`; the run must not depend on it."""
     from ..gradient_check import check_grad
 
-    fun, jac, *_, args, squares = problem
+    fun, jac, *_, args, squares, blocks = problem
     if squares is not None:
         fun, jac = as_sum(fun, jac)
+    if blocks is not None:
+        fun, jac, args = *blocks.objective(fun, jac, args, False), ()
     bounds = None if box is None else np.transpose(box)
     check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
 
@@ -280,8 +289,9 @@ def _epochs(
 ) -> Epochs | None:
     """The data stream, if there is one; `opts` gets the number of steps it makes."""
     if opts["batch_size"] is None:
-        for name in given.keys() & {"epochs", "shuffle", "batch_args", "validation", "patience"}:
-            if given[name] is not None:
+        alone = {"epochs", "shuffle", "batch_args", "validation", "patience"}
+        for name in given.keys() & alone:
+            if given[name] is not None and not (name == "batch_args" and opts["reduce"]):
                 raise ValueError(f"`{name}` needs a `batch_size`")
         return None
     assert rng is not None

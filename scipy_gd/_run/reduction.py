@@ -1,0 +1,112 @@
+"""The option `reduce`: what goes together with it, which data it cuts, and the run's functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .._core.bits import GRADIENT, HESSIAN
+from .._evaluate.blocks import Blocks, Data, Rows, at_once
+from .._evaluate.low_level import is_low_level
+from .._evaluate.residual_sums import SquaresOf, SquaresSum
+from .._evaluate.sources import Squares
+from .._formula import Formula
+from ..workers import mapping
+from .batches import is_dask, sampled_arguments, take
+
+APART = {
+    "batch_size": "an evaluation is of all rows, or of those of a batch",
+    "workers": "the points of differences are evaluated together, in one pass over the data",
+    "compiled": "a compiled loop has all data in memory",
+    "accelerate": "it needs the Jacobian of all data in memory",
+}
+"""Options that do not go together with `reduce`, and why."""
+
+
+def blocks_of(
+    opts: dict[str, Any], fun: Any, jac: Any, args: tuple[Any, ...], squares: Squares | None
+) -> Blocks | None:
+    """The data of `args` in blocks, if that is what the options say; nothing is loaded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If another option, or what is in `args`, does not go together with it.
+    """
+    reduce = opts["reduce"]
+    if reduce is None:
+        if opts["batch_size"] is not None and any(map(is_dask, args)):
+            raise ValueError(
+                "`batch_size` needs arrays in memory or on disk in `args`, got a Dask array: "
+                'use the option `reduce` ("sum" or "mean") instead'
+            )
+        return None
+    for name, why in APART.items():
+        if opts.get(name):
+            raise ValueError(f"`reduce` and `{name}` do not go together: {why}")
+    if is_low_level(fun) or is_low_level(jac):
+        raise TypeError("`reduce` needs Python or Numba functions: C functions have no `args`")
+    if squares is not None and reduce == "mean":
+        raise ValueError(
+            '`reduce` must be "sum" for residuals: half of the sum of their squares is minimized'
+        )
+    for k, each in enumerate(args):
+        if is_lazy(each) and not is_dask(each):
+            inside = is_dask(getattr(each, "data", None))
+            how = "`.data`" if inside else "`.to_dask_array(lengths=True)`"
+            raise TypeError(
+                f"`args[{k}]` must be an array, for instance made by {how}, got a "
+                f"{type(each).__name__} of Dask"
+            )
+    which = sampled_arguments(args, opts["batch_args"], "reduce")
+    return Blocks(_data(args, which), reduce == "mean")
+
+
+def is_lazy(each: Any) -> bool:
+    """Whether it is a collection of Dask's (a DataArray of xarray may be one)."""
+    graph = getattr(each, "__dask_graph__", None)
+    return graph is not None and graph() is not None
+
+
+def _data(args: tuple[Any, ...], which: tuple[int, ...]) -> Data:
+    if not any(is_dask(args[k]) for k in which):
+        return Rows(args, which, take)
+    from .._evaluate.dask_blocks import DaskBlocks
+
+    return DaskBlocks(args, which)
+
+
+def functions(
+    blocks: Blocks | None,
+    method: Formula,
+    fun: Any,
+    jac: Any,
+    hess: Any,
+    hessp: Any,
+    args: tuple[Any, ...],
+    squares: Squares | None,
+) -> tuple[Any, Any, Any, Any, tuple[Any, ...]]:
+    """The functions that a run evaluates, and their arguments: without blocks the user's."""
+    if blocks is None:
+        return fun, jac, hess, hessp, args
+    hess, hessp = blocks.hessian(hess, hessp, args)
+    along = bool(method.needs & GRADIENT) and not method.probes
+    if squares is None:
+        return *blocks.objective(fun, jac, args, along), hess, hessp, ()
+    passes = blocks.summed(SquaresOf(fun, jac, squares.loss, squares.f_scale), args)
+    along = along and not isinstance(jac, str)
+    return SquaresSum(passes, along, bool(method.needs & HESSIAN)), jac, hess, hessp, ()
+
+
+@contextmanager
+def evaluating(blocks: Blocks | None, workers: Any) -> Iterator[Any]:
+    """The map of an evaluator; what it has kept of blocks is released afterwards."""
+    if blocks is None:
+        with mapping(workers) as map_:
+            yield map_
+        return
+    try:
+        yield at_once
+    finally:
+        blocks.data.release()
