@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # what is exported, for type checkers
     from .gradient_check import GradientError as GradientError
     from .gradient_check import check_grad as check_grad
     from .history import History as History
+    from .many_starts import MultistartResult as MultistartResult
+    from .many_starts import multistart as multistart
     from .methods import *
     from .smoothing import smooth as smooth
     from .study.comparison import Comparison as Comparison
@@ -59,6 +61,8 @@ else:  # and at run time: methods by the registry, and when they are first used,
         "Comparison": "study.comparison",
         "sweep": "study.sweep",
         "Sweep": "study.sweep",
+        "multistart": "many_starts",
+        "MultistartResult": "many_starts",
         "plot": "",
         "problems": "",
         "schedules": "",

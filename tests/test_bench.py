@@ -10,6 +10,7 @@ from bench import _blocks, _fit_errors, _fitters, _judge, _kinks, _values, fits
 from bench import _learning as learning
 from bench import _nist as nist
 from bench import _problems as problems
+from bench._landscapes import FIXED, MOVED, landscape
 from bench._recorder import OFF, Ended, Recorder, Solver, evaluate, evaluations, norm, solve
 from scipy_gd import METHODS, check_grad
 
@@ -514,3 +515,22 @@ def test_noise_excuses_what_it_hides():
     assert _judge.smooth_stationary(kind, case, np.array([0.05]))
     assert not _judge.smooth_stationary(kind, case, np.array([0.5]))
     assert not _judge.smooth_stationary(_values.KINDS["exact"], case, np.array([0.05]))
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+@pytest.mark.parametrize("name", [*MOVED, *FIXED, "rotated Rastrigin"])
+def test_landscapes(name, n):
+    """Their gradients, against differences; their minima, against all points around."""
+    p = landscape(name, n, seed=1)
+    rng = np.random.default_rng(0)
+    low, high = p.bounds.T
+    x, h = rng.uniform(low, high), 1e-6 * (high - low)[0]
+    d = rng.uniform(-1, 1, n)
+    slope = (p.fun(x + h * d, *p.args) - p.fun(x - h * d, *p.args)) / (2 * h)
+    assert p.jac(x, *p.args) @ d == pytest.approx(slope, rel=1e-4, abs=1e-5)
+    if name in FIXED:
+        return
+    c = p.args[1]
+    assert (low < c).all() and (c < high).all()
+    assert p.fun(c, *p.args) == pytest.approx(p.f_min, abs=1e-12)
+    assert min(p.fun(rng.uniform(low, high), *p.args) for _ in range(200)) > p.f_min

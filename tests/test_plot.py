@@ -10,7 +10,17 @@ import pytest
 from PIL import Image
 from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der
 
-from scipy_gd import METHODS, History, adam, check_grad, gd, lbfgs, plot, random_search
+from scipy_gd import (
+    METHODS,
+    History,
+    adam,
+    check_grad,
+    gd,
+    lbfgs,
+    multistart,
+    plot,
+    random_search,
+)
 from scipy_gd import schedules as s
 from scipy_gd.plot._landscape import landscape
 from scipy_gd.problems import beale, himmelblau, quadratic, rosenbrock, saddle
@@ -85,11 +95,17 @@ def test_two_of_the_same_method_want_names():
         plot.convergence([run(adam), run(adam, learning_rate=0.1)])
 
 
+def many(**how):
+    p = himmelblau()
+    return multistart(p.fun, [(-5, 5)] * 2, jac=p.jac, rng=1, **how)
+
+
 DRAW = {
     "path": lambda ax=None: plot.path([run(adam), run(gd)], rosen, ax=ax),
     "slice": lambda ax=None: plot.slice(rosen, np.zeros(3), ax=ax),
     "convergence": lambda ax=None: plot.convergence([run(adam), run(gd)], ax=ax),
     "sensitivity": lambda ax=None: plot.sensitivity({"gd": ([1, 2], [3, 4])}, ax=ax),
+    "multistart": lambda ax=None: plot.multistart(many(), ax=ax),
     "schedules": lambda ax=None: plot.schedules(s.exponential(1.0, 0.9), ax=ax),
     "performance_profile": lambda ax=None: plot.performance_profile({"a": [1], "b": [2]}, ax=ax),
     "data_profile": lambda ax=None: plot.data_profile({"a": [1], "b": [2]}, ax=ax),
@@ -654,3 +670,33 @@ def test_methods_start_together_within_the_bounds_and_with_their_own_options(tmp
 def test_bad_races_are_named(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         plot.animate(**{"runs": ["gd"], "fun": himmelblau()} | arguments)
+
+
+def test_steps_are_as_wide_as_a_minimum_was_found_often():
+    res = many(options={"maxiter": 9})  # some do not arrive
+    assert 0 < (res.runs.minimum < 0).sum() < res.n_starts
+    lines_ = {label: line for label, line in lines(plot.multistart(res)).items() if line}
+    widths = [line.get_xdata().size for label, line in lines_.items() if "found" in label]
+    assert widths == res.minima.found.tolist()
+    assert lines_["not at a minimum"].get_marker() == "x"
+    values = np.concatenate([line.get_xydata() for line in lines_.values()])
+    values = values[np.argsort(values[:, 0])]
+    np.testing.assert_array_equal(values[:, 0], np.arange(1, res.n_starts + 1))
+    np.testing.assert_array_equal(values[:, 1], np.sort(res.runs.fun) - res.fun)
+
+
+def test_starts_on_the_landscape():
+    res = many()
+    drawn = lines(plot.multistart(res, himmelblau()))
+    first = res.minima[0]
+    (line,) = (drawn[label] for label in drawn if label.startswith(f"{first.fun:.4g}"))
+    np.testing.assert_array_equal(line.get_xydata(), res.runs.x0[res.runs.minimum == 0])
+    np.testing.assert_array_equal(drawn["minimum"].get_xydata(), res.minima.x)
+
+
+def test_what_cannot_be_drawn_of_many_starts():
+    with pytest.raises(TypeError, match="`result` must be that of multistart"):
+        plot.multistart(run(adam))
+    three = multistart(lambda x: x @ x, [(-1, 1)] * 3, n_starts=2, rng=0)
+    with pytest.raises(ValueError, match="`fun` can be drawn for 2 parameters, got 3"):
+        plot.multistart(three, rosen)

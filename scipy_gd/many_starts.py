@@ -1,0 +1,663 @@
+"""A method from many starts: the distinct minima, and what is known of those not seen.
+
+Rounds of starts are run by `minimize_many`. What is found decides how the next round is drawn and
+whether there is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import is_jitted
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import Bounds, OptimizeResult
+from scipy.stats import qmc
+
+from .arguments import count, flag, generator, limits, number, positive, real_numbers, shown
+from .many import minimize_many
+from .methods import lbfgs
+from .study.progress import announce
+from .tables import Column, Table
+from .workers import mapping
+
+__all__ = ["Minima", "Minimum", "MultistartResult", "multistart"]
+
+Array = NDArray[np.float64]
+Box = tuple[Array, Array]
+SAMPLES = 5
+"""Values for each start that is drawn: runs begin at the lowest of them. Without a gradient, where
+runs take more values, at least twice the number of parameters."""
+LEAPS = 0.9
+"""The largest share of starts that are made of what was found."""
+FACTOR = 0.5
+"""How much of the difference of two ends is added to the best one."""
+ANY = 0.2
+"""How often these two are any of them, not good ones, which may have become too alike."""
+ROUGH = 1e-3
+"""The `ftol` of runs from such starts: only those that get below the best one go on."""
+NOWHERE = -1
+"""The index of no minimum."""
+SHOWN = 8
+
+
+class Minimum(NamedTuple):
+    """A minimum that was found.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The lowest of the points that count as this minimum.
+    fun : float
+        The value there.
+    found : int
+        How many runs have ended there.
+    """
+
+    x: Array
+    fun: float
+    found: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Minima(Table[Minimum]):
+    """The distinct minima, the lowest first; prints as a table.
+
+    Attributes
+    ----------
+    rows : tuple of Minimum
+        Also by index: ``minima[0].x``.
+    """
+
+    rows: tuple[Minimum, ...]
+
+    @property
+    def x(self) -> Array:
+        """ndarray, shape (w, n) : where they are."""
+        return np.array([row.x for row in self.rows])
+
+    @property
+    def fun(self) -> Array:
+        """ndarray, shape (w,) : their values, in ascending order."""
+        return np.array([row.fun for row in self.rows])
+
+    @property
+    def found(self) -> NDArray[np.int64]:
+        """ndarray, shape (w,) : how often they were found."""
+        return np.array([row.found for row in self.rows], int)
+
+    @property
+    def title(self) -> str:
+        """str : how many there are."""
+        return f"{len(self)} {'minimum' if len(self) == 1 else 'minima'}"
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        return {
+            "fun": Column("f", lambda row: row.fun, "{:.8g}".format),
+            "found": Column("found", lambda row: row.found),
+            "x": Column("x", lambda row: row.x, lambda x: np.array2string(x, precision=5), True),
+        }
+
+    def label(self, row: Minimum) -> str:
+        """Name a row by its value."""
+        return f"{row.fun:.8g}"
+
+
+class MultistartResult(OptimizeResult):  # type: ignore[misc]
+    """What `multistart` returns: the result of the best run, with what is known of the others.
+
+    Attributes
+    ----------
+    x, fun, jac, ... :
+        Those of the run that has ended lowest, with all else that its method returns, such as
+        `stderr`.
+    success : bool
+        Whether that run has arrived, and no minimum is expected that is not in the list. Of starts
+        that were given: whether the best run has arrived.
+    status : int
+        0: as above. 1: the starts, or `maxfev`, are used up. 2: the best run has not arrived at a
+        minimum. 3: no run has ended at a finite value.
+    message : str
+        Which rule has ended it, and what is known of the minima that were not seen.
+    minima : Minima
+        The distinct minima by value, with how often each was found.
+    nfev, njev, nhev, nit : int
+        Totals of all runs; `nfev` also counts the values that starts were chosen by.
+    n_starts : int
+        How many runs there were.
+    n_uniform : int
+        How many of them began at starts that were spread over the bounds, and have arrived.
+    expected : float
+        The expected number of minima, from those found by so many starts; infinite where too many
+        of the starts have found new ones.
+    unseen : float
+        The probability that one more such start leads to a minimum that is not in the list.
+    endings : dict
+        How many runs ended with which message.
+    runs : OptimizeResult
+        All runs, as arrays of length k: `x0`, `x`, `fun`, `success`, `status`, and `minimum`, the
+        index in `minima` (-1: none).
+
+    Examples
+    --------
+    >>> from scipy_gd import multistart
+    >>> res = multistart(lambda x: (x[0] ** 2 - 1) ** 2 + 0.1 * x[0], [(-2, 2)], rng=0)
+    >>> res.minima.x.round(2).tolist(), round(res.minima[0].fun, 2)
+    ([[-1.01], [0.99]], -0.1)
+    >>> res.runs.minimum.shape == (res.n_starts,)
+    True
+    """
+
+    def __repr__(self) -> str:
+        lines = [f"{name:>8}: {self[name]}" for name in ("message", "success", "fun", "x")]
+        lines.append(f"    runs: {self.n_starts:,}, nfev: {self.nfev:,}, njev: {self.njev:,}")
+        lines.append(self.minima.title)
+        if self.minima:
+            lines += str(Minima(self.minima.rows[:SHOWN])).splitlines()[1:]
+        if len(self.minima) > SHOWN:
+            lines.append(f"... {len(self.minima) - SHOWN} more")
+        return "\n".join(lines)
+
+    def plot(self, path: Any = None, **options: Any) -> Any:
+        """Draw the minima, see `scipy_gd.plot.multistart`; returns the Figure.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to save the picture; the ending names the format.
+        **options
+            For `scipy_gd.plot.multistart`.
+        """
+        from .plot import multistart
+
+        figure = multistart(self, **options).figure
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+
+class _Distinct:
+    """Points that lie apart, in the order in which they were found."""
+
+    def __init__(self, reach: Array) -> None:
+        self.reach = reach
+        self.x = np.empty((0, reach.size))
+        self.fun, self.count = np.empty(0), np.empty(0, int)
+
+    def __len__(self) -> int:
+        return len(self.fun)
+
+    def place(self, x: Array, f: float, new: bool = True) -> int:
+        """The index of the point that x counts as; NOWHERE if it is far from all, and not new."""
+        near = np.flatnonzero((np.abs(self.x - x) <= self.reach).all(axis=1))
+        if near.size:
+            i = int(near[np.argmin(self.fun[near])])
+            self.count[i] += 1
+            if new and f < self.fun[i]:
+                self.x[i], self.fun[i] = x, f
+            return i
+        if not new:
+            return NOWHERE
+        self.x, self.fun = np.vstack([self.x, x]), np.append(self.fun, f)
+        self.count = np.append(self.count, 1)
+        return len(self) - 1
+
+
+def _expected(w: int, k: int) -> float:
+    """How many minima there are, if k runs have found w."""
+    return w * (k - 1) / (k - w - 2) if k > w + 2 else math.inf
+
+
+def _unseen(w: int, k: int) -> float:
+    """The share of starts that lead to other ones."""
+    return min(w * (w + 1) / (k * (k - 1)), 1.0) if k > 1 else 1.0
+
+
+class _Objective:
+    """What starts are chosen by: the value, or half of the sum of the squares of residuals."""
+
+    def __init__(self, fun: Callable[..., Any], args: tuple[Any, ...], both: bool) -> None:
+        self.fun, self.args, self.both = fun, args, both
+
+    def __call__(self, x: Array) -> float:
+        try:
+            found = self.fun(x.copy(), *self.args)
+        except (ArithmeticError, ValueError):  # the domain of math.log, an indefinite matrix
+            return math.inf
+        r = real_numbers(found[0] if self.both else found)
+        if r is None or r.size == 0:
+            raise TypeError(f"`fun` must return real numbers, got {shown(found)}")
+        f = float(r.item() if r.size == 1 else np.sum(np.square(r, dtype=float)) / 2)
+        return f if math.isfinite(f) else math.inf
+
+
+class _Draw:
+    """Where runs begin."""
+
+    def __init__(self, box: Box, samples: int, rng: np.random.Generator) -> None:
+        self.low, self.high, self.samples, self.rng = *box, samples, rng
+        self.points = self._sobol()
+
+    def _sobol(self) -> Iterator[Array]:
+        sobol = qmc.Sobol(self.low.size, rng=self.rng)
+        while True:
+            yield from self.low + sobol.random(256) * (self.high - self.low)
+
+    def uniform(self, k: int, value: _Objective, map_: Any) -> list[Array]:
+        """The k lowest of the next points of a Sobol sequence."""
+        points = list(islice(self.points, k * self.samples))
+        values = list(map_(value, points))
+        return [points[i] for i in np.argsort(values, kind="stable")[:k]]
+
+    def leap(self, ends: _Distinct) -> Array:
+        """The best end, moved along a part of the difference of two others."""
+        rng, n = self.rng, self.low.size
+        order = np.argsort(ends.fun, kind="stable")
+        some = order if rng.random() < ANY else order[: max(4, 2 * n)]
+        best, (a, b) = ends.x[order[0]], ends.x[rng.choice(some, 2, replace=False)]
+        moved = rng.random(n) < rng.random()
+        moved[rng.integers(n)] = True
+        x = best + moved * FACTOR * (a - b)
+        outside = (x < self.low) | (x > self.high)
+        return np.where(outside, rng.uniform(self.low, self.high), x)
+
+
+class _Run(NamedTuple):
+    """One run: row `i` of what `minimize_many` has returned."""
+
+    x0: Array
+    many: Any
+    i: int
+    whole: bool
+
+    @property
+    def x(self) -> Array:
+        return np.asarray(self.many.x[self.i])
+
+    @property
+    def fun(self) -> float:
+        return float(self.many.fun[self.i])
+
+    @property
+    def success(self) -> bool:
+        return bool(self.many.success[self.i])
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it has ended at a minimum."""
+        return self.whole and self.success and math.isfinite(self.fun)
+
+
+class _Search:
+    """Rounds of runs, and what they have found."""
+
+    def __init__(
+        self,
+        value: _Objective,
+        how: dict[str, Any],
+        options: dict[str, Any],
+        reach: Array,
+        draw: _Draw | None,
+    ) -> None:
+        self.value, self.how, self.options, self.draw = value, how, options, draw
+        self.minima, self.ends = _Distinct(reach), _Distinct(reach)
+        self.runs: list[_Run] = []
+        self.minimum: list[int] = []
+        self.uniform = 0
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def unseen(self) -> float:
+        return _unseen(len(self.minima), self.uniform)
+
+    @property
+    def expected(self) -> float:
+        return _expected(len(self.minima), self.uniform)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the expected number of minima, rounded, is that of those known."""
+        return len(self.minima) > 0 and self.expected < len(self.minima) + 0.5
+
+    @property
+    def calls(self) -> int:
+        """Evaluations of `fun` and of `jac`."""
+        return self.counts["nfev"] + self.counts["njev"] * callable(self.how["jac"])
+
+    def given(self, x0: Array, workers: Any) -> None:
+        """Run from these starts."""
+        self._note(self._run(x0, workers), uniform=True)
+
+    def round(self, k: int, map_: Any, workers: Any) -> None:
+        """Draw k starts, and run from there."""
+        draw, value = self.draw, self.value
+        assert draw is not None
+        leaps = int(k * min(LEAPS, self.unseen)) if len(self.ends) > 2 else 0
+        x0 = draw.uniform(k - leaps, value, map_)
+        self.counts["nfev"] += draw.samples * len(x0)
+        self.counts["njev"] += draw.samples * len(x0) * value.both
+        leapt = [draw.leap(self.ends) for _ in range(leaps)]
+        self._note(self._run(x0, workers), uniform=True)
+        if leapt:
+            self._note(self._improved(self._run(leapt, workers, ftol=ROUGH), workers))
+
+    def _run(self, x0: Any, workers: Any, **rough: float) -> list[_Run]:
+        """Run from each of these points; `rough` are options, unless the user has set them."""
+        if not len(x0):
+            return []
+        known = getattr(self.how["method"], "options", ())
+        rough = {name: v for name, v in rough.items() if name in known and name not in self.options}
+        options = self.options | rough
+        many = minimize_many(
+            self.value.fun, np.array(x0), self.value.args, options=options, workers=workers,
+            **self.how,
+        )  # fmt: skip
+        for name in ("nfev", "njev", "nhev", "nit"):
+            self.counts[name] += int(np.sum(many.get(name, 0)))
+        return [_Run(x, many, i, whole=not rough) for i, x in enumerate(x0)]
+
+    def _improved(self, runs: list[_Run], workers: Any) -> list[_Run]:
+        """The same runs; those below the best minimum go on to their end."""
+        best = self.minima.fun.min(initial=math.inf)
+        lower = [run for run in runs if run.fun < best and not run.whole]
+        ends = self._run([run.x for run in lower], workers)
+        whole = {id(run): end._replace(x0=run.x0) for run, end in zip(lower, ends, strict=True)}
+        return [whole.get(id(run), run) for run in runs]
+
+    def _note(self, runs: list[_Run], uniform: bool = False) -> None:
+        """See which minima they have found."""
+        self.runs += runs
+        self.minimum += [self.minima.place(run.x, run.fun, run.arrived) for run in runs]
+        self.uniform += uniform * sum(run.arrived for run in runs)
+        for run in runs:
+            if math.isfinite(run.fun):
+                self.ends.place(run.x, run.fun)
+
+    def result(self) -> MultistartResult:
+        """What is known at the end."""
+        minima, runs = self.minima, self.runs
+        order = np.argsort(minima.fun, kind="stable")
+        places = [  # a run that has not arrived may have ended where a later one has
+            minima.place(run.x, run.fun, False) if place == NOWHERE else place
+            for run, place in zip(runs, self.minimum, strict=True)
+        ]
+        rank = np.append(np.argsort(order), NOWHERE)  # the last one is that of NOWHERE
+        arrays = OptimizeResult(minimum=rank[places])
+        for name in ("x0", "x", "fun", "success"):
+            arrays[name] = np.array([getattr(run, name) for run in runs])
+        arrays.status = np.array([run.many.status[run.i] for run in runs])
+        lowest = _best(runs, places)
+        best = lowest.many[lowest.i]
+        status, message = self._ending(best)
+        result = MultistartResult(best)
+        result.update(self.counts)
+        result.update(
+            success=status == 0,
+            status=status,
+            message=message,
+            minima=Minima(
+                tuple(
+                    Minimum(minima.x[i], float(minima.fun[i]), int(minima.count[i])) for i in order
+                )
+            ),
+            n_starts=len(runs),
+            n_uniform=self.uniform,
+            expected=self.expected,
+            unseen=self.unseen,
+            endings=self._endings(),
+            runs=arrays,
+        )
+        return result
+
+    def _endings(self) -> dict[str, int]:
+        """How many runs have ended how; a message may contain figures of its own run."""
+        messages: dict[int, str] = {}
+        counts: Counter[str] = Counter()
+        for run in self.runs:
+            status = int(run.many.status[run.i])
+            if status not in messages:
+                messages[status] = str(run.many.messages[run.i])
+            counts[messages[status]] += 1
+        return dict(counts.most_common())
+
+    def _ending(self, best: OptimizeResult) -> tuple[int, str]:
+        """The status and the message."""
+        w, k = len(self.minima), len(self.runs)
+        minima = f"{w} {'minimum' if w == 1 else 'minima'}"
+        if not np.isfinite(best.fun):
+            return 3, f"None of {k} runs has ended at a finite value of the function."
+        if not best.success:
+            return 2, f"The lowest run has not arrived at a minimum: {best.message}"
+        if self.draw is None:
+            return 0, f"All of the {k} given starts are used; they lead to {minima}."
+        chance = f"the next uniform start leads to another one with probability {self.unseen:.2g}"
+        if self.complete:
+            return 0, (
+                f"No more minima are expected: {k} runs lead to {minima}, the estimate of their "
+                f"number is {self.expected:.3g}, and {chance}."
+            )
+        return 1, (
+            f"More minima are expected: {k} runs lead to {minima}, and {chance}. A lower one may "
+            "be among them: allow more runs (`n_starts`, `maxfev`)."
+        )
+
+
+def _best(runs: list[_Run], places: list[int]) -> _Run:
+    """The lowest run; if it has stopped where others have arrived, the lowest of these."""
+    finite = [i for i, run in enumerate(runs) if math.isfinite(run.fun)]
+    if not finite:
+        return runs[0]
+    best = min(finite, key=lambda i: runs[i].fun)
+    alike = [i for i in finite if runs[i].arrived and places[i] == places[best] != NOWHERE]
+    return runs[min(alike, key=lambda i: runs[i].fun, default=best)]
+
+
+def multistart(
+    fun: Callable[..., Any],
+    bounds: Any,
+    *,
+    args: Any = (),
+    jac: Any = None,
+    hess: Any = None,
+    n_starts: int = 100,
+    starts: str | ArrayLike = "sobol",
+    method: Any = lbfgs,
+    options: Mapping[str, Any] | None = None,
+    xtol: float = 1e-3,
+    maxfev: int | None = None,
+    round_size: int = 10,
+    rng: Any = None,
+    workers: Any = None,
+    progress: bool = False,
+) -> MultistartResult:
+    """Run a method from many starts, and list the distinct minima.
+
+    The starts come in rounds. After each round it is estimated how many minima there are, from how
+    often the known ones were found; if no more are expected, that is the end. Where there are too
+    many minima to find them all, most of the further starts are made of the best ones.
+
+    Parameters
+    ----------
+    fun : callable
+        The objective, ``fun(x, *args) -> float``; for `levenberg_marquardt`, or with the option
+        `residuals`, the residuals.
+    bounds : Bounds or sequence of (low, high) pairs
+        Where starts are drawn, and where all runs stay. They must be finite, unless `starts` is an
+        array: None means no bounds then.
+    args, jac, hess : optional
+        As in `scipy.optimize.minimize`.
+    n_starts : int, default: 100
+        The most runs. Fewer are made if no more minima are expected.
+    starts : "sobol" or array_like, shape (k, n), default: "sobol"
+        Points of a scrambled Sobol sequence, or the starts themselves: a run begins at each of
+        them, and at no other point.
+    method : Method, default: lbfgs
+        Any that `minimize_many` takes.
+    options : dict, optional
+        Options of the method, for every run.
+    xtol : float, default: 1e-3
+        Two runs have found the same minimum if they end no farther apart than this in any
+        parameter, in units of the option `x_scale`, or of the widths of the bounds where that is
+        not an array or a number.
+    maxfev : int, optional
+        No further round begins after so many evaluations, `nfev` and `njev` together. Default: no
+        limit.
+    round_size : int, default: 10
+        How many runs make a round. It is they that can run at the same time; give a multiple of the
+        number of `workers`.
+    rng : int, Generator or None, optional
+        The same seed leads to the same result, whatever `workers` is.
+    workers : int or map-like callable, optional
+        As for `minimize_many`.
+    progress : bool, default: False
+        Show on stderr how far it is.
+
+    Returns
+    -------
+    MultistartResult
+        The result of the best run, with `minima`, `expected`, `unseen`, the totals of all counts,
+        and a `message` that says what is known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, before anything is run.
+
+    Notes
+    -----
+    A run begins at the lowest of five points of the Sobol sequence (without `jac`, of 2 n if that
+    is more); such starts are called uniform here. Let w be the number of known minima, and k that
+    of the runs from uniform starts that have arrived at one. With no knowledge beforehand of the
+    number of the regions of attraction and of their sizes, the expected number of minima is, after
+    Boender and Rinnooy Kan [1]_,
+
+    .. math:: \\frac{w (k - 1)}{k - w - 2},
+
+    and the expected share of starts that lead to none of the known ones
+
+    .. math:: \\frac{w (w + 1)}{k (k - 1)}.
+
+    The search ends when the first, rounded, is w. This takes 8 starts if there is one minimum, 17
+    if there are two, 47 for four, 167 for eight. The estimate is about minima that such starts lead
+    to: nothing is known of a minimum whose region is hardly ever hit.
+
+    The second, at most 0.9, is also the share of starts in a round that are not uniform. They are
+    ``x + (a - b) / 2`` in a random subset of the parameters, where x is the best point that was
+    found, and a and b are two of the best 2 n points where runs have ended, or in one of five cases
+    any two. Differential evolution [2]_ makes such steps; here they lead from minimum to minimum,
+    as in basin hopping [3]_, and have their lengths from the landscape itself. A run from there
+    stops at an `ftol` of 1e-3, unless you have set one. If it is below the best minimum then, it
+    goes on to its end; else it counts only if it has come to a known minimum.
+
+    On functions whose minima lie on a common slope this finds the lowest one where uniform starts
+    do not: ``python -m bench multistart``.
+
+    References
+    ----------
+    .. [1] C. G. E. Boender, A. H. G. Rinnooy Kan, "Bayesian stopping rules for multistart global
+       optimization methods", Mathematical Programming 37 (1987), 59-80,
+       https://doi.org/10.1007/BF02591684
+    .. [2] R. Storn, K. Price, "Differential evolution", Journal of Global Optimization 11 (1997),
+       341-359, https://doi.org/10.1023/A:1008202821328
+    .. [3] D. J. Wales, J. P. K. Doye, "Global optimization by basin-hopping", Journal of Physical
+       Chemistry A 101 (1997), 5111-5116, https://doi.org/10.1021/jp970984n
+
+    Examples
+    --------
+    >>> from scipy_gd import multistart
+    >>> himmelblau = lambda x: (x[0] ** 2 + x[1] - 11) ** 2 + (x[0] + x[1] ** 2 - 7) ** 2
+    >>> res = multistart(himmelblau, [(-5, 5), (-5, 5)], rng=1)
+    >>> res.success, len(res.minima), res.n_starts < 100
+    (True, 4, True)
+    >>> sorted(minimum.x.round(2).tolist() for minimum in res.minima)
+    [[-3.78, -3.28], [-2.81, 3.13], [3.0, 2.0], [3.58, -1.85]]
+    """
+    if not callable(fun):
+        raise TypeError(f"`fun` must be callable, got {shown(fun)}")
+    args = args if isinstance(args, tuple) else (args,)
+    options = dict(options or {})
+    given, box = _where(starts, bounds)
+    n = box[0].size
+    most, size = (
+        count(1)(name, value, n)
+        for name, value in (("n_starts", n_starts), ("round_size", round_size))
+    )
+    budget = math.inf if maxfev is None else count(1)("maxfev", maxfev, n)
+    reach = number(0)("xtol", xtol, n) * _unit(options.get("x_scale"), box, given)
+    flag("progress", progress, n)
+    random = generator("rng", rng, n)
+    if "rng" in getattr(method, "options", ()):
+        options.setdefault("rng", int(random.integers(2**31)))
+    samples = SAMPLES if callable(jac) or jac is True else max(SAMPLES, 2 * n)
+    how = {"jac": jac, "hess": hess, "bounds": bounds, "method": method}
+    draw = _Draw(box, samples, random) if given is None else None
+    search = _Search(_Objective(fun, args, jac is True), how, options, reach, draw)
+    if given is not None:
+        search.given(given, workers)
+        return search.result()
+    firsts: Any = range(0, most, size)
+    if progress:
+        firsts = announce(firsts, [f"start {i + 1}" for i in firsts], "multistart", "round")
+    with mapping(None if is_jitted(fun) else workers) as map_:
+        for first in firsts:
+            search.round(min(size, most - first), map_, workers if map_ is map else map_)
+            if search.complete or search.calls >= budget:
+                break
+    return search.result()
+
+
+def _where(starts: Any, bounds: Any) -> tuple[Array | None, Box]:
+    """The starts, if they are given, and the bounds, infinite where there are none."""
+    given = None
+    if not isinstance(starts, str):
+        given = real_numbers(starts)
+        if given is None or given.ndim != 2 or given.size == 0:
+            raise ValueError(
+                f'`starts` must be "sobol" or an array of shape (k, n), got {shown(starts)}'
+            )
+        given = given.astype(float)
+        if not np.isfinite(given).all():
+            raise ValueError("`starts` must be finite, got inf or NaN")
+    elif starts != "sobol":
+        raise ValueError(f'`starts` must be "sobol" or an array of shape (k, n), got {starts!r}')
+    elif bounds is None:
+        raise ValueError("`bounds` must be given where starts are drawn")
+    n = _size(bounds) if given is None else given.shape[1]
+    box = limits(bounds, n) or (np.full(n, -np.inf), np.full(n, np.inf))
+    endless = np.flatnonzero(~np.isfinite(box).all(axis=0))
+    if given is None and endless.size:
+        i = endless[0]
+        raise ValueError(
+            "`bounds` must be finite where starts are drawn, got "
+            f"({box[0][i]:g}, {box[1][i]:g}) for parameter {i}: narrow them, or give `starts`"
+        )
+    return given, box
+
+
+def _size(bounds: Any) -> int:
+    """The number of parameters."""
+    if isinstance(bounds, Bounds):
+        return int(np.broadcast(bounds.lb, bounds.ub).size)
+    try:
+        return len(bounds)
+    except TypeError:
+        raise TypeError(
+            "`bounds` must be a scipy.optimize.Bounds or a sequence of (low, high) pairs, "
+            f"got {shown(bounds)}"
+        ) from None
+
+
+def _unit(x_scale: Any, box: Box, given: Array | None) -> Array:
+    """What distances are measured by."""
+    if x_scale is not None and not isinstance(x_scale, str):
+        return np.broadcast_to(positive("x_scale", x_scale, box[0].size), box[0].shape)
+    unit = box[1] - box[0]
+    if given is not None:
+        unit = np.where(np.isfinite(unit), unit, np.ptp(given, axis=0))
+    return np.where(unit > 0, unit, 1.0)
