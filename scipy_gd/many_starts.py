@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, OptimizeResult
 from scipy.stats import qmc
 
+from ._run.many import minimize_many
 from .arguments import count, flag, generator, limits, number, positive, real_numbers, shown
-from .many import minimize_many
 from .methods import lbfgs
 from .study.progress import announce
 from .tables import Column, Table

@@ -83,7 +83,7 @@ def on_all_and_in_blocks(fun, x0, args, reduce="mean", options=None, **how):
     whole = minimize(fun, x0, args, options=options, **how)
     parts = minimize(fun, x0, args, options=options | {"reduce": reduce}, **how)
     assert parts.message == whole.message
-    assert parts.nit == whole.nit
+    assert abs(parts.nit - whole.nit) <= 1  # sums are rounded in another order
     return whole, parts
 
 
