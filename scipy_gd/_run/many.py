@@ -7,7 +7,6 @@ rest, one after the other, through `minimize`.
 from __future__ import annotations
 
 import functools
-import operator
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -253,9 +252,10 @@ def _members(
     own = {*method.hyper, *_options.COMMON, "eps"}
     options = {name: value for name, value in options.items() if name in own}
     settings = _options.settings(method, options, n)
-    return Members(
-        method, fun, jac, hess, hessp, args, axes, starts, boxes, k, k, 0, 0, options, settings
-    )
+    given = method, fun, jac, hess, hessp, args, axes, starts, boxes
+    members = Members(*given, k, k, 0, 0, options, settings)
+    members.check()
+    return members
 
 
 def _method(method: Any, tol: Any, options: Any) -> tuple[Formula, dict[str, Any]]:
@@ -304,15 +304,17 @@ def _rows_of(k: int, given: Any) -> Any:
     if isinstance(given, list | tuple):
         array = real_numbers(given)
         given = given if array is None else array
-    try:
-        operator.index(len(given))
-        given[0:0]
-    except TypeError:
+    ragged = isinstance(given, list | tuple)
+    if not (ragged or len(getattr(given, "shape", ()))):
         raise TypeError(
             f"`args[{k}]` must have a row for each problem, as `in_axes[{k}]` says, "
             f"got {shown(given)}"
-        ) from None
+        )
     return given
+
+
+def rows_in(given: Any) -> int:
+    return len(given) if isinstance(given, list | tuple) else int(given.shape[0])
 
 
 def _starts(x0: Any) -> Any:
@@ -357,8 +359,8 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
 
 def _count(starts: Any, args: tuple[Any, ...], axes: tuple[bool, ...], boxes: Any) -> int:
     """How many problems there are."""
-    lengths = {"x0": len(starts)} if len(starts.shape) == 2 else {}
-    lengths |= {f"args[{k}]": len(each) for k, each in enumerate(args) if axes[k]}
+    lengths = {"x0": rows_in(starts)} if len(starts.shape) == 2 else {}
+    lengths |= {f"args[{k}]": rows_in(each) for k, each in enumerate(args) if axes[k]}
     if boxes is not None and len(boxes) != 1:
         lengths["bounds"] = len(boxes)
     if len({*lengths.values()}) > 1:

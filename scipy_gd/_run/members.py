@@ -96,6 +96,12 @@ class Members(NamedTuple):
             first=self.first + low,
         )
 
+    def check(self) -> None:
+        """Raise what is wrong with the functions, before any of them is called."""
+        one = self.rows(0, 1)
+        given = one.fun, one.arguments(0), one.jac, one.hess, one.hessp
+        problem_of(one.method, one.settings, *given)
+
     def start(self, i: int) -> Vector:
         return np.asarray(self.starts[i % len(self.starts)])
 
@@ -181,7 +187,7 @@ class Collected:
 
     def raise_if_all_have(self) -> None:
         """An error of every problem is none of its data."""
-        if len(self.errors) == len(self.fun) and (self.endings == STOPPED).all():
+        if self.errors and (self.endings == STOPPED).all():
             raise self.errors[0]
 
     def result(self, members: Members) -> ManyResult:
@@ -314,7 +320,7 @@ class Together:
                 what[cursor[0]] = FOR_PYTHON
                 cursor[:] = cursor[0] + 1, 0
             taken = max(perf_counter() - now, 1e-6)
-            steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
+            steps = max(int(min(steps * CHUNK / taken, 8 * steps, MANY)), 1)
         what[cursor[0] :] = FOR_PYTHON
         odd = ~np.isfinite(members.starts).all(axis=1)
         if members.boxes is not None:
@@ -361,8 +367,8 @@ class Together:
                 found.special[found.low + i] = found.texts[ending] + said
 
 
-FEW = 200
-"""The steps of the machine before the first look at the clock."""
+FEW, MANY = 200, 10**9
+"""The steps of the machine before the first look at the clock, and the most between two."""
 
 
 def one_of(axes: tuple[bool, ...]) -> Any:
