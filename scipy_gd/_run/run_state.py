@@ -11,6 +11,7 @@ import contextlib
 import copy
 import ctypes
 import functools
+import weakref
 from collections import UserDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -117,7 +118,8 @@ class RunState:
                 evaluator.hessian.bind(V, self.r)
         elif self.r.error >= 0 and not (source.near and not source.given):
             self.r.better = 1
-            evaluator.doubts = functools.partial(self._doubts, noise)
+            # no circle: the rows of a large run must not wait for the garbage collector
+            evaluator.doubts = functools.partial(RunState._doubts, weakref.proxy(self), noise)
         self.decayed = source if isinstance(source, Decayed) else None
         own = evaluator.exact.source if isinstance(evaluator.exact, Decayed) else evaluator.exact
         self.fit = own if isinstance(own, Residuals) else None
