@@ -26,6 +26,9 @@ PACKAGES = (
     "lmfit",
     "iminuit",
     "optimistix",
+    "jaxopt",
+    "xarray",
+    "dask",
 )
 
 
