@@ -1,4 +1,7 @@
-"""``python -m bench NAME``: run one benchmark, print its tables, write bench/results/NAME.md."""
+"""``python -m bench NAME``: run one benchmark, print its tables, write bench/results/NAME.md.
+
+``python -m bench many.fits`` only prints a part of it, for benchmarks that have some in `PARTS`.
+"""
 
 import importlib
 import os
@@ -20,13 +23,17 @@ def main(arguments: list[str]) -> int:
             doc = importlib.import_module(f"bench.{name}").__doc__ or ""
             print(f"{name:12} {doc.splitlines()[0]}")
         return 0
-    unknown = [name for name in arguments if name not in names]
+    unknown = [name for name in arguments if name.split(".")[0] not in names]
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(names)}")
         return 2
-    for name in arguments:
+    for name, _, part in (argument.partition(".") for argument in arguments):
         module = importlib.import_module(f"bench.{name}")
-        save(name, module.__doc__ or "", module.measure())
+        if part:
+            found = module.PARTS[part].measure()
+            print(*module.PARTS[part].tables(found), sep="\n\n")
+        else:
+            save(name, module.__doc__ or "", module.measure())
     return 0
 
 

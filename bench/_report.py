@@ -26,6 +26,8 @@ PACKAGES = (
     "lmfit",
     "iminuit",
     "optimistix",
+    "jaxopt",
+    "xarray",
     "dask",
     "distributed",
     "dask-glm",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult, least_squares, minimize, rosen, rosen_der
 
-from bench import _blocks, _fit_errors, _fitters, _judge, _kinks, _values, fits
+from bench import _blocks, _fit_errors, _fitters, _judge, _kinks, _many_models, _values, fits
 from bench import _learning as learning
 from bench import _nist as nist
 from bench import _problems as problems
@@ -420,6 +420,27 @@ def test_tables_of_fits(monkeypatch):
     assert lines["Gaussian noise: coverage off by percent"][2] == "5 (curve_fit)"
     assert lines["NIST, J, tight: 6 digits"][2] == "2 (lm)"
     assert lines["deviations from values: 3 digits"][1:] == [1, "0 (curve_fit)", "-", "no"]
+
+
+# --- many fits
+
+
+@pytest.mark.parametrize("case", _many_models.cases(3), ids=lambda case: case.name)
+def test_models_of_many_fits(case):
+    """All functions of a model are the same model, and its slopes those of its curve."""
+    fs, t = case.functions, case.t
+    for p, y, least in zip(case.truth, case.Y, case.costs(case.truth), strict=True):
+        r, J = fs.both(p, t, y)
+        np.testing.assert_allclose(r, case.curve(t, *p) - y, rtol=1e-12, atol=1e-12)
+        steps = 1e-6 * np.diag(p)
+        slopes = [(case.curve(t, *(p + h)) - case.curve(t, *(p - h))) / (2 * sum(h)) for h in steps]
+        np.testing.assert_allclose(J, np.transpose(slopes), rtol=1e-6, atol=1e-8 * abs(J).max())
+        f, g = fs.cost(p, t, y)
+        assert f == pytest.approx(r @ r / 2) == pytest.approx(least)
+        np.testing.assert_allclose(g, J.T @ r, rtol=1e-9, atol=1e-9 * abs(J).max() * abs(r).max())
+        np.testing.assert_allclose(fs.residuals(p, t, y), r, rtol=1e-12)
+        np.testing.assert_allclose(fs.jacobian(p, t, y), J, rtol=1e-12)
+        np.testing.assert_allclose(fs.slopes(t, *p), J, rtol=1e-12)
 
 
 # --- values only
