@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult, least_squares, minimize, rosen, rosen_der
 
-from bench import _blocks, _fit_errors, _fitters, _judge, _kinks, _many_models, _values, fits
+from bench import _fit_errors, _fitters, _judge, _kinks, _many_models, _values, blocks, fits
 from bench import _learning as learning
 from bench import _nist as nist
 from bench import _problems as problems
@@ -223,9 +223,9 @@ def test_losses_are_means_over_rows_plus_the_penalty(fun):
 
 
 def test_the_loss_row_by_row():
-    X, y = _blocks.rows_of(0, 200)
-    w = np.linspace(-1.0, 1.0, _blocks.FEATURES)
-    for found, expected in zip(_blocks.fused(w, X, y), learning.logistic(w, X, y), strict=True):
+    X, y = blocks.rows_of(0, 200)
+    w = np.linspace(-1.0, 1.0, blocks.FEATURES)
+    for found, expected in zip(blocks.fused(w, X, y), learning.logistic(w, X, y), strict=True):
         assert np.allclose(found, expected, rtol=1e-12)
 
 

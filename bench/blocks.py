@@ -231,7 +231,7 @@ def minimum(args, near):
     return at(near, gtol=1e-14, maxiter=5), lambda x: at(x, lbfgs, maxiter=0).fun
 
 
-def tables(rows=ROWS):
+def measure(rows=ROWS):
     """One table, of a regression with so many rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -259,9 +259,3 @@ def tables(rows=ROWS):
     columns += ["dask-glm : this", "dask-glm : this, whole run", "f - minimum", "x - minimum"]
     title = f"Logistic regression, {rows:,} x {FEATURES}"
     return [Table(title, columns, shown)]
-
-
-if __name__ == "__main__":
-    import sys
-
-    print(*tables(int(float(sys.argv[1])) if sys.argv[1:] else ROWS), sep="\n\n")
