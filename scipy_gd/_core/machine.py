@@ -12,6 +12,7 @@ The formula and the step rule are compiled apart, and reached by their addresses
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -261,6 +262,7 @@ def _tell(memory, record, f):
     return advance(V, r, memory, record, f)
 
 
+@functools.cache
 def tell_at() -> int:
     """The address of `tell`, for compiled callers."""
     return address_of(_tell, types.int64, types.float64)

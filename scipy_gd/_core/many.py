@@ -12,7 +12,7 @@ import numpy as np
 from . import endings
 from .bits import DONE, GRADIENT, POINTS, VALUE
 from .jit import call_for_number, compiled, local
-from .loop import Parts, loop
+from .loop import loop
 from .native import call_part
 
 FOR_PYTHON, COMPLETE, FACTOR = range(3)
@@ -135,7 +135,7 @@ def many(
     """
     r = s[0]
     memory, record = V.ctypes.data, s.ctypes.data
-    one = Parts(
+    one = (
         parts.tell, parts.value, parts.gradient, parts.hessian, parts.carried,
         0, parts.args, parts.room, parts.near, 0,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def many(
         left = loop(V, s, one, steps, budget, False, False, columns, table, 0, None, batches)
         if left == 0 and r.ask != DONE:
             return
-        settle(V, r, memory, record, one, room, budget, found, i)
+        settle(V, r, memory, record, parts, room, budget, found, i)
         steps = left if left >= 0 else steps - r.nfev
         cursor[0] += 1
         cursor[1] = 0

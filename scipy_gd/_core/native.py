@@ -31,7 +31,7 @@ BORROWED = types.Array, types.UnicodeType
 def size_of(kind: Kind) -> int:
     """The bytes that a value takes in memory."""
     context = cpu_target.target_context
-    return int(context.get_abi_sizeof(context.get_value_type(kind)))
+    return max(int(context.get_abi_sizeof(context.get_value_type(kind))), 1)
 
 
 def borrowed(context: Any, builder: Any, kind: Kind, value: Any) -> Any:
@@ -77,7 +77,7 @@ def _write(address, value):
 
 
 class Memory:
-    """A place where compiled code finds a value of one kind.
+    """A place of some bytes, see `size_of`, where compiled code finds a value of one kind.
 
     Attributes
     ----------
@@ -86,8 +86,8 @@ class Memory:
         What was put there last.
     """
 
-    def __init__(self, kind: Kind, value: Any = None) -> None:
-        self._bytes = np.empty(max(size_of(kind), 1), np.uint8)
+    def __init__(self, size: int, value: Any = None) -> None:
+        self._bytes = np.empty(size, np.uint8)
         self.address: int = self._bytes.ctypes.data
         if value is not None:
             self(value)

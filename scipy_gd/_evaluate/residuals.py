@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .._core.addresses import from_python, value_from_python
 from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.jit import call, call_for_value
-from .._core.native import Memory
+from .._core.native import Memory, size_of
 from .._options import LOSSES
 from ..arguments import (
     Vector,
@@ -81,7 +81,7 @@ class Residuals:
         n = self.x.size
         way: Any = self.steps, self.latest, self.earlier, self.walk, self.shift
         factors: Any = np.empty((n, n)), np.empty((n, ROWS)), np.empty(n)
-        self.kept = Memory(KEPT, Kept(*told, *last, *way, *factors))
+        self.kept = Memory(size_of(KEPT), Kept(*told, *last, *way, *factors))
 
     @property
     def room(self) -> Any:

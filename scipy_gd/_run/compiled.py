@@ -21,8 +21,8 @@ from .._core.bits import BETTER, GRADIENT, VALUE
 from .._core.jit import opened
 from .._core.loop import Parts, loop, most_values
 from .._core.machine import tell_at
-from .._core.native import Memory, found, native, put
-from .._core.state import g_type
+from .._core.native import Memory, found, native, put, size_of
+from .._core.state import V_type, g_type, s_type
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.residuals import carried_in_loop
 from ..arguments import Vector
@@ -67,6 +67,7 @@ class Entry:
             near = near and near(fun, **source.functions)
             self.near = typeof((run.V[0], hessian.room))
             self.hessian = self._part(hessian.in_loop(near, **hessian.functions), self.near)
+        self.sizes = size_of(self.args), size_of(self.room), size_of(self.near)
 
     def placed(self, run: RunState, x: Vector, data: Data | None = None) -> tuple[Parts, Any]:
         """The parts for a run that finds everything in memory; what is to be kept meanwhile.
@@ -74,10 +75,10 @@ class Entry:
         Without `data` its arguments are those of the run.
         """
         evaluator = run.evaluator
-        room = near = Memory(self.room, (x, evaluator.source.room))
+        room = near = Memory(self.sizes[1], (x, evaluator.source.room))
         if self.hessian:
-            near = Memory(self.near, (x, evaluator.hessian.room))  # type: ignore[union-attr]
-        args = Memory(self.args, None if data else tuple(run.args))
+            near = Memory(self.sizes[2], (x, evaluator.hessian.room))  # type: ignore[union-attr]
+        args = Memory(self.sizes[0], None if data else tuple(run.args))
         own = tell_at(), self.value, self.gradient, self.hessian, self.carried
         choose, source = (data.choose, data.memory.address) if data else (0, 0)
         places = args.address, room.address, near.address, source
@@ -115,7 +116,7 @@ class Data:
 
     def __init__(self, value: tuple[Any, ...], rule: Any, flags: tuple[bool, ...]) -> None:
         kind = typeof(value)
-        self.memory = Memory(kind, value)
+        self.memory = Memory(size_of(kind), value)
         self.choose, _ = choosing(kind, rule, flags)
 
 
@@ -234,6 +235,7 @@ class Loop:
     def run(self, run: RunState, observers: Observers, deadline: float) -> None:
         """Run the machine in chunks, to its end or to the deadline."""
         V, s, r, evaluator, scheduled = run.V, run.s, run.r, run.evaluator, run.scheduled
+        run_loop = loop_with(run.rng)
         entry, measured = self.entries[kind(sample(run))], run.adaptive is not None
         data, batches, epochs = in_batches(run), NO_BATCHES, run.epochs
         pause, x = bool(observers.each), np.empty(r.n)  # whose pages cost as much as an iteration
@@ -252,7 +254,7 @@ class Loop:
                 batches = epochs.cursor, epochs.order.size, epochs.size
             what = pause, measured, columns, table, start, run.rng, batches
             try:
-                if loop(V, s, parts, steps, budget, *what) < 0:
+                if run_loop(V, s, parts, steps, budget, *what) < 0:
                     run.tried = r.f_trial
                     raise OutOfBudget
             except BaseException:
@@ -286,6 +288,21 @@ class Loop:
         return bool(
             r.ask & BETTER or (measured and (r.nit < 0 or budget < most_values.py_func(r.n)))
         )
+
+
+def loop_with(rng: Any) -> Any:
+    """The loop by itself: Numba looks at the types of arguments for longer than a run may take."""
+    return _loop_of(types.none if rng is None else typeof(rng))
+
+
+@functools.cache
+def _loop_of(rng: Any) -> Any:
+    rows, table = types.Array(types.int64, 1, "C"), types.Array(types.float64, 2, "C")
+    parts, batches = types.UniTuple(types.int64, 10), types.Tuple((rows, types.int64, types.int64))
+    count, flag = types.int64, types.boolean
+    return loop.compile(
+        (V_type, s_type, parts, count, count, flag, flag, rows, table, count, rng, batches)
+    )
 
 
 def _table(run: RunState, steps: int, start: int) -> Any:
