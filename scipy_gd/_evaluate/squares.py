@@ -80,6 +80,7 @@ def weigh(settings, r, w):
     if loss == 0.0:
         for k in range(r.size):
             w[k] = 1.0
+        for k in range(r.size):  # apart: else the order depends on how far apart r and w are
             total += r[k] * r[k]
         return 0.5 * total
     for k in range(r.size):

@@ -181,7 +181,7 @@ class Collected:
 
     def raise_if_all_have(self) -> None:
         """An error of every problem is none of its data."""
-        if len(self.errors) == len(self.fun) and (self.endings == STOPPED).all():
+        if self.errors and (self.endings == STOPPED).all():
             raise self.errors[0]
 
     def result(self, members: Members) -> ManyResult:
@@ -266,6 +266,8 @@ class Together:
             sides = np.array(box[:, 0]), np.array(box[:, 1])
             x = np.clip(x, *sides)
         given = members.fun, self.args, members.jac, members.hess, members.hessp
+        if not all(of_numbers(a) for a, axis in zip(members.args, members.axes, strict=True) if axis):
+            raise ValueError
         problem = problem_of(members.method, opts, *given)
         self.run_ = run = begin(members.method, problem, x, sides, opts)
         if not is_plain(run, opts, len(members.boxes) if members.boxes is not None else 1):
@@ -305,23 +307,25 @@ class Together:
         into = Found(found.x, found.jac, found.fun, matrix, what, counts)
         boxes = members.boxes if members.boxes is not None else np.zeros((1, 2, n))
         limit, nothing = run.evaluator.limit, (NO_ROWS, NO_TABLE, NO_BATCHES)
-        cursor, steps = np.array([low, 0]), FEW
-        while cursor[0] < k and (now := perf_counter()) < deadline and not stopped.is_set():
-            try:
-                many(run.V, run.s, words, first, parts, room, steps, limit, members.starts, boxes,
-                     cursor, k, into, nothing)  # fmt: skip
-            except Exception:  # which will be raised again
-                what[cursor[0]] = FOR_PYTHON
-                cursor[:] = cursor[0] + 1, 0
-            taken = max(perf_counter() - now, 1e-6)
-            steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
-        what[cursor[0] :] = FOR_PYTHON
         odd = ~np.isfinite(members.starts).all(axis=1)
         if members.boxes is not None:
             odd = odd | np.isinf(members.boxes).all(axis=(1, 2))
-        what[np.broadcast_to(odd, k)] = FOR_PYTHON
+        cursor, steps = np.array([low, 0]), FEW
+        try:
+            while cursor[0] < k and (now := perf_counter()) < deadline and not stopped.is_set():
+                try:
+                    many(run.V, run.s, words, first, parts, room, steps, limit, members.starts,
+                         boxes, cursor, k, into, nothing)  # fmt: skip
+                except Exception:  # which will be raised again
+                    what[cursor[0]] = FOR_PYTHON
+                    cursor[:] = cursor[0] + 1, 0
+                taken = max(perf_counter() - now, 1e-6)
+                steps = min(max(int(steps * CHUNK / taken), 1), 8 * steps)
+        finally:  # also where the run is interrupted
+            what[cursor[0] :] = FOR_PYTHON
+            what[np.broadcast_to(odd, k)] = FOR_PYTHON
+            self._settle(slice(low, k), what, counts, matrix, found)
         what[:low] = COMPLETE
-        self._settle(slice(low, k), what, counts, matrix, found)
         return np.flatnonzero(what == FOR_PYTHON).tolist()
 
     def _settle(
@@ -383,6 +387,11 @@ def rows_of(axes: tuple[bool, ...]) -> Any:
         return (args[0], *rest(args[1:], i))
 
     return row
+
+
+def of_numbers(given: Any) -> bool:
+    """Whether a row of it is the same for Numba, taken in Python or in compiled code."""
+    return isinstance(given, np.ndarray) and given.dtype.kind in "biufcV" and given.dtype.isnative
 
 
 def is_plain(run: RunState, opts: dict[str, Any], boxes: int) -> bool:
