@@ -15,8 +15,9 @@ from .jit import call_for_number, compiled, local
 from .loop import Parts, loop
 from .native import call_part
 
-FOR_PYTHON, COMPLETE, FACTOR = range(3)
-"""What a member is: to be begun anew, complete, complete but for the errors of its parameters."""
+FOR_PYTHON, COMPLETE, FACTOR, ELSEWHERE = range(4)
+"""What a member is: to be begun anew, complete, complete but for the errors of its parameters; or
+its last Jacobian is of another point."""
 
 
 class Beginning(NamedTuple):
@@ -86,10 +87,10 @@ def row_of_result(r):
 
 
 @local
-def look_again(V, r, memory, record, parts, room, budget):
-    """Evaluate the lowest trial, which was not kept; whether the budget allows it."""
+def look_again(V, r, row, memory, record, parts, room, budget):
+    """Evaluate a point once more, of which not all was kept; whether the budget allows it."""
     for k in range(r.n):
-        V[r.trial, k] = V[r.seen, k]
+        V[r.trial, k] = V[row, k]
         V[r.trial + POINTS, k] = np.nan
     at = memory, record, parts.args, parts.room, budget
     if room.again & VALUE and call_part(parts.value, at):
@@ -103,18 +104,22 @@ def settle(V, r, memory, record, parts, room, budget, found, i):
     row, what = row_of_result(r), FOR_PYTHON
     seen = row >= 0 and row == r.seen
     if seen:
-        row = r.trial if look_again(V, r, memory, record, parts, room, budget) else -1
+        row = r.trial if look_again(V, r, row, memory, record, parts, room, budget) else -1
     if row >= 0:
         what = COMPLETE
         for k in range(r.n):
             found.x[i, k] = V[row, k]
             found.g[i, k] = V[row + POINTS, k] if room.given or not seen else np.nan
         found.f[i] = r.f_seen if seen else r.f if row == r.x else r.f_best
-        found.counts[i, 0], found.counts[i, 1] = r.ending, r.nit
-        found.counts[i, 2], found.counts[i, 3], found.counts[i, 4] = r.nfev, r.njev, r.nhev
         if room.errors:
             x, matrix = found.x[i].ctypes.data, found.matrix[i].ctypes.data
             what = call_for_number(room.errors, (memory, record, room.kept, x, matrix))
+            if what == ELSEWHERE:
+                what = FOR_PYTHON
+                if look_again(V, r, row, memory, record, parts, room, budget):
+                    what = call_for_number(room.errors, (memory, record, room.kept, x, matrix))
+        found.counts[i, 0], found.counts[i, 1] = r.ending, r.nit
+        found.counts[i, 2], found.counts[i, 3], found.counts[i, 4] = r.nfev, r.njev, r.nhev
     found.what[i] = what
 
 

@@ -212,11 +212,15 @@ def run_block(
     stopped = stopped or threading.Event()
     left: Sequence[int] = range(members.k)
     together, begun = None, perf_counter()
+    while members.fits and not members.m and left and members.may_be_compiled:
+        run_alone(members, left[0], found, deadline)  # tells how many residuals there are
+        members, left = members._replace(m=found.m), left[1:]
     if members.may_be_compiled:
         together = Together.of(members)
     if together is not None and not together.ready:
-        run_alone(members, 0, found, deadline)
-        left = range(1, members.k)
+        for i in left[:1]:
+            run_alone(members, i, found, deadline)
+        left = left[1:]
         seconds = (perf_counter() - begun) * members.total
         if seconds < WAIT or not together.compiled():
             together = None
@@ -261,12 +265,15 @@ class Together:
     def __init__(self, members: Members) -> None:
         opts, box = members.settings, members.box(0)
         self.members, self.args = members, members.arguments(0)
-        x, sides = starting_point(members.start(0)), None
+        some = int(np.argmax(np.isfinite(members.starts).all(axis=1)))
+        x, sides = starting_point(members.start(some)), None
         if box is not None:
             sides = np.array(box[:, 0]), np.array(box[:, 1])
             x = np.clip(x, *sides)
         given = members.fun, self.args, members.jac, members.hess, members.hessp
-        if not all(of_numbers(a) for a, axis in zip(members.args, members.axes, strict=True) if axis):
+        if not all(
+            of_numbers(a) for a, axis in zip(members.args, members.axes, strict=True) if axis
+        ):
             raise ValueError
         problem = problem_of(members.method, opts, *given)
         self.run_ = run = begin(members.method, problem, x, sides, opts)
