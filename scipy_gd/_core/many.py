@@ -15,8 +15,9 @@ from .jit import call_for_number, compiled, local
 from .loop import loop
 from .native import call_part
 
-FOR_PYTHON, COMPLETE, FACTOR = range(3)
-"""What a member is: to be begun anew, complete, complete but for the errors of its parameters."""
+FOR_PYTHON, COMPLETE, FACTOR, ELSEWHERE = range(4)
+"""What a member is: to be begun anew, complete, complete but for the errors of its parameters; or
+its last Jacobian is of another point."""
 
 
 class Beginning(NamedTuple):
@@ -87,10 +88,7 @@ def row_of_result(r):
 
 @local
 def look_again(V, r, row, memory, record, parts, room, budget):
-    """Evaluate the point in a row once more; whether the budget allows it.
-
-    That is the lowest trial, which was not kept, or of a fit one that is not the last.
-    """
+    """Evaluate a point once more, of which not all was kept; whether the budget allows it."""
     for k in range(r.n):
         V[r.trial, k] = V[row, k]
         V[r.trial + POINTS, k] = np.nan
@@ -105,22 +103,23 @@ def settle(V, r, memory, record, parts, room, budget, found, i):
     """Write down what has come of the member i."""
     row, what = row_of_result(r), FOR_PYTHON
     seen = row >= 0 and row == r.seen
-    if (seen or (row >= 0 and room.errors and row != r.x)) and not look_again(
-        V, r, row, memory, record, parts, room, budget
-    ):
-        row = -1
+    if seen:
+        row = r.trial if look_again(V, r, row, memory, record, parts, room, budget) else -1
     if row >= 0:
         what = COMPLETE
-        slope = r.trial + POINTS if seen else row + POINTS
         for k in range(r.n):
             found.x[i, k] = V[row, k]
-            found.g[i, k] = V[slope, k] if room.given or not seen else np.nan
+            found.g[i, k] = V[row + POINTS, k] if room.given or not seen else np.nan
         found.f[i] = r.f_seen if seen else r.f if row == r.x else r.f_best
-        found.counts[i, 0], found.counts[i, 1] = r.ending, r.nit
-        found.counts[i, 2], found.counts[i, 3], found.counts[i, 4] = r.nfev, r.njev, r.nhev
         if room.errors:
             x, matrix = found.x[i].ctypes.data, found.matrix[i].ctypes.data
             what = call_for_number(room.errors, (memory, record, room.kept, x, matrix))
+            if what == ELSEWHERE:
+                what = FOR_PYTHON
+                if look_again(V, r, row, memory, record, parts, room, budget):
+                    what = call_for_number(room.errors, (memory, record, room.kept, x, matrix))
+        found.counts[i, 0], found.counts[i, 1] = r.ending, r.nit
+        found.counts[i, 2], found.counts[i, 3], found.counts[i, 4] = r.nfev, r.njev, r.nhev
     found.what[i] = what
 
 

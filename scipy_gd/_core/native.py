@@ -71,7 +71,7 @@ def put(typing: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, value), codegen
 
 
-@compiled()
+@compiled(_nrt=True)
 def _write(address, value):
     put(address, value)
 

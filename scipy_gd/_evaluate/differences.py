@@ -12,6 +12,7 @@ import numpy as np
 from .._core.jit import compiled, local
 
 EPS = float(np.finfo(float).eps)
+ROOTS = EPS**0.5, EPS ** (1.0 / 3.0)  # here, since compilers and libraries round differently
 POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
 """Evaluations for a component of the gradient, beside the one at x."""
 
@@ -20,7 +21,7 @@ POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
 def difference_step(x, rel_step, abs_step, lower, upper, points):
     """The step, and whether it is one-sided; `points` is 1 or 2."""
     sign = 1.0 if x >= 0.0 else -1.0
-    default = sign * EPS ** (1.0 / (points + 1.0)) * max(1.0, abs(x))
+    default = sign * ROOTS[points - 1] * max(1.0, abs(x))
     h = default
     if not np.isnan(abs_step):
         h = sign * abs_step

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .._core.addresses import address_of, c_address
 from .._core.jit import FAST, INNER, compiled, local, opened, rows_of, vector_at
-from .._core.many import COMPLETE, FACTOR, FOR_PYTHON
+from .._core.many import COMPLETE, ELSEWHERE, FACTOR, FOR_PYTHON
 from .._core.native import found
 from ..arguments import Vector
 from .differences import EPS
@@ -80,10 +80,13 @@ def weigh(settings, r, w):
     if loss == 0.0:
         for k in range(r.size):
             w[k] = 1.0
+        for k in range(r.size):  # apart: else the order depends on how far apart r and w are
             total += r[k] * r[k]
         return 0.5 * total
     for k in range(r.size):
-        cost, w[k] = rho(loss, (r[k] / scale) ** 2)
+        _, w[k] = rho(loss, (r[k] / scale) ** 2)
+    for k in range(r.size):
+        cost, _ = rho(loss, (r[k] / scale) ** 2)
         total += cost
     return 0.5 * scale * scale * total
 
@@ -267,7 +270,7 @@ def _curved(address, H):
 
 
 def _errors(memory, record, address, x, out):
-    """What the errors of the parameters at x follow from; `FOR_PYTHON` if J is of another point.
+    """What the errors of the parameters at x follow from; `ELSEWHERE` if J is of another point.
 
     That is the inverse of J'(w J) if it has one and no bound holds a parameter, or else R. In a row
     below is the error of J.
@@ -277,7 +280,7 @@ def _errors(memory, record, address, x, out):
     x, matrix = vector_at(x, n), rows_of(out, n + 1, n)
     for i in range(n):
         if kept.x[i] != x[i]:
-            return FOR_PYTHON
+            return ELSEWHERE
     for i in range(n):
         for k in range(kept.J.shape[1]):
             if not np.isfinite(kept.J[i, k]):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
 
-from .._core.many import COMPLETE, FOR_PYTHON
+from .._core.many import COMPLETE, ELSEWHERE, FOR_PYTHON
 from .._covariance import axes_of, combination, rounded, spread
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector
@@ -51,7 +51,7 @@ def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[di
     with contextlib.suppress(OutOfBudget):
         fit.complete(evaluator, x)
     what, matrix = fit.errors(run, x)
-    if what == FOR_PYTHON:
+    if what in (FOR_PYTHON, ELSEWHERE):
         return {}, ""
     unit = np.broadcast_to(run.unit, x.shape)
     known, said = errors_of(what, matrix, unit, run.free(x), f, fit.count, opts)

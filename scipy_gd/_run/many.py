@@ -313,13 +313,15 @@ def _rows_of(k: int, given: Any) -> Any:
     return given
 
 
-def rows_in(given: Any) -> int:
-    return len(given) if isinstance(given, list | tuple) else int(given.shape[0])
+def length(given: Any) -> int:
+    """How many rows it has; zarr's arrays have no `len`."""
+    return int(given.shape[0]) if hasattr(given, "shape") else len(given)
 
 
 def _starts(x0: Any) -> Any:
     """The starts, shape (n,) or (k, n)."""
-    if not (hasattr(x0, "shape") and hasattr(x0, "dtype")):
+    plain = hasattr(x0, "shape") and hasattr(x0, "dtype") and np.dtype(x0.dtype).kind != "O"
+    if not plain or len(x0.shape) < 2:
         given = real_numbers(x0)
         if given is None:
             raise TypeError(f"`x0` must be real numbers, got {shown(x0)}")
@@ -359,8 +361,8 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
 
 def _count(starts: Any, args: tuple[Any, ...], axes: tuple[bool, ...], boxes: Any) -> int:
     """How many problems there are."""
-    lengths = {"x0": rows_in(starts)} if len(starts.shape) == 2 else {}
-    lengths |= {f"args[{k}]": rows_in(each) for k, each in enumerate(args) if axes[k]}
+    lengths = {"x0": length(starts)} if len(starts.shape) == 2 else {}
+    lengths |= {f"args[{k}]": length(each) for k, each in enumerate(args) if axes[k]}
     if boxes is not None and len(boxes) != 1:
         lengths["bounds"] = len(boxes)
     if len({*lengths.values()}) > 1:

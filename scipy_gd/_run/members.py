@@ -218,11 +218,15 @@ def run_block(
     stopped = stopped or threading.Event()
     left: Sequence[int] = range(members.k)
     together, begun = None, perf_counter()
+    while members.fits and not members.m and left and members.may_be_compiled:
+        run_alone(members, left[0], found, deadline)  # tells how many residuals there are
+        members, left = members._replace(m=found.m), left[1:]
     if members.may_be_compiled:
         together = Together.of(members)
     if together is not None and not together.ready:
-        run_alone(members, 0, found, deadline)
-        left = range(1, members.k)
+        for i in left[:1]:
+            run_alone(members, i, found, deadline)
+        left = left[1:]
         seconds = (perf_counter() - begun) * members.total
         if seconds < WAIT or not together.compiled():
             together = None
@@ -267,11 +271,16 @@ class Together:
     def __init__(self, members: Members) -> None:
         opts, box = members.settings, members.box(0)
         self.members, self.args = members, members.arguments(0)
-        x, sides = starting_point(members.start(0)), None
+        some = int(np.argmax(np.isfinite(members.starts).all(axis=1)))
+        x, sides = starting_point(members.start(some)), None
         if box is not None:
             sides = np.array(box[:, 0]), np.array(box[:, 1])
             x = np.clip(x, *sides)
         given = members.fun, self.args, members.jac, members.hess, members.hessp
+        if not all(
+            of_numbers(a) for a, axis in zip(members.args, members.axes, strict=True) if axis
+        ):
+            raise ValueError
         problem = problem_of(members.method, opts, *given)
         self.run_ = run = begin(members.method, problem, x, sides, opts)
         if not is_plain(run, opts, len(members.boxes) if members.boxes is not None else 1):
@@ -311,23 +320,25 @@ class Together:
         into = Found(found.x, found.jac, found.fun, matrix, what, counts)
         boxes = members.boxes if members.boxes is not None else np.zeros((1, 2, n))
         limit, nothing = run.evaluator.limit, (NO_ROWS, NO_TABLE, NO_BATCHES)
-        cursor, steps = np.array([low, 0]), FEW
-        while cursor[0] < k and (now := perf_counter()) < deadline and not stopped.is_set():
-            try:
-                many(run.V, run.s, words, first, parts, room, steps, limit, members.starts, boxes,
-                     cursor, k, into, nothing)  # fmt: skip
-            except Exception:  # which will be raised again
-                what[cursor[0]] = FOR_PYTHON
-                cursor[:] = cursor[0] + 1, 0
-            taken = max(perf_counter() - now, 1e-6)
-            steps = max(int(min(steps * CHUNK / taken, 8 * steps, MANY)), 1)
-        what[cursor[0] :] = FOR_PYTHON
         odd = ~np.isfinite(members.starts).all(axis=1)
         if members.boxes is not None:
             odd = odd | np.isinf(members.boxes).all(axis=(1, 2))
-        what[np.broadcast_to(odd, k)] = FOR_PYTHON
+        cursor, steps = np.array([low, 0]), FEW
+        try:
+            while cursor[0] < k and (now := perf_counter()) < deadline and not stopped.is_set():
+                try:
+                    many(run.V, run.s, words, first, parts, room, steps, limit, members.starts,
+                         boxes, cursor, k, into, nothing)  # fmt: skip
+                except Exception:  # which will be raised again
+                    what[cursor[0]] = FOR_PYTHON
+                    cursor[:] = cursor[0] + 1, 0
+                taken = max(perf_counter() - now, 1e-6)
+                steps = max(int(min(steps * CHUNK / taken, 8 * steps, MANY)), 1)
+        finally:  # also where the run is interrupted
+            what[cursor[0] :] = FOR_PYTHON
+            what[np.broadcast_to(odd, k)] = FOR_PYTHON
+            self._settle(slice(low, k), what, counts, matrix, found)
         what[:low] = COMPLETE
-        self._settle(slice(low, k), what, counts, matrix, found)
         return np.flatnonzero(what == FOR_PYTHON).tolist()
 
     def _settle(
@@ -389,6 +400,11 @@ def rows_of(axes: tuple[bool, ...]) -> Any:
         return (args[0], *rest(args[1:], i))
 
     return row
+
+
+def of_numbers(given: Any) -> bool:
+    """Whether a row of it is the same for Numba, taken in Python or in compiled code."""
+    return isinstance(given, np.ndarray) and given.dtype.kind in "biufcV" and given.dtype.isnative
 
 
 def is_plain(run: RunState, opts: dict[str, Any], boxes: int) -> bool:
