@@ -53,9 +53,8 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            return (
-                getattr(self, key) if key in ("stderr", "covariance") else super().__getitem__(key)
-            )
+            derived = key in ("stderr", "covariance") and "upper" in self
+            return getattr(self, key) if derived else super().__getitem__(key)
         if isinstance(key, slice):
             return self._rows(np.arange(self.fun.size)[key])
         i = range(self.fun.size)[key]
