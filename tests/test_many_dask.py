@@ -179,6 +179,23 @@ def test_what_is_shared_is_made_once(calls):
     same(lazy.compute(), whole)
 
 
+def test_arrays_in_files_are_cut_like_the_dask_array(y, tmp_path):
+    h5py, zarr = pytest.importorskip("h5py"), pytest.importorskip("zarr")
+    whole, x0 = fits(y), da.ones((K, 2), chunks=(40, 1))
+
+    def lazily(y):
+        return minimize_many(compiled, x0, (T, y), (None, 0), method=levenberg_marquardt)
+
+    np.save(tmp_path / "y.npy", y)
+    same(lazily(np.load(tmp_path / "y.npy", mmap_mode="r")).compute(), whole)
+    z = zarr.create_array(tmp_path / "y.zarr", shape=y.shape, chunks=(17, 5), dtype=float)
+    z[:] = y
+    same(lazily(z).compute(), whole)
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["y"] = y
+        same(lazily(file["y"]).compute(), whole)
+
+
 def test_rows_that_are_no_numbers():
     def distance(x, c, words):
         return (x - c) @ (x - c) + len(words)
@@ -279,12 +296,12 @@ def test_workers_of_a_client(y, client, fun):
     same(client.compute(there).result(), fits(y, fun))
 
 
-def test_other_processes_have_compiled_once(y):
+def test_other_processes_have_compiled_once():
     """Functions travel with the blocks, also those that no module has."""
 
     @numba.njit
-    def here(p, t, y):
-        return p[0] * np.exp(-p[1] * t) - y
+    def both(x, c):
+        return ((x - c) ** 2).sum(), 2.0 * (x - c)
 
     def compilations():
         from scipy_gd._run.compiled import _LOOPS
@@ -292,17 +309,19 @@ def test_other_processes_have_compiled_once(y):
         loops = [loop for each in _LOOPS.values() for loop in each.values()]
         return os.getpid(), [len(loop.entries) for loop in loops]
 
-    whole = fits(y, here, options={"compiled": True})
+    def many(c):
+        return minimize_many(both, [1, 1], (c,), 0, jac=True, options={"compiled": True})
+
+    c = np.arange(40.0).reshape(20, 2)
+    whole, blocks = many(c), da.from_array(c, chunks=(2, -1))
     how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**how) as cluster, distributed.Client(cluster) as client:
-        blocks = da.from_array(y, chunks=(9, -1))
-        there = fits(blocks, here, options={"compiled": True}).persist()
+        there = many(blocks).persist()
         same(there.compute(), whole)
-        again = fits(blocks, here, options={"compiled": True})
-        same(again.compute(), whole)
+        same(many(blocks).compute(), whole)
         told = client.run(compilations).values()
         assert {pid for pid, _ in told}.isdisjoint({os.getpid()})
-        assert [entries for _, entries in told] == [[1], [1]]
+        assert max(entries for _, entries in told) == [1]  # one loop of one kind
 
 
 @pytest.fixture(scope="module")

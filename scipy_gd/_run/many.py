@@ -74,8 +74,7 @@ def minimize_many(
         A start for each problem, or one for all.
     args : tuple
         More arguments of the functions. Arrays may be anything that can be sliced, such as
-        `numpy.memmap`, h5py and zarr arrays; they are read block by block. With Dask arrays in
-        `args` or `x0` the result is lazy, see the guide.
+        `numpy.memmap`, h5py and zarr arrays; they are read block by block.
     in_axes : 0, None or sequence of them, optional
         By argument: 0 if its first axis has a row for each problem, None if it is the same for all.
         One entry stands for all arguments. By default none of them has such an axis.
@@ -104,6 +103,10 @@ def minimize_many(
         ``nit``, ``nfev``, shape (k,), ``jac``, shape (k, n), and of fits ``stderr`` and
         ``covariance``. ``res[i]`` is the result of one problem, ``res.summary()`` says how many
         ended how.
+
+        With Dask arrays in `x0` or `args` nothing is run yet: its fields are Dask arrays in chunks
+        of problems, and ``res.compute()`` is the `ManyResult`. `maxtime` is then the time of each
+        chunk; `workers` and `progress` are refused.
 
     Raises
     ------
@@ -321,14 +324,19 @@ def _rows_of(k: int, given: Any) -> Any:
         array = real_numbers(given)
         given = given if array is None else array
     try:
-        operator.index(len(given))
+        operator.index(length(given))
         given[0:0]
-    except TypeError:
+    except (IndexError, KeyError, TypeError):
         raise TypeError(
             f"`args[{k}]` must have a row for each problem, as `in_axes[{k}]` says, "
             f"got {shown(given)}"
         ) from None
     return given
+
+
+def length(given: Any) -> int:
+    """How many rows it has; zarr's arrays have no `len`."""
+    return int(given.shape[0]) if hasattr(given, "shape") else len(given)
 
 
 def _starts(x0: Any) -> Any:
@@ -373,8 +381,8 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
 
 def _count(starts: Any, args: tuple[Any, ...], axes: tuple[bool, ...], boxes: Any) -> int:
     """How many problems there are."""
-    lengths = {"x0": len(starts)} if len(starts.shape) == 2 else {}
-    lengths |= {f"args[{k}]": len(each) for k, each in enumerate(args) if axes[k]}
+    lengths = {"x0": length(starts)} if len(starts.shape) == 2 else {}
+    lengths |= {f"args[{k}]": length(each) for k, each in enumerate(args) if axes[k]}
     if boxes is not None and len(boxes) != 1:
         lengths["bounds"] = len(boxes)
     if len({*lengths.values()}) > 1:
