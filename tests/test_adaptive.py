@@ -13,7 +13,7 @@ from scipy.optimize import minimize, rosen, rosen_der
 
 import scipy_gd
 from scipy_gd import METHODS, adam, cg_descent, gd, lbfgs, newton, spg
-from scipy_gd._core.addresses import call_from_python
+from scipy_gd._core.addresses import from_python
 from scipy_gd._core.bits import ACCEPT, ANEW, GRADIENT, POINTS, RETRY, VALUE
 from scipy_gd._core.state import named
 from scipy_gd._evaluate.noise import EPS
@@ -694,7 +694,7 @@ def test_the_search_on_values_makes_the_steps_of_the_rule(seed, solver, length, 
     slope = r.slope
 
     tried, end = search(value, x, d, g, r.f, alpha, weak=weak, e=e, noisy=e > 0)
-    first, judge = call_from_python(r.first), call_from_python(r.judge)
+    first, judge = (functools.partial(from_python, address) for address in (r.first, r.judge))
     place = V.ctypes.data, s.ctypes.data
     assert first(*place) == VALUE
     assert r.slope_last == slope

@@ -35,6 +35,7 @@ from scipy_gd import (
     spg,
     uncertainty,
 )
+from scipy_gd._evaluate.squares import weigh
 
 LM = levenberg_marquardt
 OTHERS = [lbfgs, cg_descent, newton, spg, gd]
@@ -859,3 +860,21 @@ def test_a_jacobian_is_checked():
         )
         < 1e-5
     )
+
+
+@pytest.mark.parametrize("loss", range(5))
+def test_a_sum_of_squares_does_not_depend_on_where_its_arrays_are(loss):
+    """Vectorized code looks how far they are apart, and adds in another order if that is little."""
+
+    @njit
+    def weighed(settings, room, r, w, m):
+        return weigh(settings, room[r : r + m], room[w : w + m])
+
+    rng, m, room = np.random.default_rng(0), 20, np.zeros(200)
+    for _ in range(5):
+        residuals, found = rng.normal(size=m), set()
+        for w in range(m, 70):
+            for place in (100 - w, 100 + w):
+                room[100 : 100 + m] = residuals
+                found.add(weighed(np.array([loss, 1.0, 1.0]), room, 100, place, m))
+        assert len(found) == 1

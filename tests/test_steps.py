@@ -253,7 +253,8 @@ def test_lbfgs_lets_more_pairs_count_on_long_runs(count, pairs):
 
     def direction(mincor):
         ones = np.ones(40)
-        given = x, g, x_old, g_old, 9.0, ones, ones, 0.0, S.copy(), Y.copy(), count * ones
+        given = x, g, x_old, g_old, 9.0, ones, False, ones, 0.0, S.copy(), Y.copy()
+        given = *given, count * ones
         return lbfgs.formula(*given, maxcor=20, mincor=mincor)[0].tolist()
 
     assert direction(5) == direction(pairs)
@@ -277,7 +278,8 @@ def test_lbfgs_starts_with_the_diagonal_and_leaves_out_pairs_in_the_noise(held):
     Y = S @ B
     s, y = x - x_old, g - g_old
     for share in (0.0, 0.99, 1.01):  # of s'y
-        given = x, g, x_old, g_old, 9.0, free, diagonal, share * (s @ y), S.copy(), Y.copy()
+        given = x, g, x_old, g_old, 9.0, free, bool(held), diagonal, share * (s @ y)
+        given = *given, S.copy(), Y.copy()
         d, count = lbfgs.formula(*given, np.full(n, 2.0), maxcor=3, mincor=3)
         assert count == (3 if share < 1 else 2)
         pairs = [(S[0], Y[0] * free), (S[1], Y[1] * free)] + [(s, y * free)] * (share < 1)

@@ -75,19 +75,22 @@ def rho(loss, z):
 
 @fast
 def weigh(settings, r, w):
-    """The objective; the weights of the residuals into `w`."""
+    """The objective; the weights of the residuals into `w`.
+
+    A loop that adds up writes nothing: else the order of its additions would depend on how far
+    apart the arrays are.
+    """
     loss, scale, total = settings[0], settings[1], 0.0
     if loss == 0.0:
         for k in range(r.size):
             w[k] = 1.0
-        for k in range(r.size):  # apart: else the order depends on how far apart r and w are
+        for k in range(r.size):
             total += r[k] * r[k]
         return 0.5 * total
     for k in range(r.size):
-        _, w[k] = rho(loss, (r[k] / scale) ** 2)
+        w[k] = rho(loss, (r[k] / scale) ** 2)[1]
     for k in range(r.size):
-        cost, _ = rho(loss, (r[k] / scale) ** 2)
-        total += cost
+        total += rho(loss, (r[k] / scale) ** 2)[0]
     return 0.5 * scale * scale * total
 
 

@@ -26,6 +26,28 @@ def is_dask(array: Any) -> bool:
     return dask is not None and isinstance(array, dask.Array)
 
 
+def check_lazy(name: str, given: Any) -> None:
+    """Raises TypeError for a collection of Dask's that is no array; a DataArray may be one."""
+    graph = getattr(given, "__dask_graph__", None)
+    if graph is None or graph() is None or is_dask(given):
+        return
+    inside = is_dask(getattr(given, "data", None))
+    how = "`.data`" if inside else "`.to_dask_array(lengths=True)`"
+    raise TypeError(
+        f"`{name}` must be an array, for instance made by {how}, got a "
+        f"{type(given).__name__} of Dask"
+    )
+
+
+def check_known(name: str, given: Any) -> None:
+    """Raises ValueError for a Dask array that does not know its shape."""
+    if is_dask(given) and np.isnan(given.shape).any():
+        raise ValueError(
+            f"`{name}` is a Dask array that does not know its shape: `.compute_chunk_sizes()`, or "
+            "`.to_dask_array(lengths=True)` of a data frame"
+        )
+
+
 def take(array: Any, rows: Any) -> Any:
     """Some rows of an array, a sparse matrix or a data frame."""
     if hasattr(array, "iloc"):

@@ -27,6 +27,7 @@ from .._method import Method
 from ..arguments import Vector, limits, real_numbers, shown
 from ..methods import lbfgs
 from ..workers import mapping
+from .batches import check_known, check_lazy, is_dask
 from .many_result import ManyResult
 from .members import Collected, Members, run_block
 from .minimize import warn
@@ -72,8 +73,7 @@ def minimize_many(
         A start for each problem, or one for all.
     args : tuple
         More arguments of the functions. Arrays may be anything that can be sliced, such as
-        `numpy.memmap`, h5py and zarr arrays; they are read block by block. With Dask arrays in
-        `args` or `x0` the result is lazy, see the guide.
+        `numpy.memmap`, h5py and zarr arrays; they are read block by block.
     in_axes : 0, None or sequence of them, optional
         By argument: 0 if its first axis has a row for each problem, None if it is the same for all.
         One entry stands for all arguments. By default none of them has such an axis.
@@ -103,6 +103,10 @@ def minimize_many(
         ``covariance``. ``res[i]`` is the result of one problem, ``res.summary()`` says how many
         ended how.
 
+        With Dask arrays in `x0` or `args` nothing is run yet: its fields are Dask arrays in chunks
+        of problems, and ``res.compute()`` is the `ManyResult`. `maxtime` is then the time of each
+        chunk; `workers` and `progress` are refused.
+
     Raises
     ------
     TypeError, ValueError
@@ -130,6 +134,19 @@ def minimize_many(
     ((200, 2), True, True)
     """
     members = _members(fun, x0, args, in_axes, jac, hess, hessp, bounds, method, tol, options)
+    if any(map(is_dask, (members.starts, *members.args))):
+        from .many_dask import lazily
+
+        for name, given in (("workers", workers), ("progress", progress)):
+            if given:
+                raise ValueError(f"`{name}` is not for Dask arrays: Dask runs the problems")
+        return lazily(members, _solve)
+    found = _solve(members, workers, progress)
+    found.raise_if_all_have()
+    return found.result(members.names)
+
+
+def _solve(members: Members, workers: Any = None, progress: bool = False) -> Collected:
     deadline = perf_counter() + members.settings["maxtime"]
     with _pool(workers, members) as pool, _bar(members.k, progress) as done:
         return _run(members, pool, deadline, done)
@@ -143,7 +160,7 @@ class Pool(NamedTuple):
     shared: bool  # whether the memory is that of this process
 
 
-def _run(members: Members, pool: Pool, deadline: float, done: Callable[[int], Any]) -> ManyResult:
+def _run(members: Members, pool: Pool, deadline: float, done: Callable[[int], Any]) -> Collected:
     total = Collected(members.k, members.n, members.fits)
     run = functools.partial(run_block, deadline=deadline)
     stopped = threading.Event()
@@ -167,10 +184,9 @@ def _run(members: Members, pool: Pool, deadline: float, done: Callable[[int], An
                 done(high - low)
     except BaseException as error:
         stopped.set()
-        error.optimize_result = total.result(members)  # type: ignore[attr-defined]
+        error.optimize_result = total.result(members.names)  # type: ignore[attr-defined]
         raise
-    total.raise_if_all_have()
-    return total.result(members)
+    return total
 
 
 def _blocks(members: Members, count: int) -> Iterator[tuple[int, int]]:
@@ -235,6 +251,9 @@ def _members(
     method, options = _method(method, tol, options)
     args = args if isinstance(args, tuple) else (args,)
     axes = _axes(in_axes, args)
+    for name, given in (("x0", x0), *((f"args[{k}]", each) for k, each in enumerate(args))):
+        check_lazy(name, given)
+        check_known(name, given)
     args = tuple(
         _rows_of(k, a) if axis else a for k, (a, axis) in enumerate(zip(args, axes, strict=True))
     )

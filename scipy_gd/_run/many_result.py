@@ -42,6 +42,18 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
         Of fits: degrees of freedom.
     parameter_names : tuple of str
         As given, or ``x[0]``, ``x[1]``, ...
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy_gd import minimize_many
+    >>> res = minimize_many(lambda x, a: (x[0] - a)**2, [0.0], (np.arange(3.0),), in_axes=0)
+    >>> res
+    3 problems with 1 parameters: 3 solved, 0 not
+    problems  success  message
+           3     True  Optimization terminated successfully.
+    >>> res.x.round(6).tolist(), bool(res[2].success)
+    ([[0.0], [1.0], [2.0]], True)
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -53,9 +65,8 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            return (
-                getattr(self, key) if key in ("stderr", "covariance") else super().__getitem__(key)
-            )
+            derived = key in ("stderr", "covariance") and "upper" in self
+            return getattr(self, key) if derived else super().__getitem__(key)
         if isinstance(key, slice):
             return self._rows(np.arange(self.fun.size)[key])
         i = range(self.fun.size)[key]

@@ -64,6 +64,12 @@ class Members(NamedTuple):
         return bool(self.method.residuals or self.settings["residuals"])
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parameters."""
+        given = self.settings["parameter_names"]
+        return tuple(given or [f"x[{i}]" for i in range(self.n)])
+
+    @property
     def may_be_compiled(self) -> bool:
         settings = self.settings
         sampled = settings["batch_size"] is not None or settings["check_grad"]
@@ -148,6 +154,7 @@ class Collected:
         self.counts = np.zeros((k, len(COUNTS)), np.int32)
         self.upper = np.full((k if fits else 0, n * (n + 1) // 2), np.nan)
         self.dof = np.zeros(k if fits else 0, np.int32)
+        self.fits = fits
         self.special: dict[int, str] = {}
         self.texts = dict(FAILED)
         self.errors: list[BaseException] = []
@@ -190,10 +197,9 @@ class Collected:
         if self.errors and (self.endings == STOPPED).all():
             raise self.errors[0]
 
-    def result(self, members: Members) -> ManyResult:
-        texts = self.texts
-        fit = {"upper": self.upper, "dof": self.dof} if members.fits else {}
-        names = members.settings["parameter_names"] or [f"x[{i}]" for i in range(members.n)]
+    def result(self, names: tuple[str, ...]) -> ManyResult:
+        """With these names of the parameters."""
+        fit = {"upper": self.upper, "dof": self.dof} if self.fits else {}
         return ManyResult(
             x=self.x,
             fun=self.fun,
@@ -202,8 +208,8 @@ class Collected:
             status=self.status,
             **dict(zip(COUNTS, self.counts.T, strict=True)),
             **fit,
-            messages=Messages(self.endings, texts, self.special),
-            parameter_names=tuple(names),
+            messages=Messages(self.endings, self.texts, self.special),
+            parameter_names=names,
         )
 
 

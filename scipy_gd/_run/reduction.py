@@ -13,7 +13,7 @@ from .._evaluate.residual_sums import SquaresOf, SquaresSum
 from .._evaluate.sources import Squares
 from .._formula import Formula
 from ..workers import mapping
-from .batches import is_dask, sampled_arguments, take
+from .batches import check_lazy, is_dask, sampled_arguments, take
 
 APART = {
     "batch_size": "an evaluation is of all rows, or of those of a batch",
@@ -52,21 +52,9 @@ def blocks_of(
             '`reduce` must be "sum" for residuals: half of the sum of their squares is minimized'
         )
     for k, each in enumerate(args):
-        if is_lazy(each) and not is_dask(each):
-            inside = is_dask(getattr(each, "data", None))
-            how = "`.data`" if inside else "`.to_dask_array(lengths=True)`"
-            raise TypeError(
-                f"`args[{k}]` must be an array, for instance made by {how}, got a "
-                f"{type(each).__name__} of Dask"
-            )
+        check_lazy(f"args[{k}]", each)
     which = sampled_arguments(args, opts["batch_args"], "reduce")
     return Blocks(_data(args, which), reduce == "mean")
-
-
-def is_lazy(each: Any) -> bool:
-    """Whether it is a collection of Dask's (a DataArray of xarray may be one)."""
-    graph = getattr(each, "__dask_graph__", None)
-    return graph is not None and graph() is not None
 
 
 def _data(args: tuple[Any, ...], which: tuple[int, ...]) -> Data:
