@@ -125,7 +125,7 @@ def test_ragged_data():
 
 @pytest.mark.parametrize("fun", [bowl, bowl.py_func])
 def test_what_every_problem_raises_is_raised(fun):
-    with pytest.raises(Exception, match="boundary|broadcast|shape"):
+    with pytest.raises(Exception, match=r"boundary|broadcast|shape"):
         minimize_many(fun, [1.0, 1.0], (np.ones((3, 5)),), 0)
 
 
