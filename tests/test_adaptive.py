@@ -1,5 +1,6 @@
 """Runs without a gradient: what is asked, what is found out, and what is claimed in the end."""
 
+import functools
 import math
 import pickle
 from itertools import pairwise

@@ -38,7 +38,9 @@ SLOW = 64
 """The same of problems whose functions are not compiled."""
 AT_A_TIME = 32
 """Blocks that are sent to each of the workers before their results are awaited."""
-OF_ONE_RUN = ("callback", "disp", "history", "progress", "resume", "return_all", "workers")
+OF_ONE_RUN = (
+    *("callback", "disp", "history", "progress", "reduce", "resume", "return_all", "workers"),
+)
 """Options that make no sense for many runs together."""
 
 
@@ -340,7 +342,7 @@ def length(given: Any) -> int:
 def _starts(x0: Any) -> Any:
     """The starts, shape (n,) or (k, n)."""
     plain = hasattr(x0, "shape") and hasattr(x0, "dtype") and np.dtype(x0.dtype).kind != "O"
-    if not plain or len(x0.shape) < 2:
+    if not (plain and (len(x0.shape) == 2 or is_dask(x0))):
         given = real_numbers(x0)
         if given is None:
             raise TypeError(f"`x0` must be real numbers, got {shown(x0)}")

@@ -104,9 +104,8 @@ class Members(NamedTuple):
 
     def check(self) -> None:
         """Raise what is wrong with the functions, before any of them is called."""
-        one = self.rows(0, 1)
-        given = one.fun, one.arguments(0), one.jac, one.hess, one.hessp
-        problem_of(one.method, one.settings, *given)
+        given = self.fun, (), self.jac, self.hess, self.hessp
+        problem_of(self.method, self.settings, *given)
 
     def start(self, i: int) -> Vector:
         return np.asarray(self.starts[i % len(self.starts)])
