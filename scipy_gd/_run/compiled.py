@@ -55,7 +55,7 @@ class Entry:
             more = (g_type,) if name == "hessp" else ()
             function.get_call_template((g_type, *more, *kinds), {})
         self.args = types.BaseTuple.from_types(kinds)
-        Memory(self.args, tuple(args))  # raises an error if they cannot be found in memory
+        Memory(size_of(self.args), tuple(args))  # raises an error if they cannot be found in memory
         self.room = typeof((run.V[0], source.room))
         self._kept: list[Any] = []
         value, gradient = source.in_loop(fun, **source.functions)
