@@ -80,7 +80,8 @@ def minimize_many(
         By argument: 0 if its first axis has a row for each problem, None if it is the same for all.
         One entry stands for all arguments. By default none of them has such an axis.
     jac, hess, hessp
-        As in `scipy.optimize.minimize`.
+        As in `scipy.optimize.minimize`; a scheme of differences by its name is obeyed here, while
+        SciPy passes none on to methods like ours.
     bounds : Bounds, sequence of (low, high) pairs, or ndarray of shape (k, n, 2), optional
         The same for all problems, or for each its own. A `Bounds` may have arrays of shape (k, n).
     method : Method or functools.partial of one, optional
@@ -88,8 +89,9 @@ def minimize_many(
     tol : float, optional
         As in `scipy.optimize.minimize`.
     options : dict, optional
-        Those of the method. `maxtime` is that of all problems together. An `rng` that is a
-        generator gives each problem a generator of its own.
+        Those of the method, but for what is of a single run, such as `history`. `maxtime` is that
+        of all problems together. An `rng` that is a generator gives each problem a generator of its
+        own.
     workers : int or map-like callable, optional
         How many problems are solved at the same time: by threads if the functions are Numba's,
         else by processes; -1 is one for each core. Or a ``map(function, iterable)`` of another
