@@ -220,19 +220,13 @@ class Differences:
         quotient = of_scheme(fun, self.each)
 
         @part
-        def component(V, r, x, i, h, one_sided, lower, upper, args, kept):
+        def component(V, r, x, i, h, one_sided, lower, upper, args):
             g = V[r.trial + POINTS]
             g[i] = 0.0
             if h != 0.0:
                 g[i] = quotient(V, r, x, i, h, one_sided, lower, upper, args)
 
-        measure = differences_in_loop(component, self.each)
-
-        @part
-        def gradient(V, r, x, args, budget, room):
-            return measure(V, r, x, args, budget, room, ())
-
-        return alone_in_loop(fun), gradient
+        return alone_in_loop(fun), differences_in_loop(component, self.each)
 
 
 class Perturbed:
@@ -339,7 +333,7 @@ def differences_in_loop(component: Any, each: int) -> Any:
     """All components by differences, within the budget; where there is no room, their step is 0."""
 
     @part
-    def measure(V, r, x, args, budget, steps, kept):
+    def measure(V, r, x, args, budget, steps):
         rel_step, abs_step, lower, upper = steps
         row, calls = r.trial, 0
         for i in range(r.n):
@@ -354,7 +348,7 @@ def differences_in_loop(component: Any, each: int) -> Any:
             h, one_sided = differences.difference_step(
                 V[row, i], rel_step[i], abs_step[i], lower[i], upper[i], each
             )
-            component(V, r, x, i, h, one_sided, lower[i], upper[i], args, kept)
+            component(V, r, x, i, h, one_sided, lower[i], upper[i], args)
         return False
 
     return measure

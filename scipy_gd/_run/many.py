@@ -27,10 +27,11 @@ from .._method import Method
 from ..arguments import Vector, limits, real_numbers, shown
 from ..methods import lbfgs
 from ..workers import mapping
-from .batches import check_known, check_lazy, is_dask
+from .batches import check_known, check_lazy, is_dask, length
 from .many_result import ManyResult
 from .members import Collected, Members, run_block
 from .minimize import warn
+from .observers import progress_bar
 
 BLOCK, BYTES = 2048, 2**23
 """The most problems, and bytes of data, in a block."""
@@ -224,13 +225,7 @@ def _bar(k: int, shown: bool) -> Iterator[Callable[[int], Any]]:
     if not shown:
         yield lambda count: None
         return
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "`progress` needs tqdm: pip install scipy_gd[plot]", name="tqdm"
-        ) from error
-    with tqdm(total=k, unit="fit") as bar:
+    with progress_bar(total=k, unit="fit") as bar:
         yield bar.update
 
 
@@ -336,9 +331,9 @@ def _rows_of(k: int, given: Any) -> Any:
     return given
 
 
-def length(given: Any) -> int:
+def rows_in(given: Any) -> int:
     """How many rows it has; zarr's arrays have no `len`."""
-    return int(given.shape[0]) if hasattr(given, "shape") else len(given)
+    return length(given) if hasattr(given, "shape") else len(given)
 
 
 def _starts(x0: Any) -> Any:
@@ -384,8 +379,8 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
 
 def _count(starts: Any, args: tuple[Any, ...], axes: tuple[bool, ...], boxes: Any) -> int:
     """How many problems there are."""
-    lengths = {"x0": length(starts)} if len(starts.shape) == 2 else {}
-    lengths |= {f"args[{k}]": length(each) for k, each in enumerate(args) if axes[k]}
+    lengths = {"x0": rows_in(starts)} if len(starts.shape) == 2 else {}
+    lengths |= {f"args[{k}]": rows_in(each) for k, each in enumerate(args) if axes[k]}
     if boxes is not None and len(boxes) != 1:
         lengths["bounds"] = len(boxes)
     if len({*lengths.values()}) > 1:

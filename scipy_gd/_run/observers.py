@@ -87,9 +87,8 @@ def tells(callback: Any, label: str) -> Observer | None:
     return observer
 
 
-@contextmanager
-def bar(run: RunState, label: str) -> Iterator[Observer]:
-    """A bar in a terminal or a notebook: iterations, f, the gradient norm and the rate.
+def progress_bar(**how: Any) -> Any:
+    """A bar of tqdm's.
 
     Raises
     ------
@@ -102,9 +101,20 @@ def bar(run: RunState, label: str) -> Iterator[Observer]:
         raise ImportError(
             "`progress` needs tqdm: pip install scipy_gd[plot]", name="tqdm"
         ) from error
+    return tqdm(**how)
 
+
+@contextmanager
+def bar(run: RunState, label: str) -> Iterator[Observer]:
+    """A bar in a terminal or a notebook: iterations, f, the gradient norm and the rate.
+
+    Raises
+    ------
+    ImportError
+        If tqdm is missing.
+    """
     most = run.r.maxiter
-    with tqdm(total=most if most < 2**62 else None, desc=label, unit="it") as shown:
+    with progress_bar(total=most if most < 2**62 else None, desc=label, unit="it") as shown:
 
         def observer(run: RunState) -> None:
             r = run.r
