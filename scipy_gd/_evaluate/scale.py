@@ -8,15 +8,13 @@ the same, and one loop serves every D.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import is_jitted, overload
 
 from ..arguments import Vector, matrix, pair, vector
+from .wrapped import dense, wrapped
 
 EXTREME = 400
 """The largest exponent: the square of D is a number."""
@@ -66,35 +64,6 @@ def functions(
     )
 
 
-class Wrapped:
-    """``make(function)``, in a form that can be sent to another process."""
-
-    def __init__(self, make: Callable[[Any], Any], function: Any) -> None:
-        self.made_of, self.call = (make, function), make(function)
-
-    def __call__(self, *args: Any) -> Any:
-        return self.call(*args)
-
-    def __reduce__(self) -> Any:
-        return Wrapped, self.made_of
-
-
-def wrapped(make: Callable[[Any], Any], function: Any) -> Any:
-    """``make(function)``, a Numba function if it is one."""
-    if not callable(function):
-        return function
-    return compiled(make, function) if is_jitted(function) else Wrapped(make, function)
-
-
-@functools.lru_cache(32)
-def compiled(make: Callable[[Any], Any], function: Any) -> Any:
-    """The same Numba function each time: the compiled loops of the last ones are found again.
-
-    (It cannot live as long as the function: who closes over a function keeps it alive.)
-    """
-    return njit(make(function))
-
-
 # --- the wrappers, for Python and Numba
 
 
@@ -120,18 +89,6 @@ def of_gradient(jac: Any) -> Any:
         return D * vector(jac(D * z, *args[:-1]), z.size)
 
     return gradient
-
-
-def dense(J: Any) -> Any:
-    return J.toarray() if hasattr(J, "toarray") else np.asarray(J)
-
-
-@overload(dense)
-def _dense(J: Any) -> Any:
-    def array(J: Any) -> Any:
-        return np.asarray(J)
-
-    return array
 
 
 def of_jacobian(jac: Any) -> Any:
@@ -165,34 +122,3 @@ def of_product(hessp: Any) -> Any:
         return D * vector(hessp(D * z, D * p, *args[:-1]), z.size, "hessp")
 
     return product
-
-
-@overload(vector)
-def _vector(g: Any, n: int, name: str = "jac") -> Any:
-    def flat(g: Any, n: int, name: str = "jac") -> Any:
-        found = np.asarray(g).ravel()
-        if found.size != n:
-            raise ValueError("a gradient must be an array with as many elements as x")
-        return found
-
-    return flat
-
-
-@overload(pair)
-def _pair(found: Any, n: int) -> Any:
-    def unpacked(found: Any, n: int) -> Any:
-        f, g = found
-        return float(f), vector(g, n)
-
-    return unpacked
-
-
-@overload(matrix)
-def _matrix(found: Any, n: int) -> Any:
-    def square(found: Any, n: int) -> Any:
-        H = np.asarray(found)
-        if H.shape != (n, n):
-            raise ValueError("`hess` must return a real matrix of shape (n, n)")
-        return H
-
-    return square

@@ -21,12 +21,13 @@ from .._evaluate.residuals import Residuals
 from .._evaluate.squares import errors_at
 from .._formula import Formula
 from ..arguments import Vector, starting_point
+from .begin import begin, problem_of
 from .compiled import CHUNK, NO_BATCHES, NO_ROWS, NO_TABLE, Data, kind, loop_for
 from .drive import WAIT
 from .fit import errors_of
 from .layout import rule_for
 from .many_result import COUNTS, ManyResult, Messages, packed
-from .minimize import begin, minimize, problem_of
+from .minimize import minimize
 from .outcome import message_of
 from .run_state import RunState
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy
@@ -17,30 +17,21 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from .. import _options
-from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
+from .._core.bits import HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
-from .._evaluate import scale as scales
-from .._evaluate import undefined
-from .._evaluate.adaptive import Adaptive
-from .._evaluate.blocks import Blocks
-from .._evaluate.decayed import Decayed
-from .._evaluate.evaluator import Evaluator, OutOfBudget
-from .._evaluate.gradients import Box, Perturbed, Source
-from .._evaluate.hessians import hessian_of
-from .._evaluate.low_level import as_functions
+from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
-from .._evaluate.sizes import scale_for
-from .._evaluate.sources import Squares, source_of
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
 from ..history import History
 from .batches import held_out_arguments
+from .begin import Problem, begin, problem_of
 from .drive import drive
 from .epochs import Epochs
-from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
-from .reduction import blocks_of, evaluating, functions
+from .reduction import evaluating
 from .run_state import RunState
 
 EPOCHS_BY_DEFAULT = 100
@@ -84,98 +75,6 @@ def minimize(
     if opts["disp"]:
         _display(result)
     return result
-
-
-class Problem(NamedTuple):
-    """The user's functions; `jac` may be True or the name of a scheme, the Hessian's None."""
-
-    fun: Any
-    jac: Any
-    hess: Any
-    hessp: Any
-    args: tuple[Any, ...]
-    squares: Squares | None
-    blocks: Blocks | None
-
-
-def problem_of(
-    method: Formula, opts: dict[str, Any], fun: Any, args: Any, jac: Any, hess: Any, hessp: Any
-) -> Problem:
-    squares = _squares(method, opts)
-    fun, jac = _gradient(fun, jac, _options.scheme(opts))
-    if squares is not None and isinstance(fun, LowLevelCallable):
-        raise TypeError("`fun` must be a Python function, to return residuals")
-    hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
-    args = args if isinstance(args, tuple) else (args,)
-    blocks = blocks_of(opts, fun, jac, args, squares)
-    fun, jac = _defined(fun, jac, opts["undefined"], squares)
-    fun, jac, args = as_functions(fun, jac, args)
-    return Problem(fun, jac, hess, hessp, args, squares, blocks)
-
-
-def _squares(method: Formula, opts: dict[str, Any]) -> Squares | None:
-    """How residuals make an objective, if `fun` returns them."""
-    if not (method.residuals or opts["residuals"]):
-        return None
-    return Squares(opts["loss"], opts["f_scale"], opts["batch_size"] is not None)
-
-
-def begin(
-    method: Formula,
-    problem: Problem,
-    x: Vector,
-    box: Box,
-    opts: dict[str, Any],
-    epochs: Epochs | None = None,
-    rng: np.random.Generator | None = None,
-    map_: Any = map,
-) -> RunState:
-    """A run before its first evaluation."""
-    fun, jac, hess, hessp, args, squares, blocks = problem
-    n, sampled = x.size, epochs is not None or method.probes
-    laid_out = ungrouped(method, opts, n)
-    decay = _penalty(method, laid_out, n)
-    if decay is not None:
-        laid_out = laid_out | {str(method.penalty): 0.0}
-    with_gradient = bool(method.needs & GRADIENT)
-    measured = jac == "adaptive" and with_gradient and not sampled and decay is None
-    measured = measured and squares is None
-    plain = "2-point" if jac == "adaptive" and squares is None else jac
-    steps = opts["finite_diff_rel_step"], opts["finite_diff_abs_step"]
-    scale, nfev, njev = None, 0, 0
-    if opts["x_scale"] is not None:
-        f, j, _, _, known = functions(blocks, method, fun, plain, None, None, args, squares)
-        looks = Evaluator(f, known, source_of(f, j, n, squares=squares), maxfev=opts["maxfev"])
-        scale = scale_for(opts, x, box, None if sampled else looks)
-        nfev, njev = looks.nfev, looks.njev
-        x, box, steps = scale.inside(x), scale.inside(box), (steps[0], scale.inside(steps[1]))
-        fun, plain, hess, hessp = scales.functions(fun, plain, hess, hessp, squares is not None)
-        args = scale.known_by(args)
-        if epochs is not None:
-            epochs.args = args
-            epochs.held_out = epochs.held_out and scale.known_by(epochs.held_out)
-    fun, plain, hess, hessp, args = functions(
-        blocks, method, fun, plain, hess, hessp, args, squares
-    )
-    D = None if scale is None else scale.D
-    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
-    exact = source_of(fun, plain, n, box, *steps, squares)
-    source: Source = Adaptive(opts["noise"]) if measured else exact
-    if decay is not None:
-        exact = source = Decayed(exact, decay if D is None else decay * D * D)
-    if method.probes and rng is not None:
-        source = Perturbed(rng, opts["c"], opts["gamma"], exact, box)
-    hessian = None
-    if method.needs & HESSIAN:
-        hessian = hessian_of(hess, hessp, n, box, exact, measured)
-    evaluator = Evaluator(fun, args, source, exact, hessian, map=map_, maxfev=opts["maxfev"])
-    evaluator.nfev, evaluator.njev = nfev, njev
-    run = RunState(
-        method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
-    )
-    if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-        evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
-    return run
 
 
 def _check(
@@ -270,17 +169,6 @@ def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observe
     return observers, log
 
 
-def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
-    """The weights of the penalty that is a part of the objective, if there is one.
-
-    On mini-batches, and where its weight changes, it is a matter of the formula alone.
-    """
-    weight = opts[method.penalty] if method.penalty else 0.0
-    if callable(weight) or opts["batch_size"] is not None or not np.any(weight):
-        return None
-    return np.broadcast_to(weight, (n,)).copy()
-
-
 def _epochs(
     args: tuple[Any, ...],
     given: dict[str, Any],
@@ -308,50 +196,6 @@ def _epochs(
     elif given.get("patience") is not None:
         raise ValueError("`patience` needs a `validation`")
     return stream
-
-
-def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
-    """The function and where its gradient comes from: a callable, True or a difference scheme."""
-    inner = getattr(fun, "fun", None)
-    if inner and type(fun).__name__ == "MemoizeJac" and getattr(jac, "__self__", None) is fun:
-        # minimize(jac=True): its memo compares x only; the user's own function returns both
-        return inner, True
-    if jac is None or jac is False:
-        return fun, scheme
-    if callable(jac) or jac is True or isinstance(jac, LowLevelCallable):
-        return fun, jac
-    if jac in ("2-point", "3-point", "cs"):
-        return fun, jac
-    raise ValueError(
-        f"`jac` must be callable, True, None or one of '2-point', '3-point', 'cs', got {jac!r}"
-    )
-
-
-def _defined(
-    fun: Any, jac: Any, exceptions: tuple[type[Exception], ...], squares: Squares | None
-) -> tuple[Any, Any]:
-    """The same functions, with NaN in the place of some exceptions."""
-    if exceptions:
-        like = undefined.pair if jac is True else undefined.number
-        slope = undefined.gradient if squares is None else undefined.number
-        fun = undefined.Undefined(fun, exceptions, like)
-        jac = undefined.Undefined(jac, exceptions, slope) if callable(jac) else jac
-    return fun, jac
-
-
-def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
-    """The functions that the Hessian comes from; a difference scheme by name counts as none."""
-    if isinstance(hess, str):
-        hess = None
-    if hasattr(hess, "get_matrix"):
-        raise TypeError(
-            f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
-            "which updates its Hessian, or leave `hess` out, for differences"
-        )
-    for name, given in {"hess": hess, "hessp": hessp}.items():
-        if given is not None and not callable(given):
-            raise TypeError(f"`{name}` must be callable, got {given!r}")
-    return hess, hessp
 
 
 def _refuse_constraints(constraints: Any) -> None:
