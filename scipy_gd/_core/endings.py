@@ -12,6 +12,7 @@ EPOCHS, EARLY = 13, 14
 NOISE_REACHED, KINK = 15, 16
 BROKEN = 12  # the formula has raised an error; so does the run
 UNDEFINED = 17  # not finite, and the run is still at its start
+INFEASIBLE, MULTIPLIERS, UNBOUNDED = 18, 19, 20  # of constrained problems
 CALLBACK = 99
 
 # What is known of a run, for the advice: where its gradients come from, and who chose its rate.
@@ -118,6 +119,25 @@ ENDINGS = {
         7,
         True,
         "A minimum at a kink is reached: a convex combination of gradients around it vanishes.",
+    ),
+    INFEASIBLE: Ending(
+        8,
+        False,
+        "No feasible point was found: at the returned point, no small step makes the violation of "
+        "`constraints` smaller. Check that they do not contradict each other, or begin elsewhere.",
+    ),
+    MULTIPLIERS: Ending(
+        9,
+        False,
+        "The multipliers grow without end: the returned point may be the solution, but there the "
+        "gradients of the active `constraints` depend on each other, or vanish. Check whether one "
+        "of them says the same as others, or is squared.",
+    ),
+    UNBOUNDED: Ending(
+        10,
+        False,
+        "The function seems to fall without end within `constraints`: check their signs, or set "
+        "`bounds`.",
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }

@@ -104,3 +104,10 @@ def difference_quotients(f, values, h, one_sided, points, g):
 def hessian_steps(x, lower, upper, points, h):
     for i in range(x.size):
         h[i] = hessian_step(x[i], lower[i], upper[i], points)
+
+
+@compiled()
+def difference_column(f, first, second, h, one_sided, points, column):
+    """The derivatives of several values by one component of x."""
+    for k in range(f.size):
+        column[k] = difference_quotient(f[k], first[k], second[k], h, one_sided, points)

@@ -17,6 +17,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from .. import _options
+from .._constraints.rows import listed
 from .._core.bits import HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
 from .._evaluate.evaluator import OutOfBudget
@@ -24,12 +25,12 @@ from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
 from .._formula import Formula
 from ..arguments import Vector, limits, listener, starting_point
-from ..history import History
 from .batches import held_out_arguments
-from .begin import Problem, begin, problem_of
+from .begin import Problem, begin, calibrate, problem_of
+from .constrained import constrained
 from .drive import drive
 from .epochs import Epochs
-from .observers import Observers, bar, keeps_history, keeps_points, tells
+from .observers import Observers, bar, observers_of
 from .outcome import outcome, so_far
 from .reduction import evaluating
 from .run_state import RunState
@@ -51,13 +52,15 @@ def minimize(
     options: dict[str, Any],
 ) -> OptimizeResult:
     """What every method does when it is called."""
-    _check(method, fun, constraints, callback, hess, hessp, options)
+    _check(method, fun, callback, hess, hessp, options)
     x = starting_point(x0)
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     if box is not None:
         x = np.clip(x, *box)
+    if given := listed(constraints):
+        return constrained(method, problem, given, x, box, callback, options, opts)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
@@ -69,7 +72,7 @@ def minimize(
         run = begin(method, problem, x, box, opts, epochs, rng, map_)
         if opts["resume"] is not None:
             run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
-        observers, log = _observers(method.__name__, callback, opts)
+        observers, log = observers_of(method.__name__, callback, opts)
         result = _driven(run, observers, opts)
     result.update(log, state=run.save())
     if opts["disp"]:
@@ -80,7 +83,6 @@ def minimize(
 def _check(
     method: Formula,
     fun: Any,
-    constraints: Any,
     callback: Any,
     hess: Any,
     hessp: Any,
@@ -89,7 +91,6 @@ def _check(
     """What can be refused, or warned of, before any work is done."""
     if not (callable(fun) or isinstance(fun, LowLevelCallable)):
         raise TypeError(f"`fun` must be callable, got {fun!r}")
-    _refuse_constraints(constraints)
     listener(callback)
     for name, given in (("hess", hess), ("hessp", hessp)):
         if given is not None and not method.needs & HESSIAN:
@@ -103,10 +104,13 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
     label, unknown_rate = run.method.__name__, isinstance(opts["learning_rate"], str)
     try:
         if run.perturbed and unknown_rate and opts["resume"] is None and opts["maxiter"] > 0:
-            _calibrate(run, opts)
-        with bar(run, label) if opts["progress"] else nullcontext() as shown:
+            calibrate(run, opts)
+        with bar(run.r.maxiter, label) if opts["progress"] else nullcontext() as shown:
             observers.now_and_then += [shown] if shown else []
-            drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
+            try:
+                drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
+            finally:
+                observers.report(run)
         return outcome(run, opts)
     except BaseException as error:
         with suppress(AttributeError, TypeError):
@@ -129,44 +133,6 @@ def _check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Genera
         fun, jac, args = *blocks.objective(fun, jac, args, False), ()
     bounds = None if box is None else np.transpose(box)
     check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
-
-
-def _calibrate(run: RunState, opts: dict[str, Any]) -> None:
-    """A rate that makes the first step of spsa a fifth of |x| + 10 c, from four estimates.
-
-    No later step is longer: estimates that are larger by far come from a rate that is too high.
-    """
-    perturbed, r = run.perturbed, run.r
-    assert perturbed is not None
-    x, g = run.points[r.trial], run.gradients[r.trial]
-    sizes = []
-    try:
-        for _ in range(4):
-            run.evaluator(x, VALUE, g, run.H)
-            sizes.append(np.linalg.norm(g))
-            perturbed.commit()
-            perturbed.t = 0
-    except OutOfBudget:
-        perturbed.rollback()
-    size = np.mean(sizes) if sizes else np.nan
-    if size > 0 and np.isfinite(size):
-        slowed = (opts["A"] + 1.0) ** opts["alpha"]
-        r.clip_norm = min(r.clip_norm, size)
-        r.alpha = 0.2 * (10.0 * opts["c"] + np.linalg.norm(x)) * slowed / size
-
-
-def _observers(label: str, callback: Any, opts: dict[str, Any]) -> tuple[Observers, dict[str, Any]]:
-    """Those who watch the run; what it will have logged, for the result."""
-    observers, log = Observers(), dict[str, Any]()
-    if opts["return_all"]:
-        log["allvecs"] = []
-        observers.each.append(keeps_points(log["allvecs"]))
-    if opts["history"]:
-        log["history"] = History(label=label, parameter_names=opts["parameter_names"] or ())
-        observers.each.append(keeps_history(log["history"]))
-    if told := tells(callback, label):
-        observers.each.append(told)
-    return observers, log
 
 
 def _epochs(
@@ -196,17 +162,6 @@ def _epochs(
     elif given.get("patience") is not None:
         raise ValueError("`patience` needs a `validation`")
     return stream
-
-
-def _refuse_constraints(constraints: Any) -> None:
-    given = constraints is not None
-    with suppress(TypeError):
-        given = given and len(constraints) > 0
-    if given:
-        raise ValueError(
-            "`constraints` are not supported by gradient descent methods; use `bounds`, or one of "
-            "SciPy's constrained solvers (SLSQP, trust-constr, COBYQA)"
-        )
 
 
 def _display(result: OptimizeResult) -> None:

@@ -15,6 +15,7 @@ from scipy.optimize import OptimizeResult
 
 from .._core.bits import GRADIENT
 from ..arguments import Vector, listener
+from ..history import History
 from .run_state import RunState
 
 Observer = Callable[[RunState], None]
@@ -54,17 +55,36 @@ def intermediate_result(run: RunState) -> OptimizeResult:
     )
 
 
+Seen = Callable[[RunState], OptimizeResult]
+
+
+def observers_of(
+    label: str, callback: Any, opts: dict[str, Any], seen: Seen = intermediate_result
+) -> tuple[Observers, dict[str, Any]]:
+    """Those who watch a run; what they will have logged, for the result."""
+    observers, log = Observers(), dict[str, Any]()
+    if opts["return_all"]:
+        log["allvecs"] = []
+        observers.each.append(keeps_points(log["allvecs"]))
+    if opts["history"]:
+        log["history"] = History(label=label, parameter_names=opts["parameter_names"] or ())
+        observers.each.append(keeps_history(log["history"], seen))
+    if told := tells(callback, label, seen):
+        observers.each.append(told)
+    return observers, log
+
+
 def keeps_points(points: list[Vector]) -> Observer:
     """Every iterate goes into a list."""
     return lambda run: points.append(run.x)
 
 
-def keeps_history(history: Any) -> Observer:
+def keeps_history(history: Any, seen: Seen) -> Observer:
     """Every iteration goes into a `History`, with the start."""
-    return lambda run: history(intermediate_result(run))
+    return lambda run: history(seen(run))
 
 
-def tells(callback: Any, label: str) -> Observer | None:
+def tells(callback: Any, label: str, seen: Seen) -> Observer | None:
     """The user's callback, of either of SciPy's styles, after every iteration.
 
     A `History` is called with the name of the method first, and told of the start too.
@@ -80,7 +100,7 @@ def tells(callback: Any, label: str) -> Observer | None:
     def observer(run: RunState) -> None:
         if run.r.nit >= first:
             try:
-                told(intermediate_result(run))
+                told(seen(run))
             except StopIteration as stop:
                 raise Halt from stop
 
@@ -105,7 +125,7 @@ def progress_bar(**how: Any) -> Any:
 
 
 @contextmanager
-def bar(run: RunState, label: str) -> Iterator[Observer]:
+def bar(most: int, label: str, seen: Seen = intermediate_result) -> Iterator[Observer]:
     """A bar in a terminal or a notebook: iterations, f, the gradient norm and the rate.
 
     Raises
@@ -113,16 +133,13 @@ def bar(run: RunState, label: str) -> Iterator[Observer]:
     ImportError
         If tqdm is missing.
     """
-    most = run.r.maxiter
     with progress_bar(total=most if most < 2**62 else None, desc=label, unit="it") as shown:
 
         def observer(run: RunState) -> None:
-            r = run.r
-            slope = f", |g| {r.gnorm:.2e}" if r.needs & GRADIENT else ""
-            shown.set_postfix_str(f"f {r.f:.6g}{slope}, rate {r.rate_old:.2e}", refresh=False)
-            shown.update(max(r.nit, 0) - shown.n)
+            told = seen(run)
+            slope = "" if np.isnan(told.gnorm) else f", |g| {told.gnorm:.2e}"
+            text = f"f {told.fun:.6g}{slope}, rate {run.r.rate_old:.2e}"
+            shown.set_postfix_str(text, refresh=False)
+            shown.update(max(told.nit, 0) - shown.n)
 
-        try:
-            yield observer
-        finally:
-            observer(run)
+        yield observer

@@ -1,0 +1,1 @@
+"""Constraints for every method: an augmented Lagrangian around ordinary runs."""

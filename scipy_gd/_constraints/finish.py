@@ -1,0 +1,182 @@
+"""Newton's method on the conditions of Karush, Kuhn and Tucker, for the last digits.
+
+Which rows and bounds are active is known near a solution: those with multipliers. The Hessian of
+the Lagrangian is made of differences of its gradient, and kept as long as it contracts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import Vector
+from .point import Point, Problem, largest
+
+SMALL = 300
+"""Parameters and rows for which a dense system is no burden."""
+STEPS = 8
+
+
+def _dense(J: Any) -> Vector:
+    return np.asarray(J.toarray() if hasattr(J, "toarray") else J)
+
+
+def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
+    """Take up to two steps of Gauss and Newton to the active rows; kept if all else still holds."""
+    rows, (lower, upper) = problem.rows, problem.box
+    if rows.m > SMALL or p.x.size > 50 * SMALL:
+        return p
+    for _ in range(2):
+        was = problem.violation(p.x, p.c)
+        if was <= 1e-3 * ctol:
+            break
+        held = ((p.x <= lower) & (p.slope > 0)) | ((p.x >= upper) & (p.slope < 0))
+        active = rows.equal | (p.y != 0) | (rows.violation(p.c) > 0)
+        J = _dense(rows.jacobian(p.x))[np.ix_(active, ~held)]
+        end = np.where(p.y > 0, rows.upper, np.where(p.y < 0, rows.lower, p.c))
+        end = np.where(p.y == 0.0, np.clip(p.c, rows.lower, rows.upper), end)
+        x = p.x.copy()
+        x[~held] += np.linalg.lstsq(J, (end - p.c)[active], rcond=1e-12)[0]
+        q, g, _ = problem.at(np.clip(x, lower, upper), p.y)
+        r = problem.residuals(q, g)
+        if not (r.within(ctol, gtol) and r.violation < was):
+            break
+        p = q
+    return p
+
+
+def finish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point | None:
+    """A solution near p, or None if Newton's method finds none."""
+    if p.x.size + problem.rows.m > SMALL:
+        return None
+    try:
+        return _Newton(problem, p).run(ctol, gtol)
+    except np.linalg.LinAlgError:
+        return None
+
+
+class _Newton:
+    """The iteration, with the active set of rows and of bounds."""
+
+    def __init__(self, problem: Problem, p: Point) -> None:
+        self.problem, rows = problem, problem.rows
+        self.p, self.g, J = problem.at(p.x, p.y)
+        self.J = _dense(J)
+        self.width = max(1.0, largest(p.x))
+        lower, upper = problem.box
+        close = 1e-8 * self.width
+        self.low = (p.x <= lower + close) & (self.p.slope >= 0)
+        self.high = (p.x >= upper - close) & (self.p.slope <= 0) & ~self.low
+        self.active = rows.equal | (p.y != 0)
+        self.side = np.where(rows.equal | (p.y <= 0), rows.lower, rows.upper)
+        self.H = np.zeros((0, 0))
+        self.known = np.zeros(p.x.size, bool)
+
+    def run(self, ctol: float, gtol: float) -> Point | None:
+        slow, last = True, np.inf
+        for k in range(STEPS):
+            free = ~(self.low | self.high)
+            if slow or not (self.known | ~free).all():
+                self._hessian(free)
+            if not self._step(free):
+                return None
+            rows, p = self.problem.rows, self.p
+            wrong = self.active & ~rows.equal
+            wrong &= ((self.side == rows.upper) & (p.y < 0)) | ((self.side == rows.lower) & (p.y > 0))
+            p.y = np.where(wrong, 0.0, p.y)
+            p.slope = self.g + self.J.T @ p.y
+            r = self.problem.residuals(p, self.g)
+            done = k >= 2 and max(r) >= 0.5 * last and r.within(ctol, gtol)
+            if r.within(ctol, gtol, 1e-2) or done:
+                return p if largest(p.y) <= 1e10 and self._convex(free) else None
+            slow, last = not max(r) <= 0.1 * last, max(r)
+            self._next_set(wrong)
+        return None
+
+    def _hessian(self, free: Any) -> None:
+        if not self.problem.objective.given:
+            return self._hessian_of_values(free)
+        """The Hessian of the Lagrangian, by differences of its gradient."""
+        p, (lower, upper) = self.p, self.problem.box
+        H, objective, rows = np.zeros((p.x.size,) * 2), self.problem.objective, self.problem.rows
+        base = self.g + self.J.T @ p.y
+        for j in np.flatnonzero(free):
+            x, h = p.x.copy(), 6e-6 * max(1.0, abs(p.x[j]))
+            x[j] += h if x[j] + h <= upper[j] else -h
+            slope = objective.gradient(x) + rows.jacobian(x).T @ p.y
+            H[:, j] = (slope - base) / (x[j] - p.x[j])
+        both = np.outer(free, free)
+        self.H = np.where(both, 0.5 * (H + H.T), H + H.T)
+        self.known = free.copy()
+
+    def _hessian_of_values(self, free: Any) -> None:
+        """The same by second differences."""
+        p, (lower, upper) = self.p, self.problem.box
+        objective, rows = self.problem.objective, self.problem.rows
+        n = p.x.size
+
+        def L(x):
+            return objective.value(x) + rows.value(x) @ p.y
+
+        base = L(p.x)
+        h = 1.5e-4 * np.maximum(1.0, np.abs(p.x))
+        h = np.where(p.x + 2*h <= upper, h, -h)
+        F = np.flatnonzero(free)
+        single = np.zeros(n)
+        for i in F:
+            x = p.x.copy(); x[i] += h[i]; single[i] = L(x)
+        H = np.zeros((n, n))
+        for a, i in enumerate(F):
+            for j in F[: a + 1]:
+                x = p.x.copy(); x[i] += h[i]; x[j] += h[j]
+                H[i, j] = H[j, i] = (L(x) - single[i] - single[j] + base) / (h[i] * h[j])
+        self.H, self.known = H, free.copy()
+
+    def _step(self, free: Any) -> bool:
+        """A step of Newton's method; whether all is known at its end."""
+        p, problem, (lower, upper) = self.p, self.problem, self.problem.box
+        move = np.where(self.low, lower - p.x, np.where(self.high, upper - p.x, 0.0))
+        F, A = np.flatnonzero(free), np.flatnonzero(self.active)
+        H, J = self.H[np.ix_(F, F)], self.J[np.ix_(A, F)]
+        K = np.block([[H, J.T], [J, np.zeros((A.size, A.size))]])
+        right = np.concatenate(
+            [-(self.g[F] + self.H[F] @ move), self.side[A] - p.c[A] - self.J[A] @ move]
+        )
+        if not (np.isfinite(K).all() and np.isfinite(right).all()):
+            return False
+        size = np.maximum(np.abs(K).max(axis=1, initial=0.0), 1e-300) ** -0.5
+        solved = np.linalg.lstsq(K * np.outer(size, size), size * right, rcond=1e-13)[0] * size
+        if not np.isfinite(solved).all():
+            return False
+        step, y = move, np.zeros(p.y.size)
+        step[F], y[A] = solved[: F.size], solved[F.size :]
+        top = largest(step)
+        x = np.clip(p.x + step * min(1.0, self.width / top if top else 1.0), lower, upper)
+        self.p, self.g, J = problem.at(x, y)
+        self.J = _dense(J)
+        return bool(np.isfinite(self.p.slope).all() and np.isfinite(self.p.f))
+
+    def _convex(self, free: Any) -> bool:
+        """Whether f + y'c has no negative curvature along the active rows."""
+        F, A = np.flatnonzero(free), np.flatnonzero(self.active)
+        if not F.size > A.size:
+            return True
+        J = self.J[np.ix_(A, F)]
+        Z = np.linalg.svd(J)[2][np.linalg.matrix_rank(J) :].T if A.size else np.eye(F.size)
+        heights = np.linalg.eigvalsh(Z.T @ self.H[np.ix_(F, F)] @ Z)
+        return not heights.size or heights[0] >= -1e-4 * max(1.0, np.abs(heights).max())
+
+    def _next_set(self, wrong: Any) -> None:
+        rows, p, (lower, upper) = self.problem.rows, self.p, self.problem.box
+        close = 1e-9 * self.width
+        self.active &= ~wrong
+        above, below = p.c - rows.upper > close, rows.lower - p.c > close
+        new = (above | below) & ~self.active
+        self.side = np.where(new, np.where(above, rows.upper, rows.lower), self.side)
+        self.active |= new
+        slope, some = p.slope, 1e-9 * max(1.0, largest(self.g))
+        self.low = (self.low & ~(slope < -some)) | ((p.x <= lower) & (slope > 0))
+        self.high = (self.high & ~(slope > some)) | ((p.x >= upper) & (slope < 0) & ~self.low)
+
+

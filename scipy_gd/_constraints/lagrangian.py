@@ -1,0 +1,132 @@
+"""The augmented Lagrangian: what an inner run minimizes.
+
+    L(x) = weight f(x) + sum_i rho_i r_i^2 / 2,    r = t - P(t),    t = c(x) + y / rho
+
+P projects on the limits of the rows, so that one formula serves equations, inequalities and ranges
+(R. T. Rockafellar, "Augmented Lagrange multiplier functions and duality in nonconvex programming",
+SIAM J. Control 12, 268-285, 1974, https://doi.org/10.1137/0312021). Its gradient is that of the
+Lagrangian ``weight f + y'c`` with the multipliers ``rho r``, the next y. Sums of squares stay such:
+each row is one residual more.
+
+What changes from one inner run to the next is `Terms`, the last of `args`: compiled functions are
+compiled once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._core.jit import compiled
+from .._evaluate.wrapped import dense, wrapped
+from ..arguments import Vector, pair, scalar, vector
+
+
+class Terms(NamedTuple):
+    """``(y, rho, lower, upper)``; the weight of f, 1 or so; what the rows are made of."""
+
+    rows: tuple[Vector, Vector, Vector, Vector]
+    weight: float
+    data: Any
+
+
+@compiled()
+def multipliers(c, rows, following):
+    """The multipliers that follow; return the penalty."""
+    y, rho, lower, upper = rows
+    total = 0.0
+    for i in range(c.size):
+        t = c[i] + y[i] / rho[i]
+        r = t - min(max(t, lower[i]), upper[i])
+        following[i] = rho[i] * r
+        total += following[i] * r
+    return 0.5 * total
+
+
+def functions(
+    fun: Any, jac: Any, rows: Any, derivatives: Any, residuals: bool
+) -> tuple[Any, Any]:
+    """L and its gradient as functions of ``(x, *args, terms)``; what is none stays as it is."""
+    both, value, slope = of_pair, of_value, of_gradient
+    if residuals:
+        both, value, slope = of_residuals_pair, of_residuals, of_jacobian
+    if jac is True:
+        return wrapped(both, fun, rows, derivatives), True
+    return wrapped(value, fun, rows), wrapped(slope, jac, rows, derivatives)
+
+
+# --- for Python and Numba: rows(x, data) and derivatives(x, data) are c and its Jacobian
+
+
+def of_value(fun: Any, rows: Any) -> Any:
+    def value(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        c = rows(x, terms.data)
+        penalty = multipliers(c, terms.rows, np.empty(c.size))
+        return terms.weight * scalar(fun(x, *args[:-1])) + penalty
+
+    return value
+
+
+def of_gradient(jac: Any, rows: Any, derivatives: Any) -> Any:
+    def gradient(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        c = rows(x, terms.data)
+        y = np.empty(c.size)
+        multipliers(c, terms.rows, y)
+        g = vector(jac(x, *args[:-1]), x.size)
+        return terms.weight * g + derivatives(x, terms.data).T @ y
+
+    return gradient
+
+
+def of_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
+    def value_and_gradient(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        c = rows(x, terms.data)
+        y = np.empty(c.size)
+        penalty = multipliers(c, terms.rows, y)
+        f, g = pair(fun(x, *args[:-1]), x.size)
+        return terms.weight * f + penalty, terms.weight * g + derivatives(x, terms.data).T @ y
+
+    return value_and_gradient
+
+
+def of_residuals(fun: Any, rows: Any) -> Any:
+    def residuals(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        y = np.empty(terms.rows[1].size)
+        multipliers(rows(x, terms.data), terms.rows, y)
+        r = np.asarray(fun(x, *args[:-1]))
+        return np.concatenate((np.sqrt(terms.weight) * r, y / np.sqrt(terms.rows[1])))
+
+    return residuals
+
+
+def of_jacobian(jac: Any, rows: Any, derivatives: Any) -> Any:
+    def jacobian(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        y = np.empty(terms.rows[1].size)
+        multipliers(rows(x, terms.data), terms.rows, y)
+        own = np.sqrt(terms.rows[1]) * (y != 0.0)
+        C = (dense(derivatives(x, terms.data)).T * own).T
+        return np.concatenate((np.sqrt(terms.weight) * dense(jac(x, *args[:-1])), C))
+
+    return jacobian
+
+
+def of_residuals_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
+    def residuals_and_jacobian(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        y = np.empty(terms.rows[1].size)
+        multipliers(rows(x, terms.data), terms.rows, y)
+        r, J = fun(x, *args[:-1])
+        size, own = np.sqrt(terms.weight), np.sqrt(terms.rows[1])
+        C = (dense(derivatives(x, terms.data)).T * (own * (y != 0.0))).T
+        return (
+            np.concatenate((size * np.asarray(r), y / own)),
+            np.concatenate((size * dense(J), C)),
+        )
+
+    return residuals_and_jacobian

@@ -1,0 +1,298 @@
+"""The outer loop: which augmented Lagrangian comes next, and whether its minimum is the end.
+
+`request` says what an inner run is to minimize, `take` what has become of it, until there is an
+`ending`. All that goes on from one to the next are numbers and arrays (`save`, `load`).
+
+After A. R. Conn, N. I. M. Gould and P. L. Toint, "A globally convergent augmented Lagrangian
+algorithm for optimization with general constraints and simple bounds", SIAM J. Numer. Anal. 28,
+545-572 (1991), https://doi.org/10.1137/0728030, with the safeguards of E. G. Birgin and J. M.
+Martinez, "Practical Augmented Lagrangian Methods for Constrained Optimization" (SIAM, 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._core import endings
+from ..arguments import Vector
+from .finish import finish, polish
+from .lagrangian import Terms, multipliers
+from .point import Point, Problem, largest, projected
+
+FACTOR = 10.0
+"""By which rho grows where the violation has not been halved."""
+FIRST = 10
+"""Iterations of the first inner run, which is to tell what the multipliers are like."""
+MOST = 60
+"""Inner runs."""
+RESTARTS = 2
+NEAR = 0.1
+"""Residuals, in scaled units, from which Newton's method may finish."""
+
+
+class Request(NamedTuple):
+    """An inner run: minimize L, within the box, until its projected gradient is below gtol."""
+
+    terms: Terms
+    x: Vector
+    box: tuple[Vector, Vector]
+    gtol: float
+    maxiter: int
+    target: float
+
+
+class Found(NamedTuple):
+    """Where an inner run has ended, the gradient of L there, and with which status."""
+
+    x: Vector
+    slope: Vector | None
+    ending: int
+
+
+@dataclass
+class Progress:
+    """All that goes on; y and rho are those of the scaled problem."""
+
+    x: Vector
+    y: Vector
+    rho: float
+    radius: float
+    gtol: float
+    sigma: float = np.inf  # how far rows and multipliers were from fitting together
+    nouter: int = 0
+    rejected: int = 0
+    stuck: int = 0
+    restarts: int = 0
+    failed: int = 0
+    tried: float = np.inf
+    restoring: bool = False
+
+
+class Outer:
+    """One problem on its way."""
+
+    def __init__(self, problem: Problem, x0: Vector, ctol: float, gtol: float) -> None:
+        self.problem, self.x0, self.ctol, self.gtol = problem, x0, ctol, gtol
+        self.ending = endings.RUNNING
+        self.best: tuple[tuple[int, float], Point] | None = None
+        self.finished = False
+        self._scale(x0)
+        f, c = problem.objective.value(x0), problem.rows.value(x0)
+        self.f0 = f
+        self.now = Progress(
+            x0, np.zeros(c.size), self._penalty(f, c), FACTOR * max(1.0, largest(x0)), np.sqrt(gtol)
+        )
+        self._consider(Point(x0, f, c, np.zeros(c.size), np.full(x0.size, np.nan)))
+
+    def _scale(self, x: Vector) -> None:
+        """Such that gradients of f and of the rows are about 1 at most."""
+        top, sizes = largest(self.problem.objective.gradient(x)), self.problem.row_sizes(x)
+        self.weight = max(1.0 / max(1.0, top), 1e-8) if np.isfinite(top) else 1.0
+        self.scales = np.maximum(1.0 / np.maximum(1e-4, sizes), 1e-8)
+
+    def _penalty(self, f: float, c: Vector) -> float:
+        """Such that violation and objective are of one size."""
+        v = self.scales * self.problem.rows.violation(c)
+        rho = FACTOR * max(1.0, abs(self.weight * f)) / max(1.0, 0.5 * float(v @ v))
+        return float(np.clip(rho, 1e-6, 100.0)) if np.isfinite(rho) else FACTOR
+
+    @property
+    def _rows(self) -> tuple[Vector, Vector, Vector, Vector]:
+        rows, now = self.problem.rows, self.now
+        y = np.zeros_like(now.y) if now.restoring else now.y
+        rho = (1.0 if now.restoring else now.rho) * self.scales**2
+        return y, rho, rows.lower, rows.upper
+
+    def request(self, data: Any = ()) -> Request:
+        """The inner run that comes next."""
+        now, (lower, upper) = self.now, self.problem.box
+        n = now.x.size
+        if now.restoring:
+            terms = Terms(self._rows, 0.0, data)
+            return Request(terms, self._restart(), (lower, upper), 1e-10, 2000, 1e-16)
+        near = np.maximum(lower, now.x - now.radius), np.minimum(upper, now.x + now.radius)
+        most = FIRST if now.nouter == 0 else min(5000, max(300, 10 * n))
+        return Request(Terms(self._rows, self.weight, data), now.x, near, now.gtol, most, -np.inf)
+
+    def take(self, found: Found) -> int:
+        """Go on from the end of the inner run; return the ending, RUNNING if there is none."""
+        if self.now.restoring:
+            self._restored(found)
+            return self.ending
+        request, now, problem = self.request(), self.now, self.problem
+        x = np.clip(found.x, *problem.box)
+        now.nouter += 1
+        f, c = problem.objective.value(x), problem.rows.value(x)
+        held = self._held(x, request)
+        v, before = (
+            largest(self.scales * problem.rows.violation(c)) for c in (c, problem.rows.value(now.x))
+        )
+        known = np.isfinite(f) and np.isfinite(c).all()
+        if not known or (held and v > max(before, 1.0) and now.rejected < 12):
+            now.rejected += 1
+            now.rho = min(FACTOR * now.rho, 1e15)
+            now.radius = max(0.5 * now.radius, 1e-2 * max(1.0, largest(now.x)))
+            return self._until_tired()
+        step, now.x = largest(x - now.x), x
+        if self._unbounded(x, f):
+            self.ending = endings.UNBOUNDED
+            return self.ending
+        now.radius = FACTOR * (now.radius if held else max(0.1 * now.radius, 1.0, largest(x)))
+        y = np.empty(c.size)
+        multipliers(c, request.terms.rows, y)
+        p = self._point(x, f, c, y, found)
+        if self._ended(p, y, held):
+            return self.ending
+        self._update(p, y, found, held, step)
+        return self._until_tired()
+
+    def _held(self, x: Vector, request: Request) -> bool:
+        """Whether it is the box around the last point that holds the new one."""
+        (lower, upper), (low, high) = self.problem.box, request.box
+        return bool((((x <= low) & (low > lower)) | ((x >= high) & (high < upper))).any())
+
+    def _unbounded(self, x: Vector, f: float) -> bool:
+        w = self.weight
+        far = largest(x) > 1e10 * max(1.0, largest(self.x0))
+        return far or w * f < -1e12 * max(1.0, w * abs(self.f0))
+
+    def _point(self, x: Vector, f: float, c: Vector, y: Vector, found: Found) -> Point:
+        slope = None if found.slope is None else found.slope / self.weight
+        p = Point(x, f, c, y / self.weight, slope)  # type: ignore[arg-type]
+        if slope is None:
+            J = self.problem.rows.jacobian(x)
+            p.slope = self.problem.objective.gradient(x) + J.T @ p.y
+        self._consider(p)
+        return p
+
+    def _consider(self, p: Point) -> None:
+        """Remember the best point: the lowest of those that violate nothing, else the nearest."""
+        v = self.problem.violation(p.x, p.c)
+        key = (0, p.f) if v <= self.ctol else (1, v)
+        if np.isfinite(v) and np.isfinite(p.f) and (self.best is None or key < self.best[0]):
+            self.best = key, p
+
+    def _passes(self, p: Point) -> bool:
+        """Whether p is a solution; the gradient of f is asked for only if it matters."""
+        r = self.problem.residuals(p)
+        if r.within(self.ctol, self.gtol):
+            return True
+        if not r.within(self.ctol, np.inf):
+            return False
+        g = p.slope - self.problem.rows.jacobian(p.x).T @ p.y
+        return self.problem.residuals(p, g).within(self.ctol, self.gtol)
+
+    def _ended(self, p: Point, y: Vector, held: bool) -> bool:
+        """Whether p is a solution, or leads to one by Newton's method."""
+        now, problem = self.now, self.problem
+        if self._passes(p):
+            self.best = (0, p.f), polish(problem, p, self.ctol, self.gtol)
+            self.ending = endings.CONVERGED
+            return True
+        rest = max(self._sigma(p.c), self._slope(p))
+        if rest <= NEAR and rest <= NEAR * now.tried:
+            now.tried = rest
+            q = finish(problem, p, self.ctol, self.gtol)
+            if q is not None and self._better(q, p, y):
+                self.best, self.ending = ((0, q.f), q), endings.CONVERGED
+                return True
+        return False
+
+    def _sigma(self, c: Vector) -> float:
+        y, rho, lower, upper = self._rows
+        return largest(self.scales * (c - np.clip(c + y / rho, lower, upper)))
+
+    def _slope(self, p: Point) -> float:
+        return largest(projected(p.x, self.weight * p.slope, self.problem.box))
+
+    def _better(self, q: Point, p: Point, y: Vector) -> bool:
+        """Whether Newton's method has stayed near, and not raised the merit."""
+        price = 2.0 * largest(y / self.scales)
+
+        def merit(at: Point) -> float:
+            v = self.scales * self.problem.rows.violation(at.c)
+            return self.weight * at.f + price * float(v.sum())
+
+        near = largest(q.x - p.x) <= max(1.0, largest(p.x))
+        return near and merit(q) <= merit(p) + 1e-6 * max(1.0, abs(self.weight * p.f))
+
+    def _update(self, p: Point, y: Vector, found: Found, held: bool, step: float) -> None:
+        now, problem = self.now, self.problem
+        violation = problem.violation(p.x, p.c)
+        if violation > self.ctol and self._stationary(p):
+            now.stuck += 1
+            if now.stuck >= 2:
+                now.stuck, now.restarts = 0, now.restarts + 1
+                now.restoring = now.restarts <= RESTARTS
+                self.ending = endings.RUNNING if now.restoring else endings.INFEASIBLE
+                return
+        else:
+            now.stuck = 0
+        blocked = found.ending in (endings.PRECISION, endings.STALLED)
+        if blocked:
+            problem.sharpen()
+        now.failed = now.failed + 1 if blocked and step <= 1e-9 * max(1.0, largest(p.x)) else 0
+        if now.failed >= (5 if violation <= self.ctol else 15):
+            self.ending = endings.PRECISION
+            return
+        if held:
+            return
+        sigma = self._sigma(p.c)
+        if now.nouter == 1:
+            now.rho = self._penalty(p.f, p.c)
+        elif sigma > 0.5 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
+            now.rho = min(FACTOR * now.rho, 1e16)
+        now.sigma, now.y = sigma, np.clip(y, -1e20, 1e20)
+        if now.nouter > 1:
+            rest = self._slope(p)
+            floor = 0.1 * self.gtol * min(1.0, max(self.weight, 1e-4))
+            now.gtol = max(min(0.1 * now.gtol, 0.5 * rest if rest else np.inf), floor)
+
+    def _stationary(self, p: Point) -> bool:
+        """Whether the violation has no slope to go down."""
+        rows, J, now = self.problem.rows, self.problem.rows.jacobian(p.x), self.now
+        v = self.scales * (p.c - np.clip(p.c, rows.lower, rows.upper))
+        rest = largest(projected(p.x, J.T @ (self.scales * v), self.problem.box))
+        top = largest(v)
+        return (rest <= 1e-5 * max(top, 1e-12) and now.rho * top > 1e3) or now.rho >= 1e12
+
+    def _restart(self) -> Vector:
+        """x0, and then a point beside it."""
+        lower, upper = self.problem.box
+        x = self.x0
+        if self.now.restarts > 1:
+            x = x + 0.1 * np.maximum(1.0, np.abs(x)) * np.cos(1.0 + np.arange(x.size))
+        return np.clip(x, lower, upper)
+
+    def _restored(self, found: Found) -> None:
+        """Begin anew at a point that violates nothing, if there is one."""
+        now, problem = self.now, self.problem
+        now.restoring = False
+        x = np.clip(found.x, *problem.box)
+        f, c = problem.objective.value(x), problem.rows.value(x)
+        if np.isfinite(f) and problem.violation(x, c) <= 1e-4:
+            self._scale(x)
+            now.x, now.y, now.sigma = x, np.zeros(c.size), np.inf
+            now.rho = 100.0**now.restarts * self._penalty(f, c)
+            now.radius, now.gtol = 0.5 * max(1.0, largest(x)), float(np.sqrt(self.gtol))
+            self._consider(Point(x, f, c, now.y, np.full(x.size, np.nan)))
+        elif now.restarts < RESTARTS:
+            now.restarts, now.restoring = now.restarts + 1, True
+        else:
+            self.ending = endings.INFEASIBLE
+
+    def _until_tired(self) -> int:
+        if not self.ending and self.now.nouter >= MOST:
+            feasible = self.best is not None and self.best[0][0] == 0
+            grown = largest(self.now.y) > 1e6
+            self.ending = (
+                endings.MULTIPLIERS if grown else endings.PRECISION if feasible else endings.INFEASIBLE
+            )
+        return self.ending
+
+    def save(self) -> dict[str, Any]:
+        """All that goes on, as numbers and arrays."""
+        return {each.name: getattr(self.now, each.name) for each in fields(Progress)}

@@ -1,0 +1,99 @@
+"""A point with its multipliers, and how far it is from being a solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arguments import Vector
+from .objective import Objective
+from .rows import Rows
+
+
+def largest(v: Any) -> float:
+    return float(np.max(np.abs(v), initial=0.0))
+
+
+def projected(x: Vector, slope: Vector, box: tuple[Vector, Vector]) -> Vector:
+    """P(x - slope) - x, without the rounding of a large x."""
+    return np.clip(-slope, box[0] - x, box[1] - x)
+
+
+class Residuals(NamedTuple):
+    """Of the conditions of Karush, Kuhn and Tucker; each is to be below its tolerance."""
+
+    violation: float
+    slope: float
+    complementarity: float
+    gap: float
+
+    def within(self, ctol: float, gtol: float, share: float = 1.0) -> bool:
+        limits = ctol, gtol, 10.0 * ctol, 10.0 * ctol
+        return all(r <= share * limit for r, limit in zip(self, limits, strict=True))
+
+
+@dataclass
+class Point:
+    """x, with f, c and multipliers y there, and the gradient of f + y'c; all in the user's units.
+
+    y has the sign in which this gradient vanishes at a solution, but for the bounds.
+    """
+
+    x: Vector
+    f: float
+    c: Vector
+    y: Vector
+    slope: Vector
+
+
+class Problem:
+    """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
+
+    def __init__(self, objective: Objective, rows: Rows, x: Vector) -> None:
+        self.objective, self.rows, self.box = objective, rows, rows.box
+        self.sizes = self.row_sizes(x)
+
+    def row_sizes(self, x: Vector) -> Vector:
+        """How steep each row is; at least so steep that x could come to its limits.
+
+        (At x0 its gradient may vanish, or be the rounding of a difference.)
+        """
+        rows = self.rows
+        c, J = rows.value(x), rows.jacobian(x)
+        squares = J.multiply(J) if hasattr(J, "multiply") else np.square(J)
+        steep = np.sqrt(np.asarray(squares.sum(axis=1), float).ravel())
+        room = np.minimum(np.abs(c - rows.lower), np.abs(rows.upper - c))
+        sizes = np.fmax(steep, room / (1e2 * max(1.0, largest(x))))
+        return np.where(np.isfinite(sizes) & (sizes > 0.0), sizes, 1.0)
+
+    def sharpen(self) -> None:
+        """From now on take differences that cost twice as much, and are more exact."""
+        self.objective.sharpen()
+        self.rows.sharpen()
+
+    def violation(self, x: Vector, c: Vector) -> float:
+        """In units of x, relative to x; rows that are steeper count in their own units."""
+        v = self.rows.violation(c) / np.minimum(self.sizes, 1.0)
+        found = largest(v) / max(1.0, largest(x))
+        return found if np.isfinite(c).all() else np.inf
+
+    def residuals(self, p: Point, g: Vector | None = None) -> Residuals:
+        """Without the gradient g of f, which relative tolerances need, the slope as it is."""
+        rows, size = self.rows, 1.0 if g is None else max(1.0, largest(g))
+        end = np.where(p.y > 0, rows.upper, rows.lower)
+        room = np.where(p.y == 0.0, 0.0, end - p.c)
+        return Residuals(
+            self.violation(p.x, p.c),
+            largest(projected(p.x, p.slope, self.box)) / size,
+            largest(np.minimum(np.abs(room), np.abs(p.y) / size)) / max(1.0, largest(p.x)),
+            float(np.sum(np.abs(p.y * room))) / max(1.0, abs(p.f)),
+        )
+
+    def at(self, x: Vector, y: Vector) -> tuple[Point, Vector, Any]:
+        """The point there, with the gradient of f and the Jacobian."""
+        f, c = self.objective.value(x), self.rows.value(x)
+        g, J = self.objective.gradient(x), self.rows.jacobian(x)
+        return Point(x, f, c, y, g + J.T @ y), g, J
+

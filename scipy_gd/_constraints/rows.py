@@ -1,0 +1,330 @@
+"""What users give as `constraints`, checked and made uniform: rows ``lower <= c(x) <= upper``.
+
+Every form that SciPy takes becomes a part: some rows, with their values and their Jacobian. What is
+not as it should be raises TypeError or ValueError, with a message that names the constraint.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import LinearConstraint, NonlinearConstraint
+
+from .._evaluate import differences
+from .._evaluate.undefined import Undefined, number
+from .derivatives import complex_steps, of_differences
+from ..arguments import Vector, real_numbers, shown
+
+Box = tuple[Vector, Vector]
+Near = tuple[int, Vector, Vector, Vector]
+"""Of differences: how many points for a component, relative steps (NaN: usual ones), bounds."""
+KEPT = 3
+"""Points whose values are remembered: a run keeps as many."""
+
+
+class Linear:
+    """The rows ``A x``."""
+
+    nfev = njev = nhev = 0
+    fun = jac = hess = None
+    args: tuple[Any, ...] = ()
+
+    def __init__(self, name: str, A: Any) -> None:
+        self.name, self.A, self.size = name, A, A.shape[0]
+
+    def value(self, x: Vector) -> Vector:
+        return np.asarray(self.A @ x)
+
+    def jacobian(self, x: Vector, c: Vector) -> Any:
+        return self.A
+
+
+class Nonlinear:
+    """The rows that a function of the user's returns; without `jac` a scheme of differences."""
+
+    A = None
+
+    def __init__(
+        self, name: str, fun: Any, args: tuple[Any, ...], jac: Any, near: Near, hess: Any
+    ) -> None:
+        self.name, self.fun, self.args, self.jac = name, fun, args, jac
+        self.near, self.hess = near, hess
+        self.nfev = self.njev = self.nhev = 0
+        self.size = -1  # known after the first call
+
+    def value(self, x: Vector) -> Vector:
+        self.nfev += 1
+        found = self._checked(self.fun(x.copy(), *self.args))
+        if self.size < 0:
+            self.size = found.size
+        if found.size == 1 < self.size and np.isnan(found).all():
+            return np.full(self.size, np.nan)
+        if found.size != self.size:
+            raise ValueError(
+                f"{self.name} must always return the same number of values: got {found.size} "
+                f"after {self.size}"
+            )
+        return found
+
+    def _checked(self, found: Any) -> Vector:
+        values = real_numbers(found)
+        if values is None:
+            raise TypeError(f"{self.name} must return real numbers, got {shown(found)}")
+        if values.ndim > 1 and max(values.shape) != values.size:
+            raise ValueError(
+                f"{self.name} must return a number or an array with one dimension, got shape "
+                f"{values.shape}"
+            )
+        return np.array(values, np.float64).ravel()
+
+    def jacobian(self, x: Vector, c: Vector) -> Any:
+        self.njev += 1
+        if not callable(self.jac):
+            return self._differences(x, c)
+        found = self.jac(x.copy(), *self.args)
+        if sparse.issparse(found):
+            return self._of_right_shape(found.tocsr(), found)
+        J = real_numbers(found)
+        if J is None:
+            raise TypeError(f"the Jacobian of {self.name} must be real, got {shown(found)}")
+        if J.ndim == 0 and np.isnan(J):
+            return np.full((self.size, x.size), np.nan)
+        flat = self.size == 1 and J.size == x.size
+        J = J.reshape(1, -1) if flat else J.reshape(-1, 1) if J.ndim == 1 == x.size else J
+        return self._of_right_shape(J.astype(np.float64, copy=False), found, x.size)
+
+    def _of_right_shape(self, J: Any, found: Any, n: int | None = None) -> Any:
+        shape = self.size, J.shape[-1] if n is None else n
+        if J.shape != shape:
+            hint = ": it is transposed" if J.shape == shape[::-1] else ""
+            raise ValueError(
+                f"the Jacobian of {self.name} must have shape {shape}, got shape "
+                f"{np.shape(found)}{hint}"
+            )
+        return J
+
+    def _differences(self, x: Vector, c: Vector) -> Any:
+        def values(point: Any) -> Vector:
+            self.nfev += 1
+            return self._checked(self.fun(point, *self.args))
+
+        if self.jac == "cs":
+            return complex_steps(lambda z: np.ravel(self.fun(z, *self.args)), x)
+        return of_differences(values)(x, c, self.near)
+
+
+Part = Linear | Nonlinear
+
+
+class Rows:
+    """All constraints, one below the other.
+
+    Attributes
+    ----------
+    parts : list
+        What the user gave, in this order.
+    lower, upper : ndarray, shape (m,)
+    box : pair of ndarray, shape (n,)
+        The bounds, and those that linear rows with a single entry amount to.
+    """
+
+    def __init__(
+        self, parts: list[Part], limits: list[tuple[Vector, Vector]], x: Vector, box: Box
+    ) -> None:
+        self.parts, self.box = parts, box
+        self.lower = np.concatenate([low for low, _ in limits])
+        self.upper = np.concatenate([high for _, high in limits])
+        self.ends = np.cumsum([part.size for part in parts])
+        self.equal = self.lower == self.upper
+        self._values: deque[tuple[Vector, Vector]] = deque(maxlen=KEPT)
+        self._jacobian: tuple[Vector, Any] | None = None
+
+    @property
+    def m(self) -> int:
+        return int(self.lower.size)
+
+    def value(self, x: Vector) -> Vector:
+        """All c(x), shape (m,)."""
+        for at, c in self._values:
+            if np.array_equal(at, x):
+                return c
+        c = np.concatenate([part.value(x) for part in self.parts])
+        self._values.append((x.copy(), c))
+        return c
+
+    def jacobian(self, x: Vector) -> Any:
+        """Their derivatives, shape (m, n); sparse, if one of them is."""
+        if self._jacobian is None or not np.array_equal(self._jacobian[0], x):
+            c = np.split(self.value(x), self.ends[:-1])
+            found = [part.jacobian(x, own) for part, own in zip(self.parts, c, strict=True)]
+            if len(found) > 1:
+                thin = any(map(sparse.issparse, found))
+                found = [sparse.vstack(found, "csr") if thin else np.vstack(found)]
+            self._jacobian = x.copy(), found[0]
+        return self._jacobian[1]
+
+    def values_at(self, x: Vector, data: Any) -> Vector:
+        return self.value(x)
+
+    def derivatives_at(self, x: Vector, data: Any) -> Any:
+        return self.jacobian(x)
+
+    def sharpen(self) -> None:
+        """From now on take differences that cost twice as much, and are more exact."""
+        for part in self.parts:
+            if isinstance(part, Nonlinear) and part.jac in (None, "2-point"):
+                part.near = (2, *part.near[1:])
+                self._jacobian = None
+
+    def split(self, y: Vector) -> list[Vector]:
+        """What belongs to each of the user's constraints."""
+        return np.split(y, self.ends[:-1])
+
+    def violation(self, c: Vector) -> Vector:
+        return np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0)
+
+    def name_of(self, row: int) -> str:
+        return self.parts[int(np.searchsorted(self.ends, row, "right"))].name
+
+
+def listed(constraints: Any) -> list[Any]:
+    """The constraints of the user, none or some."""
+    if constraints is None:
+        return []
+    if isinstance(constraints, dict | LinearConstraint | NonlinearConstraint):
+        return [constraints]
+    try:
+        return [*constraints]
+    except TypeError:
+        raise TypeError(
+            "`constraints` must be a LinearConstraint, a NonlinearConstraint, a dict, or a "
+            f"sequence of them, got {shown(constraints)}"
+        ) from None
+
+
+def read(
+    constraints: Sequence[Any],
+    x: Vector,
+    box: Box | None,
+    exceptions: tuple[type[Exception], ...] = (),
+) -> Rows:
+    """The rows of constraints that have been `listed`, whose functions are called at x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is not what it should be.
+    """
+    sole = len(constraints) == 1
+    names = ["`constraints`" if sole else f"`constraints[{k}]`" for k in range(len(constraints))]
+    lower, upper = box or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
+    forms = [
+        _form(given, name, x.size, (lower, upper))
+        for given, name in zip(constraints, names, strict=True)
+    ]
+    parts, limits = [], []
+    for part, low, high in forms:
+        if isinstance(part, Nonlinear):
+            if exceptions:
+                part.fun = Undefined(part.fun, exceptions, number)
+            part.value(x)
+        parts.append(part)
+        limits.append(_limits(part, low, high))
+    return Rows(parts, limits, x, (lower, upper))
+
+
+def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any]:
+    """A part with its limits, as yet of any size."""
+    if isinstance(given, LinearConstraint):
+        A = given.A.tocsr() if sparse.issparse(given.A) else real_numbers(given.A)
+        if A is None or A.ndim != 2 or A.shape[1] != n:
+            raise ValueError(
+                f"{name}: `A` must have {n} columns, one for each parameter, got shape "
+                f"{np.shape(given.A)}"
+            )
+        if not np.isfinite(A.data if sparse.issparse(A) else A).all():
+            raise ValueError(f"{name}: `A` must be finite, got inf or NaN")
+        return Linear(name, A.astype(np.float64)), given.lb, given.ub
+    if isinstance(given, NonlinearConstraint):
+        _function(given.fun, name, "fun")
+        jac = _scheme(given.jac, name)
+        hess = given.hess if callable(given.hess) else None
+        near = _near(jac, given.finite_diff_rel_step, name, box)
+        part = Nonlinear(name, given.fun, (), jac, near, hess)
+        return part, given.lb, given.ub
+    if isinstance(given, dict):
+        kind = given.get("type")
+        if not isinstance(kind, str) or kind.lower() not in ("eq", "ineq"):
+            raise ValueError(f"{name}: 'type' must be 'eq' or 'ineq', got {shown(kind)}")
+        _function(given.get("fun"), name, "fun")
+        args = given.get("args", ())
+        args = args if isinstance(args, tuple) else (args,)
+        jac = _scheme(given.get("jac"), name)
+        part = Nonlinear(name, given["fun"], args, jac, _near(jac, None, name, box), None)
+        return part, 0.0, 0.0 if kind.lower() == "eq" else np.inf
+    raise TypeError(
+        f"{name} must be a LinearConstraint, a NonlinearConstraint or a dict, got {shown(given)}"
+    )
+
+
+def _near(jac: Any, rel_step: Any, name: str, box: Box) -> Near:
+    steps = real_numbers(np.nan if rel_step is None else rel_step)
+    try:
+        if steps is None:
+            raise ValueError
+        steps = np.broadcast_to(steps, box[0].shape).astype(float)
+    except ValueError:
+        raise ValueError(
+            f"{name}: `finite_diff_rel_step` must be a number or have one for each parameter, got "
+            f"{shown(rel_step)}"
+        ) from None
+    return differences.POINTS_OF.get(jac, 1) if isinstance(jac, str) else 1, steps, *box
+
+
+def _function(given: Any, name: str, role: str) -> None:
+    if not callable(given):
+        raise TypeError(f"{name}: `{role}` must be callable, got {shown(given)}")
+
+
+def _scheme(jac: Any, name: str) -> Any:
+    if callable(jac):
+        return jac
+    if jac is None or jac is False:
+        return "2-point"
+    if isinstance(jac, str) and jac in differences.POINTS_OF:
+        return jac
+    raise ValueError(
+        f"{name}: `jac` must be callable or one of '2-point', '3-point', 'cs', got {shown(jac)}"
+    )
+
+
+def _limits(part: Part, low: Any, high: Any) -> tuple[Vector, Vector]:
+    """Both, one for each row."""
+    sides = []
+    for side, given in (("lb", low), ("ub", high)):
+        values = real_numbers(given)
+        if values is None:
+            raise TypeError(f"{part.name}: `{side}` must be real numbers, got {shown(given)}")
+        try:
+            sides.append(np.broadcast_to(values, (part.size,)).astype(float))
+        except ValueError:
+            raise ValueError(
+                f"{part.name}: `{side}` must be a number or have one for each of the {part.size} "
+                f"values, got shape {values.shape}"
+            ) from None
+        if np.isnan(sides[-1]).any():
+            raise ValueError(f"{part.name}: `{side}` must not contain NaN")
+    lower, upper = sides
+    if (lower > upper).any():
+        k = int(np.argmax(lower > upper))
+        raise ValueError(
+            f"{part.name}: `lb` must not be above `ub`, got {lower[k]:g} and {upper[k]:g} for row {k}"
+        )
+    if (lower == np.inf).any() or (upper == -np.inf).any():
+        raise ValueError(f"{part.name} leaves no room: `lb` is inf or `ub` is -inf")
+    return lower, upper
