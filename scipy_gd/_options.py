@@ -159,6 +159,12 @@ COMMON = {
         "to change. Default: 1.",
         scales,
     ),
+    "ctol": Option(
+        "How far a solution may violate `constraints`: in units of the constraint, times the size "
+        "of x if that is above 1, and times the slope of the constraint if that is below 1.",
+        number(0, above=True),
+        1e-6,
+    ),
     "ftol": Option(
         "Stop, as a success, when an iteration after the first changes f by at most ``ftol * "
         "max(|f|, 1)``. Default: off.",

@@ -10,6 +10,8 @@ import numpy as np
 from .._evaluate.differences import difference_column, difference_points
 from ..arguments import Vector
 
+Near = tuple[int, Vector, Vector, Vector]
+"""How many points for a component, relative steps (NaN: the usual ones), lower and upper bounds."""
 STEP = 1e-30
 """Of complex steps, which are exact however short they are."""
 

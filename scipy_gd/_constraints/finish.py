@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import Vector
-from .point import Point, Problem, largest
+from .point import SMALL, Point, Problem, largest
 
-SMALL = 300
-"""Parameters and rows for which a dense system is no burden."""
 STEPS = 8
 
 

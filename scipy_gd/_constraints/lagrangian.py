@@ -21,13 +21,18 @@ import numpy as np
 from .._core.jit import compiled
 from .._evaluate.wrapped import dense, wrapped
 from ..arguments import Vector, pair, scalar, vector
+from .derivatives import Near
 
 
 class Terms(NamedTuple):
-    """``(y, rho, lower, upper)``; the weight of f, 1 or so; what the rows are made of."""
+    """``(y, rho, lower, upper)``; the weight of f, 1 or less; of differences, their points.
+
+    `data` is what compiled rows are made of.
+    """
 
     rows: tuple[Vector, Vector, Vector, Vector]
     weight: float
+    near: Near
     data: Any
 
 
@@ -45,18 +50,26 @@ def multipliers(c, rows, following):
 
 
 def functions(
-    fun: Any, jac: Any, rows: Any, derivatives: Any, residuals: bool
+    fun: Any, jac: Any, slope: Any, rows: Any, derivatives: Any, residuals: bool
 ) -> tuple[Any, Any]:
-    """L and its gradient as functions of ``(x, *args, terms)``; what is none stays as it is."""
-    both, value, slope = of_pair, of_value, of_gradient
+    """L and its gradient as functions of ``(x, *args, terms)``.
+
+    `slope(x, near, *args)` finds the gradient of f by differences, where `jac` is the name of a
+    scheme; rows(x, data) and derivatives(x, data) are c and its Jacobian.
+    """
+    both, value, gradient = of_pair, of_value, of_gradient
     if residuals:
-        both, value, slope = of_residuals_pair, of_residuals, of_jacobian
+        both, value, gradient = of_residuals_pair, of_residuals, of_jacobian
     if jac is True:
         return wrapped(both, fun, rows, derivatives), True
-    return wrapped(value, fun, rows), wrapped(slope, jac, rows, derivatives)
+    if callable(jac):
+        return wrapped(value, fun, rows), wrapped(gradient, jac, rows, derivatives)
+    if residuals:  # differences of residuals have a source of their own
+        return wrapped(value, fun, rows), jac
+    return wrapped(value, fun, rows), wrapped(of_measured, slope, rows, derivatives)
 
 
-# --- for Python and Numba: rows(x, data) and derivatives(x, data) are c and its Jacobian
+# --- for Python and Numba
 
 
 def of_value(fun: Any, rows: Any) -> Any:
@@ -76,6 +89,17 @@ def of_gradient(jac: Any, rows: Any, derivatives: Any) -> Any:
         y = np.empty(c.size)
         multipliers(c, terms.rows, y)
         g = vector(jac(x, *args[:-1]), x.size)
+        return terms.weight * g + derivatives(x, terms.data).T @ y
+
+    return gradient
+
+
+def of_measured(slope: Any, rows: Any, derivatives: Any) -> Any:
+    def gradient(x: Any, *args: Any) -> Any:
+        terms = args[-1]
+        y = np.empty(terms.rows[1].size)
+        multipliers(rows(x, terms.data), terms.rows, y)
+        g = slope(x, terms.near, *args[:-1])
         return terms.weight * g + derivatives(x, terms.data).T @ y
 
     return gradient

@@ -1,96 +1,108 @@
-"""The user's objective outside the inner runs: values, gradients, counts and the budget."""
+"""The user's objective, wherever it is called: values, gradients, counts and the budget."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.differences import difference_points, difference_quotients
+from .._evaluate.evaluator import Bound, OutOfBudget
 from ..arguments import Vector, complex_scalar, pair, scalar, vector
-from .derivatives import complex_steps, of_differences
-from .rows import KEPT, Near
+from .derivatives import Near, complex_steps
+
+KEPT = 3
+"""Points whose values are remembered: a run keeps as many."""
 
 
 class Remembered:
-    """A function of x that remembers its last results; `hits` counts those that were known."""
+    """A function of x that counts its calls and remembers the last results."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.hits = function, 0
+    def __init__(self, function: Callable[..., Any], limit: float = np.inf) -> None:
+        self.function, self.limit, self.calls = function, limit, 0
         self._found: deque[tuple[Vector, Any]] = deque(maxlen=KEPT)
 
     def __call__(self, x: Vector, *args: Any) -> Any:
-        found = self.known(x)
-        if found is None:
-            found = self.function(x, *args)
-            self._found.append((x.copy(), found))
-        else:
-            self.hits += 1
+        for at, found in self._found:
+            if np.array_equal(at, x):
+                return found
+        self.count(1)
+        found = self.function(x.copy(), *args)
+        self._found.append((x.copy(), found))
         return found
 
-    def known(self, x: Vector) -> Any:
-        return next((found for at, found in self._found if np.array_equal(at, x)), None)
+    def count(self, calls: int) -> None:
+        """So many calls are about to be made.
+
+        Raises
+        ------
+        OutOfBudget
+            If these are too many.
+        """
+        if self.calls + calls > self.limit:
+            raise OutOfBudget
+        self.calls += calls
 
     def forget(self) -> None:
         self._found.clear()
 
 
 class Objective:
-    """f and its gradient; the counts are those of all runs.
+    """f and its gradient.
 
-    `fun` and `jac` are as a run has them; `jac` may be True, or the name of a scheme.
+    `fun` is f, made of the user's function, which is `called`; `alone` is the same without memory,
+    for points around another one. `jac` may be a function, True or the name of a scheme of differences, which are those that
+    `near` says.
     """
 
-    def __init__(self, fun: Any, jac: Any, args: tuple[Any, ...], near: Near, limit: int) -> None:
-        self.fun, self.jac, self.args, self.near, self.limit = fun, jac, args, near, limit
-        self.nfev = self.njev = self.nhev = 0
+    def __init__(
+        self,
+        called: Remembered,
+        fun: Any,
+        alone: Any,
+        jac: Any,
+        args: tuple[Any, ...],
+        near: Near,
+        map_: Callable[..., Iterable[Any]],
+    ) -> None:
+        self.called, self.fun, self.alone, self.jac = called, fun, alone, jac
+        self.args, self.near, self.map = args, near, map_
         self.given = callable(jac) or jac is True
         self.slope = Remembered(self._measured)
 
-    @property
-    def left(self) -> int:
-        return self.limit - self.nfev
-
     def value(self, x: Vector) -> float:
-        found = self._known(self.fun, x)
-        if found is None:
-            found = self._called(self.fun, x.copy())
-            self.njev += self.jac is True
+        found = self.fun(x, *self.args)
         return pair(found, x.size)[0] if self.jac is True else scalar(found)
 
     def gradient(self, x: Vector) -> Vector:
         if self.jac is True:
-            self.value(x)
             return pair(self.fun(x, *self.args), x.size)[1]
         if not self.given:
-            return self.slope(x)
-        found = self._known(self.jac, x)
-        if found is None:
-            self.njev += 1
-            found = self.jac(x.copy(), *self.args)
-        return vector(found, x.size)
+            return np.asarray(self.slope(x))
+        return vector(self.jac(x, *self.args), x.size)
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""
-        if not self.given and self.near[0] == 1 and self.jac != "cs":
+        if not self.given and self.jac != "cs":
             self.near = (2, *self.near[1:])
             self.slope.forget()
 
-    def _called(self, fun: Any, x: Any) -> Any:
-        if self.left < 1:
-            raise OutOfBudget
-        self.nfev += 1
-        return fun(x, *self.args)
-
     def _measured(self, x: Vector, *args: Any) -> Vector:
         """The gradient by differences."""
-        fun = getattr(self.fun, "function", self.fun)  # what is at x must be remembered
+        fun, n = Bound(self.alone, self.args), x.size
         if self.jac == "cs":
-            return complex_steps(lambda z: complex_scalar(self._called(fun, z)), x)
-        values = of_differences(lambda point: np.array([scalar(self._called(fun, point))]))
-        return np.asarray(values(x, np.array([self.value(x)]), self.near)[0])
-
-    def _known(self, function: Any, x: Vector) -> Any:
-        return function.known(x) if isinstance(function, Remembered) else None
+            self.called.count(n)
+            return complex_steps(lambda z: complex_scalar(fun(z)), x)
+        each, *steps = self.near
+        h, one_sided, points = np.empty(n), np.empty(n, bool), np.empty((each * n, n))
+        free = np.full(n, np.nan)
+        f = self.value(x)
+        rel_step, lower, upper = steps
+        count = difference_points(x, rel_step, free, lower, upper, each, h, one_sided, points)
+        self.called.count(count)
+        values = np.array([scalar(found) for found in self.map(fun, [*points[:count]])])
+        g = np.empty(n)
+        difference_quotients(f, np.append(values, 0.0), h, one_sided, each, g)
+        return g

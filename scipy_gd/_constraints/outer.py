@@ -74,18 +74,26 @@ class Progress:
 class Outer:
     """One problem on its way."""
 
-    def __init__(self, problem: Problem, x0: Vector, ctol: float, gtol: float) -> None:
+    def __init__(
+        self, problem: Problem, x0: Vector, ctol: float, gtol: float, plane: Any = None
+    ) -> None:
         self.problem, self.x0, self.ctol, self.gtol = problem, x0, ctol, gtol
+        self.plane = plane
         self.ending = endings.RUNNING
         self.best: tuple[tuple[int, float], Point] | None = None
         self.finished = False
         self._scale(x0)
-        f, c = problem.objective.value(x0), problem.rows.value(x0)
-        self.f0 = f
+        self.f0 = f = problem.objective.value(x0)
+        c = problem.rows.value(x0)
         self.now = Progress(
             x0, np.zeros(c.size), self._penalty(f, c), FACTOR * max(1.0, largest(x0)), np.sqrt(gtol)
         )
-        self._consider(Point(x0, f, c, np.zeros(c.size), np.full(x0.size, np.nan)))
+        self.start = Point(x0, f, c, np.zeros(c.size), np.full(x0.size, np.nan))
+        self._consider(self.start)
+
+    @property
+    def best_point(self) -> Point:
+        return self.start if self.best is None else self.best[1]
 
     def _scale(self, x: Vector) -> None:
         """Such that gradients of f and of the rows are about 1 at most."""
@@ -111,11 +119,15 @@ class Outer:
         now, (lower, upper) = self.now, self.problem.box
         n = now.x.size
         if now.restoring:
-            terms = Terms(self._rows, 0.0, data)
+            terms = Terms(self._rows, 0.0, self.problem.objective.near, data)
             return Request(terms, self._restart(), (lower, upper), 1e-10, 2000, 1e-16)
+        terms = Terms(self._rows, self.weight, self.problem.objective.near, data)
+        if not now.y.size:
+            goal = 0.99 * self.weight * self.gtol
+            return Request(terms, now.x, (lower, upper), goal, 2**62, -np.inf)
         near = np.maximum(lower, now.x - now.radius), np.minimum(upper, now.x + now.radius)
         most = FIRST if now.nouter == 0 else min(5000, max(300, 10 * n))
-        return Request(Terms(self._rows, self.weight, data), now.x, near, now.gtol, most, -np.inf)
+        return Request(terms, now.x, near, now.gtol, most, -np.inf)
 
     def take(self, found: Found) -> int:
         """Go on from the end of the inner run; return the ending, RUNNING if there is none."""
@@ -182,7 +194,7 @@ class Outer:
             return True
         if not r.within(self.ctol, np.inf):
             return False
-        g = p.slope - self.problem.rows.jacobian(p.x).T @ p.y
+        g = self.problem.objective.gradient(p.x)
         return self.problem.residuals(p, g).within(self.ctol, self.gtol)
 
     def _ended(self, p: Point, y: Vector, held: bool) -> bool:
@@ -243,7 +255,7 @@ class Outer:
         sigma = self._sigma(p.c)
         if now.nouter == 1:
             now.rho = self._penalty(p.f, p.c)
-        elif sigma > 0.5 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
+        elif sigma > 0.25 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
             now.rho = min(FACTOR * now.rho, 1e16)
         now.sigma, now.y = sigma, np.clip(y, -1e20, 1e20)
         if now.nouter > 1:

@@ -9,7 +9,11 @@ import numpy as np
 
 from ..arguments import Vector
 from .objective import Objective
-from .rows import Rows
+from .rows import Box, Rows
+
+
+SMALL = 300
+"""Parameters and rows for which a dense system is no burden."""
 
 
 def largest(v: Any) -> float:
@@ -51,8 +55,8 @@ class Point:
 class Problem:
     """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
 
-    def __init__(self, objective: Objective, rows: Rows, x: Vector) -> None:
-        self.objective, self.rows, self.box = objective, rows, rows.box
+    def __init__(self, objective: Objective, rows: Rows, box: Box, x: Vector) -> None:
+        self.objective, self.rows, self.box = objective, rows, box
         self.sizes = self.row_sizes(x)
 
     def row_sizes(self, x: Vector) -> Vector:

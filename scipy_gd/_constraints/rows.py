@@ -17,14 +17,11 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 from .._evaluate import differences
 from .._evaluate.undefined import Undefined, number
-from .derivatives import complex_steps, of_differences
+from .derivatives import Near, complex_steps, of_differences
+from .objective import KEPT
 from ..arguments import Vector, real_numbers, shown
 
 Box = tuple[Vector, Vector]
-Near = tuple[int, Vector, Vector, Vector]
-"""Of differences: how many points for a component, relative steps (NaN: usual ones), bounds."""
-KEPT = 3
-"""Points whose values are remembered: a run keeps as many."""
 
 
 class Linear:
@@ -134,11 +131,12 @@ class Rows:
     """
 
     def __init__(
-        self, parts: list[Part], limits: list[tuple[Vector, Vector]], x: Vector, box: Box
+        self, parts: list[Part], limits: list[tuple[Vector, Vector]], box: Box
     ) -> None:
         self.parts, self.box = parts, box
-        self.lower = np.concatenate([low for low, _ in limits])
-        self.upper = np.concatenate([high for _, high in limits])
+        none = np.empty(0)
+        self.lower = np.concatenate([none, *(low for low, _ in limits)])
+        self.upper = np.concatenate([none, *(high for _, high in limits)])
         self.ends = np.cumsum([part.size for part in parts])
         self.equal = self.lower == self.upper
         self._values: deque[tuple[Vector, Vector]] = deque(maxlen=KEPT)
@@ -153,26 +151,22 @@ class Rows:
         for at, c in self._values:
             if np.array_equal(at, x):
                 return c
-        c = np.concatenate([part.value(x) for part in self.parts])
+        c = np.concatenate([np.empty(0), *(part.value(x) for part in self.parts)])
         self._values.append((x.copy(), c))
         return c
 
     def jacobian(self, x: Vector) -> Any:
         """Their derivatives, shape (m, n); sparse, if one of them is."""
         if self._jacobian is None or not np.array_equal(self._jacobian[0], x):
-            c = np.split(self.value(x), self.ends[:-1])
+            c = self.split(self.value(x))
             found = [part.jacobian(x, own) for part, own in zip(self.parts, c, strict=True)]
+            if not found:
+                found = [np.zeros((0, x.size))]
             if len(found) > 1:
                 thin = any(map(sparse.issparse, found))
                 found = [sparse.vstack(found, "csr") if thin else np.vstack(found)]
             self._jacobian = x.copy(), found[0]
         return self._jacobian[1]
-
-    def values_at(self, x: Vector, data: Any) -> Vector:
-        return self.value(x)
-
-    def derivatives_at(self, x: Vector, data: Any) -> Any:
-        return self.jacobian(x)
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""
@@ -183,7 +177,7 @@ class Rows:
 
     def split(self, y: Vector) -> list[Vector]:
         """What belongs to each of the user's constraints."""
-        return np.split(y, self.ends[:-1])
+        return np.split(y, self.ends[:-1]) if self.parts else []
 
     def violation(self, c: Vector) -> Vector:
         return np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0)
@@ -235,7 +229,7 @@ def read(
             part.value(x)
         parts.append(part)
         limits.append(_limits(part, low, high))
-    return Rows(parts, limits, x, (lower, upper))
+    return Rows(parts, limits, (lower, upper))
 
 
 def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any]:

@@ -60,7 +60,10 @@ def _dense(J: Any) -> Any:
 
 @overload(scalar)
 def _scalar(f: Any) -> Any:
-    return lambda f: float(f)
+    def number(f: Any) -> Any:
+        return float(f)
+
+    return number
 
 
 @overload(vector)

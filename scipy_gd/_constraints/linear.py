@@ -1,0 +1,232 @@
+"""Linear rows that need no penalty: bounds in disguise, and equations where there are no bounds.
+
+A row with a single entry is a bound. Equations A x = b are kept by a change of variables,
+
+    x = b' + P z,    P = I - Q Q',    with an orthonormal basis Q of the rows of A,
+
+in which gradients are P g: every method stays in the plane, at the price of two products with Q.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+from scipy import sparse
+from scipy.linalg import qr
+
+from .._evaluate.wrapped import wrapped
+from ..arguments import Vector, pair, vector
+from .point import SMALL, largest
+from .rows import Linear, Part, Rows
+
+LARGEST = 2e7
+"""Elements of Q."""
+
+
+class Plane(NamedTuple):
+    """The points ``shift + z - Q Q' z``."""
+
+    Q: Vector
+    shift: Vector
+
+    def point(self, z: Vector) -> Vector:
+        return onto(z, self)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def onto(z: Any, plane: Any) -> Any:
+    Q, shift = plane
+    return z - Q @ (Q.T @ z) + shift
+
+
+class Simplified:
+    """What is left of the rows, within a box or on a plane; and the way back."""
+
+    def __init__(self, rows: Rows, bounded: bool) -> None:
+        self.all, self.box = rows, tuple(side.copy() for side in rows.box)
+        self.A = _stacked(rows)
+        self.single = np.zeros(rows.m, bool)
+        self.column = np.zeros(rows.m, int)
+        self._bounds()
+        free = not bounded and np.isinf(self.box).all()
+        equal = rows.equal & ~self.single & self._linear
+        alone = (equal | self.single).all()
+        small = rows.m + self.box[0].size <= SMALL
+        self.plane = None
+        if free and equal.any() and (alone or not small):
+            if int(equal.sum()) * self.box[0].size <= LARGEST:
+                self.plane = _plane(self.A[equal], rows.lower[equal], rows)
+        self.equal = equal if self.plane is not None else np.zeros(rows.m, bool)
+        self.kept = ~(self.single | self.equal)
+        self.rows = rows if self.kept.all() else self._rest()
+
+    @property
+    def _linear(self) -> Any:
+        sizes = np.diff(self.all.ends, prepend=0)
+        return np.repeat([isinstance(part, Linear) for part in self.all.parts], sizes)
+
+    def _bounds(self) -> None:
+        """Make bounds of rows with a single entry; compare the others with the bounds."""
+        rows, (lower, upper) = self.all, self.box
+        A = sparse.csr_array(self.A)
+        A.eliminate_zeros()
+        counts = np.diff(A.indptr)
+        self.single = (counts == 1) & self._linear
+        for k in np.flatnonzero(self.single):
+            j, a = int(A.indices[A.indptr[k]]), float(A.data[A.indptr[k]])
+            low, high = sorted((rows.lower[k] / a, rows.upper[k] / a))
+            self.column[k] = j
+            lower[j], upper[j] = max(lower[j], low), min(upper[j], high)
+            if lower[j] > upper[j]:
+                raise ValueError(
+                    f"{rows.name_of(k)} and other bounds contradict each other: x[{j}] would have "
+                    f"to be at least {lower[j]:g} and at most {upper[j]:g}"
+                )
+        self._reachable(A)
+
+    def _reachable(self, A: Any) -> None:
+        """Whether each row can be within its limits, if x is within its bounds."""
+        rows, (lower, upper) = self.all, self.box
+        if np.isinf(lower).any() and np.isinf(upper).any() and A.shape[0] > 10**5:
+            return
+        up, down = A.maximum(0.0), A.minimum(0.0)
+        with np.errstate(invalid="ignore"):
+            least = _times(up, lower) + _times(down, upper)
+            most = _times(up, upper) + _times(down, lower)
+        some = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(least), least, 0.0)))
+        bad = self._linear & ((least > rows.upper + some) | (most < rows.lower - some))
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(
+                f"{rows.name_of(k)} and `bounds` contradict each other: within them, row {k} is "
+                f"between {least[k]:g} and {most[k]:g}, and not between {rows.lower[k]:g} and "
+                f"{rows.upper[k]:g}"
+            )
+
+    def _rest(self) -> Rows:
+        """The rows that are left."""
+        rows, parts, limits = self.all, list[Part](), []
+        for part, keep, low, high in zip(
+            rows.parts, *map(rows.split, (self.kept, rows.lower, rows.upper)), strict=True
+        ):
+            if keep.all():
+                parts.append(part)
+            elif keep.any():
+                parts.append(Linear(part.name, part.A[keep]))
+            if keep.any():
+                limits.append((low[keep], high[keep]))
+        return Rows(parts, limits, self.box)
+
+    def values(self, x: Vector, c: Vector) -> Vector:
+        """Those of all rows, from those that are left."""
+        every = np.asarray(self.A @ x)
+        every[self.kept] = c
+        return every
+
+    def multipliers(self, x: Vector, y: Vector, slope: Vector) -> Vector:
+        """Those of all rows, from those that are left and the gradient of their Lagrangian."""
+        every = np.zeros(self.all.m)
+        every[self.kept] = y
+        if self.equal.any():
+            A = self.A[self.equal]
+            A = A.toarray() if sparse.issparse(A) else A
+            every[self.equal] = np.linalg.lstsq(A.T, -slope, rcond=None)[0]
+        for k in np.flatnonzero(self.single):
+            j, row = self.column[k], self.A[[k]]
+            a = float(np.sum(row))
+            at = self.all.lower[k] / a, self.all.upper[k] / a
+            if slope[j] and np.isclose(x[j], at, rtol=1e-12, atol=0.0).any():
+                own = -slope[j] / a
+                toward = self.all.upper[k] if own > 0 else self.all.lower[k]
+                if np.isclose(a * x[j], toward, rtol=1e-12, atol=0.0):
+                    every[k] = own
+                    slope = slope.copy()
+                    slope[j] = 0.0
+        return every
+
+
+def _times(A: Any, x: Vector) -> Vector:
+    """A x, in which 0 times infinity is 0."""
+    total = np.zeros(A.shape[0])
+    A = sparse.coo_array(A)
+    np.add.at(total, A.row, A.data * x[A.col])
+    return total
+
+
+def _stacked(rows: Rows) -> Any:
+    """The matrix of the linear rows; zeros for the others."""
+    n = rows.box[0].size
+    blocks = [
+        part.A if part.A is not None else sparse.csr_array((part.size, n)) for part in rows.parts
+    ]
+    if all(isinstance(block, np.ndarray) for block in blocks):
+        return np.vstack(blocks)
+    return sparse.vstack(blocks, "csr") if blocks else np.zeros((0, n))
+
+
+def _plane(A: Any, b: Vector, rows: Rows) -> Plane:
+    A = A.toarray() if sparse.issparse(A) else A
+    Q, R, order = qr(A.T, mode="economic", pivoting=True)
+    size = np.abs(np.diag(R))
+    rank = int(np.sum(size > 1e-12 * max(size.max(initial=0.0), 1e-300)))
+    Q, R = np.ascontiguousarray(Q[:, :rank]), R[:rank, :rank]
+    t = np.linalg.solve(R.T, b[order[:rank]])
+    shift = Q @ t
+    if largest(A @ shift - b) > 1e-8 * max(1.0, largest(b), largest(A) * largest(shift)):
+        names = ", ".join(dict.fromkeys(part.name for part in rows.parts if part.A is not None))
+        raise ValueError(f"the equations of {names} contradict each other")
+    return Plane(Q, shift)
+
+
+# --- functions of z, for Python and Numba; the plane is the last of args
+
+
+def of_value(fun: Any) -> Any:
+    def value(z: Any, *args: Any) -> Any:
+        return fun(onto(z, args[-1]), *args[:-1])
+
+    return value
+
+
+def of_gradient(jac: Any) -> Any:
+    def gradient(z: Any, *args: Any) -> Any:
+        Q, _ = args[-1]
+        g = vector(jac(onto(z, args[-1]), *args[:-1]), z.size)
+        return g - Q @ (Q.T @ g)
+
+    return gradient
+
+
+def of_pair(fun: Any) -> Any:
+    def value_and_gradient(z: Any, *args: Any) -> Any:
+        Q, _ = args[-1]
+        f, g = pair(fun(onto(z, args[-1]), *args[:-1]), z.size)
+        return f, g - Q @ (Q.T @ g)
+
+    return value_and_gradient
+
+
+def of_jacobian(jac: Any) -> Any:
+    def jacobian(z: Any, *args: Any) -> Any:
+        Q, _ = args[-1]
+        J = jac(onto(z, args[-1]), *args[:-1])
+        return J - (J @ Q) @ Q.T
+
+    return jacobian
+
+
+def of_residuals_pair(fun: Any) -> Any:
+    def residuals_and_jacobian(z: Any, *args: Any) -> Any:
+        Q, _ = args[-1]
+        r, J = fun(onto(z, args[-1]), *args[:-1])
+        return r, J - (J @ Q) @ Q.T
+
+    return residuals_and_jacobian
+
+
+def functions(fun: Any, jac: Any, residuals: bool) -> tuple[Any, Any]:
+    """The same functions of z, with the plane as the last of their arguments."""
+    both, slope = (of_residuals_pair, of_jacobian) if residuals else (of_pair, of_gradient)
+    return wrapped(both if jac is True else of_value, fun), wrapped(slope, jac)
