@@ -423,13 +423,14 @@ class GradientCheck:
             for p, i in np.ndindex(self.x.shape)
         ]
 
-    def raise_if_wrong(self) -> GradientCheck:
+    def raise_if_wrong(self, of: str = "") -> GradientCheck:
         """Return the check itself, or raise `GradientError` if a component is wrong.
 
-        Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure.
+        Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure. `of`
+        says what was checked, for the message.
         """
         if self.conclusion == "wrong":
-            raise GradientError(self)
+            raise GradientError(self, of)
         return self
 
 
@@ -446,8 +447,8 @@ class GradientError(ValueError):
     analytic = -numeric: the sign is wrong
     """
 
-    def __init__(self, check: GradientCheck) -> None:
-        super().__init__(check)
+    def __init__(self, check: GradientCheck, of: str = "") -> None:
+        super().__init__(f"{of}:\n{check}" if of else check)
         self.check = check
 
 

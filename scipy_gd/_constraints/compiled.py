@@ -20,7 +20,9 @@ from .rows import Linear, Rows
 
 def compiled_rows(rows: Rows) -> tuple[Any, Any, Any] | None:
     """Values, derivatives and data; None if they are not all Numba functions or dense."""
-    functions, data, start = [], [], 0
+    functions: list[tuple[Any, Any]] = []
+    data: list[tuple[Any, ...]] = []
+    start = 0
     for part in rows.parts:
         where = start, start + part.size
         start += part.size
@@ -52,14 +54,14 @@ def stacked(functions: tuple[tuple[Any, Any], ...]) -> tuple[Any, Any]:
             how = of_jacobian(jac, fill_slopes) if jac else of_measured(one, fill_slopes)
             fill_slopes = njit(how)
 
-    @njit
+    @njit  # type: ignore[untyped-decorator]
     def values(x: Any, data: Any) -> Any:
         parts, m = data
         c = np.empty(m)
         fill(x, parts, c)
         return c
 
-    @njit
+    @njit  # type: ignore[untyped-decorator]
     def derivatives(x: Any, data: Any) -> Any:
         parts, m = data
         J = np.empty((m, x.size))
@@ -127,15 +129,14 @@ def of_measured(values: Any, rest: Any) -> Any:
 def measured(fun: Any) -> Any:
     """The gradient of a Numba function by differences, of ``(x, near, *args)``."""
 
-    @njit
+    @njit  # type: ignore[untyped-decorator]
     def values(x: Any, *args: Any) -> Any:
         return np.array([scalar(fun(x, *args))])
 
     jacobian = njit(of_differences(values))
 
-    @njit
+    @njit  # type: ignore[untyped-decorator]
     def slope(x: Any, near: Any, *args: Any) -> Any:
         return jacobian(x, values(x, *args), near, *args)[0]
 
     return slope
-

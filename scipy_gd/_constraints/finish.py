@@ -21,11 +21,14 @@ def _dense(J: Any) -> Vector:
 
 
 def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
-    """Take up to two steps of Gauss and Newton to the active rows; kept if all else still holds."""
-    rows, (lower, upper) = problem.rows, problem.box
+    """Take some steps of Gauss and Newton to the active rows; kept if all else still holds.
+
+    Where f is noisy, its gradient is not asked for again.
+    """
+    rows, (lower, upper), noisy = problem.rows, problem.box, problem.objective.noisy
     if rows.m > SMALL or p.x.size > 50 * SMALL:
         return p
-    for _ in range(2):
+    for _ in range(5 if noisy else 2):
         was = problem.violation(p.x, p.c)
         if was <= 1e-3 * ctol:
             break
@@ -36,9 +39,16 @@ def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
         end = np.where(p.y == 0.0, np.clip(p.c, rows.lower, rows.upper), end)
         x = p.x.copy()
         x[~held] += np.linalg.lstsq(J, (end - p.c)[active], rcond=1e-12)[0]
-        q, g, _ = problem.at(np.clip(x, lower, upper), p.y)
-        r = problem.residuals(q, g)
-        if not (r.within(ctol, gtol) and r.violation < was):
+        x = np.clip(x, lower, upper)
+        if noisy:
+            f, c = problem.objective.value(x), rows.value(x)
+            q = Point(x, f, c, p.y, p.slope)
+            kept = problem.violation(x, c) < was
+        else:
+            q, g, _ = problem.at(x, p.y)
+            r = problem.residuals(q, g)
+            kept = r.within(ctol, gtol) and r.violation < was
+        if not kept:
             break
         p = q
     return p
@@ -61,7 +71,7 @@ class _Newton:
         self.problem, rows = problem, problem.rows
         self.p, self.g, J = problem.at(p.x, p.y)
         self.J = _dense(J)
-        self.width = max(1.0, largest(p.x))
+        self.width = problem.length(p.x)
         lower, upper = problem.box
         close = 1e-8 * self.width
         self.low = (p.x <= lower + close) & (self.p.slope >= 0)
@@ -81,7 +91,9 @@ class _Newton:
                 return None
             rows, p = self.problem.rows, self.p
             wrong = self.active & ~rows.equal
-            wrong &= ((self.side == rows.upper) & (p.y < 0)) | ((self.side == rows.lower) & (p.y > 0))
+            wrong &= ((self.side == rows.upper) & (p.y < 0)) | (
+                (self.side == rows.lower) & (p.y > 0)
+            )
             p.y = np.where(wrong, 0.0, p.y)
             p.slope = self.g + self.J.T @ p.y
             r = self.problem.residuals(p, self.g)
@@ -93,43 +105,41 @@ class _Newton:
         return None
 
     def _hessian(self, free: Any) -> None:
-        if not self.problem.objective.given:
-            return self._hessian_of_values(free)
-        """The Hessian of the Lagrangian, by differences of its gradient."""
-        p, (lower, upper) = self.p, self.problem.box
-        H, objective, rows = np.zeros((p.x.size,) * 2), self.problem.objective, self.problem.rows
+        """The Hessian of the Lagrangian, by differences of its gradient, or of values."""
+        objective, rows = self.problem.objective, self.problem.rows
+        self.known = free.copy()
+        if not objective.given:
+            self.H = self._second_differences(np.flatnonzero(free))
+            return
+        p, (_, upper) = self.p, self.problem.box
+        H = np.zeros((p.x.size,) * 2)
         base = self.g + self.J.T @ p.y
         for j in np.flatnonzero(free):
-            x, h = p.x.copy(), 6e-6 * max(1.0, abs(p.x[j]))
+            x, h = p.x.copy(), 6e-6 * max(min(1.0, self.width), abs(p.x[j]))
             x[j] += h if x[j] + h <= upper[j] else -h
             slope = objective.gradient(x) + rows.jacobian(x).T @ p.y
             H[:, j] = (slope - base) / (x[j] - p.x[j])
         both = np.outer(free, free)
         self.H = np.where(both, 0.5 * (H + H.T), H + H.T)
-        self.known = free.copy()
 
-    def _hessian_of_values(self, free: Any) -> None:
-        """The same by second differences."""
-        p, (lower, upper) = self.p, self.problem.box
-        objective, rows = self.problem.objective, self.problem.rows
-        n = p.x.size
+    def _second_differences(self, free: Any) -> Vector:
+        p, (_, upper) = self.p, self.problem.box
+        h = 1.5e-4 * np.maximum(min(1.0, self.width), np.abs(p.x))
+        h = np.where(p.x + 2.0 * h <= upper, h, -h)
 
-        def L(x):
-            return objective.value(x) + rows.value(x) @ p.y
+        def lagrangian(*moved: int) -> float:
+            x = p.x.copy()
+            for i in moved:
+                x[i] += h[i]
+            return float(self.problem.objective.value(x) + self.problem.rows.value(x) @ p.y)
 
-        base = L(p.x)
-        h = 1.5e-4 * np.maximum(1.0, np.abs(p.x))
-        h = np.where(p.x + 2*h <= upper, h, -h)
-        F = np.flatnonzero(free)
-        single = np.zeros(n)
-        for i in F:
-            x = p.x.copy(); x[i] += h[i]; single[i] = L(x)
-        H = np.zeros((n, n))
-        for a, i in enumerate(F):
-            for j in F[: a + 1]:
-                x = p.x.copy(); x[i] += h[i]; x[j] += h[j]
-                H[i, j] = H[j, i] = (L(x) - single[i] - single[j] + base) / (h[i] * h[j])
-        self.H, self.known = H, free.copy()
+        here, once = lagrangian(), {i: lagrangian(i) for i in free}
+        H = np.zeros((p.x.size,) * 2)
+        for a, i in enumerate(free):
+            for j in free[: a + 1]:
+                bend = lagrangian(i, j) - once[i] - once[j] + here
+                H[i, j] = H[j, i] = bend / (h[i] * h[j])
+        return H
 
     def _step(self, free: Any) -> bool:
         """A step of Newton's method; whether all is known at its end."""
@@ -176,5 +186,3 @@ class _Newton:
         slope, some = p.slope, 1e-9 * max(1.0, largest(self.g))
         self.low = (self.low & ~(slope < -some)) | ((p.x <= lower) & (slope > 0))
         self.high = (self.high & ~(slope > some)) | ((p.x >= upper) & (slope < 0) & ~self.low)
-
-

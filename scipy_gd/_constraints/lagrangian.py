@@ -37,7 +37,7 @@ class Terms(NamedTuple):
 
 
 @compiled()
-def multipliers(c, rows, following):
+def multipliers(c: Any, rows: Any, following: Any) -> Any:
     """The multipliers that follow; return the penalty."""
     y, rho, lower, upper = rows
     total = 0.0

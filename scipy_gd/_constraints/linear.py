@@ -19,7 +19,7 @@ from scipy.linalg import qr
 from .._evaluate.wrapped import wrapped
 from ..arguments import Vector, pair, vector
 from .point import SMALL, largest
-from .rows import Linear, Part, Rows
+from .rows import Box, Linear, Part, Rows
 
 LARGEST = 2e7
 """Elements of Q."""
@@ -32,7 +32,7 @@ class Plane(NamedTuple):
     shift: Vector
 
     def point(self, z: Vector) -> Vector:
-        return onto(z, self)
+        return np.asarray(onto(z, self))
 
 
 @register_jitable  # type: ignore[untyped-decorator]
@@ -45,19 +45,19 @@ class Simplified:
     """What is left of the rows, within a box or on a plane; and the way back."""
 
     def __init__(self, rows: Rows, bounded: bool) -> None:
-        self.all, self.box = rows, tuple(side.copy() for side in rows.box)
+        self.all = rows
+        self.box: Box = rows.box[0].copy(), rows.box[1].copy()
         self.A = _stacked(rows)
         self.single = np.zeros(rows.m, bool)
         self.column = np.zeros(rows.m, int)
         self._bounds()
         free = not bounded and np.isinf(self.box).all()
         equal = rows.equal & ~self.single & self._linear
-        alone = (equal | self.single).all()
-        small = rows.m + self.box[0].size <= SMALL
+        worth = (equal | self.single).all() or rows.m + self.box[0].size > SMALL
+        worth &= int(equal.sum()) * self.box[0].size <= LARGEST
         self.plane = None
-        if free and equal.any() and (alone or not small):
-            if int(equal.sum()) * self.box[0].size <= LARGEST:
-                self.plane = _plane(self.A[equal], rows.lower[equal], rows)
+        if free and equal.any() and worth:
+            self.plane = _plane(self.A[equal], rows.lower[equal], rows)
         self.equal = equal if self.plane is not None else np.zeros(rows.m, bool)
         self.kept = ~(self.single | self.equal)
         self.rows = rows if self.kept.all() else self._rest()

@@ -13,6 +13,10 @@ from .._evaluate.evaluator import Bound, OutOfBudget
 from ..arguments import Vector, complex_scalar, pair, scalar, vector
 from .derivatives import Near, complex_steps
 
+NOISY = 1e-2
+"""The change of a difference, relative to it, from which it counts as noise."""
+LONG = 1e-4
+"""The relative step of differences that have only to tell the size of a gradient."""
 KEPT = 3
 """Points whose values are remembered: a run keeps as many."""
 
@@ -20,9 +24,11 @@ KEPT = 3
 class Remembered:
     """A function of x that counts its calls and remembers the last results."""
 
-    def __init__(self, function: Callable[..., Any], limit: float = np.inf) -> None:
+    def __init__(
+        self, function: Callable[..., Any], limit: float = np.inf, kept: int = KEPT
+    ) -> None:
         self.function, self.limit, self.calls = function, limit, 0
-        self._found: deque[tuple[Vector, Any]] = deque(maxlen=KEPT)
+        self._found: deque[tuple[Vector, Any]] = deque(maxlen=kept)
 
     def __call__(self, x: Vector, *args: Any) -> Any:
         for at, found in self._found:
@@ -53,8 +59,8 @@ class Objective:
     """f and its gradient.
 
     `fun` is f, made of the user's function, which is `called`; `alone` is the same without memory,
-    for points around another one. `jac` may be a function, True or the name of a scheme of differences, which are those that
-    `near` says.
+    for points around another one. `jac` may be a function, True or the name of a scheme of
+    differences, which are those that `near` says.
     """
 
     def __init__(
@@ -70,7 +76,19 @@ class Objective:
         self.called, self.fun, self.alone, self.jac = called, fun, alone, jac
         self.args, self.near, self.map = args, near, map_
         self.given = callable(jac) or jac is True
+        self.noisy = False
         self.slope = Remembered(self._measured)
+
+    def listen(self, x: Vector) -> None:
+        """Look whether differences would measure noise: then they are another one's business."""
+        h = np.sqrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
+        lower, upper = self.near[2:]
+        h = np.where(x + 2.0 * h <= upper, h, -h)
+        f, near, far = (self.value(np.clip(x + k * h, lower, upper)) for k in (0, 1, 2))
+        bend, change = abs(far - 2.0 * near + f), abs(far - f)
+        if np.isfinite(bend) and (bend > NOISY * change or change == 0.0):
+            self.noisy = True
+            self.near = (self.near[0], np.full(x.size, LONG), lower, upper)
 
     def value(self, x: Vector) -> float:
         found = self.fun(x, *self.args)

@@ -20,7 +20,7 @@ from .._core import endings
 from ..arguments import Vector
 from .finish import finish, polish
 from .lagrangian import Terms, multipliers
-from .point import Point, Problem, largest, projected
+from .point import Point, Problem, largest
 
 FACTOR = 10.0
 """By which rho grows where the violation has not been halved."""
@@ -29,6 +29,8 @@ FIRST = 10
 MOST = 60
 """Inner runs."""
 RESTARTS = 2
+SURE = 0.02
+"""The error of a gradient of L, whose size is 1 at the start, that leaves no doubt."""
 NEAR = 0.1
 """Residuals, in scaled units, from which Newton's method may finish."""
 
@@ -45,11 +47,16 @@ class Request(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Where an inner run has ended, the gradient of L there, and with which status."""
+    """Where an inner run has ended, the gradient of L there, and how.
+
+    Of noisy functions also the noise of L, and the error of the gradient.
+    """
 
     x: Vector
     slope: Vector | None
     ending: int
+    noise: float = 0.0
+    error: float = 0.0
 
 
 @dataclass
@@ -67,6 +74,7 @@ class Progress:
     stuck: int = 0
     restarts: int = 0
     failed: int = 0
+    blocked: int = 0
     tried: float = np.inf
     restoring: bool = False
 
@@ -86,7 +94,7 @@ class Outer:
         self.f0 = f = problem.objective.value(x0)
         c = problem.rows.value(x0)
         self.now = Progress(
-            x0, np.zeros(c.size), self._penalty(f, c), FACTOR * max(1.0, largest(x0)), np.sqrt(gtol)
+            x0, np.zeros(c.size), self._penalty(f, c), FACTOR * problem.length(x0), np.sqrt(gtol)
         )
         self.start = Point(x0, f, c, np.zeros(c.size), np.full(x0.size, np.nan))
         self._consider(self.start)
@@ -96,10 +104,11 @@ class Outer:
         return self.start if self.best is None else self.best[1]
 
     def _scale(self, x: Vector) -> None:
-        """Such that gradients of f and of the rows are about 1 at most."""
+        """Such that gradients of f and of the rows are about 1."""
         top, sizes = largest(self.problem.objective.gradient(x)), self.problem.row_sizes(x)
-        self.weight = max(1.0 / max(1.0, top), 1e-8) if np.isfinite(top) else 1.0
-        self.scales = np.maximum(1.0 / np.maximum(1e-4, sizes), 1e-8)
+        top = max(top, self.problem.slope_unit)
+        self.weight = max(1.0 / top, 1e-8) if np.isfinite(top) else 1.0
+        self.scales = 1.0 / np.clip(sizes, 1e-10, 1e8)
 
     def _penalty(self, f: float, c: Vector) -> float:
         """Such that violation and objective are of one size."""
@@ -123,7 +132,7 @@ class Outer:
             return Request(terms, self._restart(), (lower, upper), 1e-10, 2000, 1e-16)
         terms = Terms(self._rows, self.weight, self.problem.objective.near, data)
         if not now.y.size:
-            goal = 0.99 * self.weight * self.gtol
+            goal = 0.99 * self.weight * self.gtol * self.problem.slope_unit
             return Request(terms, now.x, (lower, upper), goal, 2**62, -np.inf)
         near = np.maximum(lower, now.x - now.radius), np.minimum(upper, now.x + now.radius)
         most = FIRST if now.nouter == 0 else min(5000, max(300, 10 * n))
@@ -146,17 +155,19 @@ class Outer:
         if not known or (held and v > max(before, 1.0) and now.rejected < 12):
             now.rejected += 1
             now.rho = min(FACTOR * now.rho, 1e15)
-            now.radius = max(0.5 * now.radius, 1e-2 * max(1.0, largest(now.x)))
+            now.radius = max(0.5 * now.radius, 1e-2 * self.problem.length(now.x))
             return self._until_tired()
         step, now.x = largest(x - now.x), x
         if self._unbounded(x, f):
             self.ending = endings.UNBOUNDED
             return self.ending
-        now.radius = FACTOR * (now.radius if held else max(0.1 * now.radius, 1.0, largest(x)))
+        now.radius = FACTOR * (
+            now.radius if held else max(0.1 * now.radius, self.problem.length(x))
+        )
         y = np.empty(c.size)
         multipliers(c, request.terms.rows, y)
         p = self._point(x, f, c, y, found)
-        if self._ended(p, y, held):
+        if self._ended(p, y, found):
             return self.ending
         self._update(p, y, found, held, step)
         return self._until_tired()
@@ -172,13 +183,24 @@ class Outer:
         return far or w * f < -1e12 * max(1.0, w * abs(self.f0))
 
     def _point(self, x: Vector, f: float, c: Vector, y: Vector, found: Found) -> Point:
-        slope = None if found.slope is None else found.slope / self.weight
-        p = Point(x, f, c, y / self.weight, slope)  # type: ignore[arg-type]
+        weight = self.weight
+        slope = None if found.slope is None else found.slope / weight
+        if self.weight > 1.0:
+            self._steeper(x)
+        p = Point(x, f, c, y / weight, slope)  # type: ignore[arg-type]
         if slope is None:
             J = self.problem.rows.jacobian(x)
             p.slope = self.problem.objective.gradient(x) + J.T @ p.y
         self._consider(p)
         return p
+
+    def _steeper(self, x: Vector) -> None:
+        """Where f was flat at the start, and is not any more: give it less weight."""
+        self.problem.see(x)
+        top = self.problem.slope_unit
+        if top * self.weight > FACTOR:
+            self.now.y *= 1.0 / (top * self.weight)
+            self.weight = 1.0 / top
 
     def _consider(self, p: Point) -> None:
         """Remember the best point: the lowest of those that violate nothing, else the nearest."""
@@ -197,13 +219,15 @@ class Outer:
         g = self.problem.objective.gradient(p.x)
         return self.problem.residuals(p, g).within(self.ctol, self.gtol)
 
-    def _ended(self, p: Point, y: Vector, held: bool) -> bool:
+    def _ended(self, p: Point, y: Vector, found: Found) -> bool:
         """Whether p is a solution, or leads to one by Newton's method."""
         now, problem = self.now, self.problem
         if self._passes(p):
             self.best = (0, p.f), polish(problem, p, self.ctol, self.gtol)
             self.ending = endings.CONVERGED
             return True
+        if problem.objective.noisy:
+            return self._noise_reached(p, found)
         rest = max(self._sigma(p.c), self._slope(p))
         if rest <= NEAR and rest <= NEAR * now.tried:
             now.tried = rest
@@ -213,12 +237,29 @@ class Outer:
                 return True
         return False
 
+    def _noise_reached(self, p: Point, found: Found) -> bool:
+        """Whether what is left of the violation is no more than noise hides in the penalty."""
+        now, blocked = self.now, found.ending in (endings.NOISE_REACHED, endings.PRECISION)
+        hidden = 3.0 * np.sqrt(2.0 * found.noise / now.rho)
+        if not blocked or self._sigma(p.c) > max(self.ctol, hidden):
+            return False
+        now.blocked += 1
+        if found.ending == endings.PRECISION and now.blocked < 3:
+            return False
+        q = polish(self.problem, p, self.ctol, self.gtol)
+        if self.problem.violation(q.x, q.c) > self.ctol:
+            return False
+        # penalties make differences short, and then noise may hide a gradient that matters
+        sure = found.error <= SURE * max(1.0, self.weight * largest(p.slope))
+        self.best, self.ending = ((0, q.f), q), found.ending if sure else endings.PRECISION
+        return True
+
     def _sigma(self, c: Vector) -> float:
         y, rho, lower, upper = self._rows
         return largest(self.scales * (c - np.clip(c + y / rho, lower, upper)))
 
     def _slope(self, p: Point) -> float:
-        return largest(projected(p.x, self.weight * p.slope, self.problem.box))
+        return self.problem.projected(p.x, self.weight * p.slope)
 
     def _better(self, q: Point, p: Point, y: Vector) -> bool:
         """Whether Newton's method has stayed near, and not raised the merit."""
@@ -228,7 +269,7 @@ class Outer:
             v = self.scales * self.problem.rows.violation(at.c)
             return self.weight * at.f + price * float(v.sum())
 
-        near = largest(q.x - p.x) <= max(1.0, largest(p.x))
+        near = largest(q.x - p.x) <= self.problem.length(p.x)
         return near and merit(q) <= merit(p) + 1e-6 * max(1.0, abs(self.weight * p.f))
 
     def _update(self, p: Point, y: Vector, found: Found, held: bool, step: float) -> None:
@@ -246,9 +287,9 @@ class Outer:
         blocked = found.ending in (endings.PRECISION, endings.STALLED)
         if blocked:
             problem.sharpen()
-        now.failed = now.failed + 1 if blocked and step <= 1e-9 * max(1.0, largest(p.x)) else 0
+        now.failed = now.failed + 1 if blocked and step <= 1e-9 * problem.length(p.x) else 0
         if now.failed >= (5 if violation <= self.ctol else 15):
-            self.ending = endings.PRECISION
+            self.ending = self._grown(endings.PRECISION)
             return
         if held:
             return
@@ -260,14 +301,14 @@ class Outer:
         now.sigma, now.y = sigma, np.clip(y, -1e20, 1e20)
         if now.nouter > 1:
             rest = self._slope(p)
-            floor = 0.1 * self.gtol * min(1.0, max(self.weight, 1e-4))
+            floor = 0.1 * self.gtol * min(1.0, max(self.weight * self.problem.slope_unit, 1e-4))
             now.gtol = max(min(0.1 * now.gtol, 0.5 * rest if rest else np.inf), floor)
 
     def _stationary(self, p: Point) -> bool:
         """Whether the violation has no slope to go down."""
         rows, J, now = self.problem.rows, self.problem.rows.jacobian(p.x), self.now
         v = self.scales * (p.c - np.clip(p.c, rows.lower, rows.upper))
-        rest = largest(projected(p.x, J.T @ (self.scales * v), self.problem.box))
+        rest = self.problem.projected(p.x, J.T @ (self.scales * v))
         top = largest(v)
         return (rest <= 1e-5 * max(top, 1e-12) and now.rho * top > 1e3) or now.rho >= 1e12
 
@@ -289,7 +330,7 @@ class Outer:
             self._scale(x)
             now.x, now.y, now.sigma = x, np.zeros(c.size), np.inf
             now.rho = 100.0**now.restarts * self._penalty(f, c)
-            now.radius, now.gtol = 0.5 * max(1.0, largest(x)), float(np.sqrt(self.gtol))
+            now.radius, now.gtol = 0.5 * problem.length(x), float(np.sqrt(self.gtol))
             self._consider(Point(x, f, c, now.y, np.full(x.size, np.nan)))
         elif now.restarts < RESTARTS:
             now.restarts, now.restoring = now.restarts + 1, True
@@ -299,12 +340,33 @@ class Outer:
     def _until_tired(self) -> int:
         if not self.ending and self.now.nouter >= MOST:
             feasible = self.best is not None and self.best[0][0] == 0
-            grown = largest(self.now.y) > 1e6
-            self.ending = (
-                endings.MULTIPLIERS if grown else endings.PRECISION if feasible else endings.INFEASIBLE
-            )
+            self.ending = self._grown(endings.PRECISION if feasible else endings.INFEASIBLE)
         return self.ending
+
+    def _grown(self, ending: int) -> int:
+        """The ending of a run that finds no bounded multipliers, or another one."""
+        feasible = self.best is not None and self.best[0][0] == 0
+        grown = largest(self.now.y / self.scales) > 1e2  # where gradients are about 1
+        return endings.MULTIPLIERS if feasible and grown else ending
 
     def save(self) -> dict[str, Any]:
         """All that goes on, as numbers and arrays."""
-        return {each.name: getattr(self.now, each.name) for each in fields(Progress)}
+        key, p = self.best or ((2, np.inf), self.start)
+        units = self.problem.steepest, self.problem.farthest, self.problem.sizes
+        return {
+            "now": {each.name: getattr(self.now, each.name) for each in fields(Progress)},
+            "best": (*key, p.x, p.f, p.c, p.y, p.slope),
+            "scales": (self.weight, self.scales, self.f0, self.x0, *units),
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Be where another one was."""
+        self.now = Progress(**{name: _own(value) for name, value in saved["now"].items()})
+        group, value, *point = map(_own, saved["best"])
+        self.best = (group, value), Point(*point)
+        self.weight, self.scales, self.f0, self.x0, *units = map(_own, saved["scales"])
+        self.problem.steepest, self.problem.farthest, self.problem.sizes = units
+
+
+def _own(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -11,7 +11,6 @@ from ..arguments import Vector
 from .objective import Objective
 from .rows import Box, Rows
 
-
 SMALL = 300
 """Parameters and rows for which a dense system is no burden."""
 
@@ -57,7 +56,26 @@ class Problem:
 
     def __init__(self, objective: Objective, rows: Rows, box: Box, x: Vector) -> None:
         self.objective, self.rows, self.box = objective, rows, box
+        self.steepest = self.farthest = 0.0
+        self.see(x)
         self.sizes = self.row_sizes(x)
+
+    def see(self, x: Vector) -> None:
+        """Learn from a point what is usual: how steep f is, how large x."""
+        self.farthest = max(self.farthest, largest(x))
+        top = largest(self.objective.gradient(x))
+        if np.isfinite(top):
+            self.steepest = max(self.steepest, top)
+
+    @property
+    def slope_unit(self) -> float:
+        """The size of gradients, where they are small; else 1."""
+        return min(self.steepest, 1.0) if self.steepest > 1e-30 else 1.0
+
+    def length(self, x: Vector) -> float:
+        """The size of x; 1 if it is smaller, unless all points have been small."""
+        unit = min(self.farthest, 1.0) if self.farthest > 1e-30 else 1.0
+        return max(unit, largest(x))
 
     def row_sizes(self, x: Vector) -> Vector:
         """How steep each row is; at least so steep that x could come to its limits.
@@ -69,7 +87,7 @@ class Problem:
         squares = J.multiply(J) if hasattr(J, "multiply") else np.square(J)
         steep = np.sqrt(np.asarray(squares.sum(axis=1), float).ravel())
         room = np.minimum(np.abs(c - rows.lower), np.abs(rows.upper - c))
-        sizes = np.fmax(steep, room / (1e2 * max(1.0, largest(x))))
+        sizes = np.fmax(steep, room / (1e2 * self.length(x)))
         return np.where(np.isfinite(sizes) & (sizes > 0.0), sizes, 1.0)
 
     def sharpen(self) -> None:
@@ -80,24 +98,32 @@ class Problem:
     def violation(self, x: Vector, c: Vector) -> float:
         """In units of x, relative to x; rows that are steeper count in their own units."""
         v = self.rows.violation(c) / np.minimum(self.sizes, 1.0)
-        found = largest(v) / max(1.0, largest(x))
+        found = largest(v) / self.length(x)
         return found if np.isfinite(c).all() else np.inf
 
     def residuals(self, p: Point, g: Vector | None = None) -> Residuals:
         """Without the gradient g of f, which relative tolerances need, the slope as it is."""
-        rows, size = self.rows, 1.0 if g is None else max(1.0, largest(g))
+        rows, unit = self.rows, self.slope_unit
+        size = unit if g is None else max(unit, largest(g))
         end = np.where(p.y > 0, rows.upper, rows.lower)
         room = np.where(p.y == 0.0, 0.0, end - p.c)
         return Residuals(
             self.violation(p.x, p.c),
-            largest(projected(p.x, p.slope, self.box)) / size,
-            largest(np.minimum(np.abs(room), np.abs(p.y) / size)) / max(1.0, largest(p.x)),
-            float(np.sum(np.abs(p.y * room))) / max(1.0, abs(p.f)),
+            self.projected(p.x, p.slope / size),
+            largest(np.minimum(np.abs(room), np.abs(p.y) / size)) / self.length(p.x),
+            float(np.sum(np.abs(p.y * room))) / max(unit, abs(p.f)),
         )
+
+    def projected(self, x: Vector, slope: Vector) -> float:
+        """The largest component of a gradient, projected on the box, in units of the size of x.
+
+        (In small units of x, a step as long as the gradient would always end at the bounds.)
+        """
+        size = self.length(x)
+        return largest(projected(x, slope * size, self.box)) / size
 
     def at(self, x: Vector, y: Vector) -> tuple[Point, Vector, Any]:
         """The point there, with the gradient of f and the Jacobian."""
         f, c = self.objective.value(x), self.rows.value(x)
         g, J = self.objective.gradient(x), self.rows.jacobian(x)
         return Point(x, f, c, y, g + J.T @ y), g, J
-

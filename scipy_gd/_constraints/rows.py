@@ -7,19 +7,18 @@ not as it should be raises TypeError or ValueError, with a message that names th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 from .._evaluate import differences
 from .._evaluate.undefined import Undefined, number
+from ..arguments import Vector, real_numbers, shown
 from .derivatives import Near, complex_steps, of_differences
 from .objective import KEPT
-from ..arguments import Vector, real_numbers, shown
 
 Box = tuple[Vector, Vector]
 
@@ -35,7 +34,7 @@ class Linear:
         self.name, self.A, self.size = name, A, A.shape[0]
 
     def value(self, x: Vector) -> Vector:
-        return np.asarray(self.A @ x)
+        return np.asarray(self.A @ x, np.float64)
 
     def jacobian(self, x: Vector, c: Vector) -> Any:
         return self.A
@@ -130,9 +129,7 @@ class Rows:
         The bounds, and those that linear rows with a single entry amount to.
     """
 
-    def __init__(
-        self, parts: list[Part], limits: list[tuple[Vector, Vector]], box: Box
-    ) -> None:
+    def __init__(self, parts: list[Part], limits: list[tuple[Vector, Vector]], box: Box) -> None:
         self.parts, self.box = parts, box
         none = np.empty(0)
         self.lower = np.concatenate([none, *(low for low, _ in limits)])
@@ -180,9 +177,9 @@ class Rows:
         return np.split(y, self.ends[:-1]) if self.parts else []
 
     def violation(self, c: Vector) -> Vector:
-        return np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0)
+        return np.asarray(np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0))
 
-    def name_of(self, row: int) -> str:
+    def name_of(self, row: Any) -> str:
         return self.parts[int(np.searchsorted(self.ends, row, "right"))].name
 
 
@@ -317,7 +314,8 @@ def _limits(part: Part, low: Any, high: Any) -> tuple[Vector, Vector]:
     if (lower > upper).any():
         k = int(np.argmax(lower > upper))
         raise ValueError(
-            f"{part.name}: `lb` must not be above `ub`, got {lower[k]:g} and {upper[k]:g} for row {k}"
+            f"{part.name}: `lb` must not be above `ub`, got {lower[k]:g} and {upper[k]:g} for row "
+            f"{k}"
         )
     if (lower == np.inf).any() or (upper == -np.inf).any():
         raise ValueError(f"{part.name} leaves no room: `lb` is inf or `ub` is -inf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.residuals import as_sum
 from .._evaluate.sizes import scale_for
 from .._evaluate.sources import Squares, source_of
 from .._formula import Formula
@@ -197,3 +199,16 @@ def calibrate(run: RunState, opts: dict[str, Any]) -> None:
         slowed = (opts["A"] + 1.0) ** opts["alpha"]
         r.clip_norm = min(r.clip_norm, size)
         r.alpha = 0.2 * (10.0 * opts["c"] + np.linalg.norm(x)) * slowed / size
+
+
+def check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Generator | None) -> None:
+    """The option `check_grad`; the run must not depend on it."""
+    from ..gradient_check import check_grad
+
+    fun, jac, *_, args, squares, blocks = problem
+    if squares is not None:
+        fun, jac = as_sum(fun, jac)
+    if blocks is not None:
+        fun, jac, args = *blocks.objective(fun, jac, args, False), ()
+    bounds = None if box is None else np.transpose(box)
+    check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from contextlib import nullcontext, suppress
 from time import perf_counter
@@ -13,26 +14,28 @@ from scipy.optimize import OptimizeResult
 
 from .._constraints import lagrangian, linear
 from .._constraints.compiled import compiled_rows, measured
+from .._constraints.derivatives import Near
 from .._constraints.linear import Simplified
 from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
 from .._constraints.point import Problem as Constrained
 from .._constraints.point import largest
-from .._constraints.rows import Rows, read
+from .._constraints.rows import Nonlinear, Rows, read
 from .._core import endings
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
+from .._evaluate.wrapped import dense
 from .._formula import Formula
 from ..arguments import Vector
-from .begin import Problem, begin, calibrate
+from .begin import Problem, begin, calibrate, check_gradient
 from .drive import drive
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome
 from .reduction import evaluating
-from .run_state import RunState
+from .run_state import RunState, State
 
-REFUSED = "batch_size", "reduce", "averaging", "penalty", "resume"
+REFUSED = "batch_size", "reduce", "averaging", "penalty"
 INNER = {"gtol_rel": -1.0, "disp": False, "check_grad": False, "resume": None, "progress": False}
 """Options of the inner runs."""
 WAIT = 1.0
@@ -60,8 +63,12 @@ def constrained(
     if problem.squares is not None and opts["loss"] != "linear":
         raise ValueError("`loss` does not go together with `constraints`")
     rows = read(given, x, box, opts["undefined"])
+    if opts["check_grad"]:
+        _check_derivatives(problem, rows, x, box, opts)
     with nullcontext(map) if not opts["workers"] else evaluating(None, opts["workers"]) as map_:
         run = ConstrainedRun(method, problem, rows, x, box, opts, map_)
+        if opts["resume"] is not None:
+            run.load(opts["resume"])
         observers, log = observers_of(method.__name__, callback, opts, run.seen)
         with run.bar() as shown:
             observers.now_and_then += [shown] if shown else []
@@ -95,22 +102,30 @@ class ConstrainedRun:
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
         steps = opts["finite_diff_rel_step"]
         rel_step = np.broadcast_to(np.nan if steps is None else steps, x.shape).astype(float)
-        near = (1, rel_step, *self.linear.box)
+        near: Near = 1, rel_step, *self.linear.box
         f, slope, alone = fun, jac, problem.fun
         if self.sums:
             (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
             slope = jac if isinstance(jac, str) else g
         self.objective = Objective(fun, f, alone, slope, problem.args, near, map_)
+        if problem.jac == "adaptive" and not self.sums:
+            self.objective.listen(x)
         self.fun, self.jac, self.data = fun, jac, ()
-        self.plain = self._lagrangian((fun, jac, _Slope(self.objective), _Values(rows), _Slopes(rows)))
+        slopes = _Slope(self.objective), _Values(rows), _Slopes(rows)
+        self.plain = self._lagrangian(fun, jac, *slopes)
         self.fast: Problem | None = None
         target = Constrained(self.objective, rows, self.linear.box, x)
+        self.inner: RunState | None = None  # the run that goes on
+        self.saved: Any = None  # its state, if it was begun elsewhere
+        self.found: Found | None = None  # what has become of it, if the outer loop does not know
+        self.limit = opts["maxiter"]
         self.outer = Outer(target, x, opts["ctol"], opts["gtol"] or 1e-5, plane)
 
     # --- what the inner runs minimize
 
-    def _lagrangian(self, parts: tuple[Any, ...]) -> Problem:
-        L, dL = lagrangian.functions(*parts, self.sums)
+    def _lagrangian(self, fun: Any, jac: Any, slope: Any, values: Any, slopes: Any) -> Problem:
+        L, dL = lagrangian.functions(fun, jac, slope, values, slopes, self.sums)
+        dL = jac if self.objective.noisy else dL
         if self.linear.plane is not None:
             L, dL = linear.functions(L, dL, self.sums)
         return self.problem._replace(fun=L, jac=dL, hess=None, hessp=None)
@@ -121,7 +136,7 @@ class ConstrainedRun:
         if self.fast is None and is_jitted(fun) and self.opts["compiled"] is not False:
             late = perf_counter() - self.begun > WAIT
             if (self.opts["compiled"] or fun in _READY or late) and (parts := self._compiled()):
-                self.fast = self._lagrangian(parts)
+                self.fast = self._lagrangian(*parts)
                 _READY.add(fun)
         return self.fast or self.plain
 
@@ -139,8 +154,9 @@ class ConstrainedRun:
         return fun, jac, measured(fun), values, derivatives
 
     def _options(self, request: Request) -> dict[str, Any]:
+        done = 0 if self.saved is None else self.saved["nit"]
         limits = {
-            "maxiter": min(request.maxiter, self.opts["maxiter"] - self.nit),
+            "maxiter": min(request.maxiter - done, self.limit - self.nit),
             "maxfev": max(self.opts["maxfev"] - self.fun.calls, 1) if self.fast else 2**62,
             "gtol": request.gtol,
             "target": request.target,
@@ -150,14 +166,17 @@ class ConstrainedRun:
     def _begin(self) -> tuple[RunState, dict[str, Any]]:
         problem = self._chosen()
         request = self.outer.request(self.data if problem is self.fast else ())
-        args, box, plane = (*problem.args, request.terms), request.box, self.linear.plane
-        if plane is not None:
-            args, box = (*args, plane), None
+        args, plane = (*problem.args, request.terms), self.linear.plane
+        args = args if plane is None else (*args, plane)
+        box = request.box if plane is None else None
         opts = self._options(request)
         problem = problem._replace(args=args)
         run = begin(self.method, problem, request.x, box, opts, None, self.rng, self.map)
         if request.maxiter < 2**62:
             run.r.stall_after = STALL
+        if self.saved is not None:
+            run.load(self.saved, rate_is_given=not isinstance(opts["learning_rate"], str))
+        self.inner, self.saved = run, None
         return run, opts
 
     # --- the outer loop
@@ -174,22 +193,43 @@ class ConstrainedRun:
             raise
 
     def _ended(self, observers: Observers) -> int:
-        ending = self._budget()
+        ending = self._take() or self._budget()
         while not ending:
             run, opts = self._begin()
-            if run.perturbed is not None and isinstance(opts["learning_rate"], str):
+            before = run.evaluator.nfev, run.evaluator.njev, max(run.r.nit, 0)
+            if (
+                run.perturbed is not None
+                and isinstance(opts["learning_rate"], str)
+                and run.r.nit < 0
+            ):
                 calibrate(run, opts)
             left = self.begun + self.opts["maxtime"] - perf_counter()
-            drive(run, self._passing(observers), maxtime=left, compiled=opts["compiled"])
-            result = outcome(run, opts)
-            self._count(run)
+            try:
+                drive(run, self._passing(observers), maxtime=left, compiled=opts["compiled"])
+                result = outcome(run, opts)
+            finally:
+                self._count(run, *before)
             ending = run.r.ending
             if not self._over(ending):
-                found = Found(self._outside(result.x), result.get("jac"), ending)
-                try:
-                    ending = self.outer.take(found) or self._budget()
-                except OutOfBudget:
-                    ending = endings.MAXFEV
+                self.found = Found(
+                    self._outside(result.x), result.get("jac"), ending, *_errors(run)
+                )
+                ending = self._take() or self._budget()
+        return ending
+
+    def _take(self) -> int:
+        """Tell the outer loop; if it runs out of budget, it is to be told again."""
+        if self.found is None:
+            return endings.RUNNING
+        before = self.outer.save()
+        try:
+            ending = self.outer.take(self.found)
+        except BaseException as error:
+            self.outer.load(before)
+            if isinstance(error, OutOfBudget):
+                return endings.MAXFEV
+            raise
+        self.inner = self.found = None
         return ending
 
     def _passing(self, observers: Observers) -> Observers:
@@ -198,12 +238,17 @@ class ConstrainedRun:
         passing.now_and_then = observers.now_and_then
         if observers.each:
             first = self.nit == 0 and self.outer.now.nouter == 0
-            passing.each = [lambda run: (first or run.r.nit > 0) and observers.iteration(run)]
+
+            def pass_on(run: RunState) -> None:
+                if first or run.r.nit > 0:
+                    observers.iteration(run)
+
+            passing.each = [pass_on]
         return passing
 
     def _budget(self) -> int:
         """The ending of a run that may not go on."""
-        if self.nit >= self.opts["maxiter"]:
+        if self.nit >= self.limit:
             return endings.MAXITER
         late = perf_counter() - self.begun >= self.opts["maxtime"]
         return endings.MAXTIME if late else endings.RUNNING
@@ -211,7 +256,7 @@ class ConstrainedRun:
     def _over(self, ending: int) -> bool:
         """Whether a budget of all inner runs has ended one."""
         if ending == endings.MAXITER:
-            return bool(self.nit >= self.opts["maxiter"])
+            return bool(self.nit >= self.limit)
         return ending in (endings.MAXFEV, endings.MAXTIME, endings.CALLBACK)
 
     def _outside(self, z: Vector) -> Vector:
@@ -220,20 +265,20 @@ class ConstrainedRun:
 
     # --- what there is to tell
 
-    def _count(self, run: RunState) -> None:
+    def _count(self, run: RunState, nfev: int, njev: int, nit: int) -> None:
         """What the inner run has done; functions in Python count their calls themselves."""
-        evaluator, n = run.evaluator, run.r.n
-        self.nit += max(run.r.nit, 0)
-        if not is_jitted(evaluator.fun):
+        self.nit += max(run.r.nit, 0) - nit
+        if not is_jitted(run.evaluator.fun):
             return
-        self.fun.calls += evaluator.nfev
+        values, slopes = run.evaluator.nfev - nfev, run.evaluator.njev - njev
+        self.fun.calls += values
         if isinstance(self.jac, Remembered):
-            self.jac.calls += evaluator.njev
+            self.jac.calls += slopes
         elif isinstance(self.jac, str) and not self.sums:
-            self.fun.calls += evaluator.njev * (self.objective.near[0] * n + 1)
+            self.fun.calls += slopes * (self.objective.near[0] * run.r.n + 1)
         for part in self.rows.parts:
-            part.nfev += evaluator.nfev + evaluator.njev
-            part.njev += evaluator.njev
+            part.nfev += values + slopes
+            part.njev += slopes
 
     @property
     def njev(self) -> int:
@@ -250,6 +295,64 @@ class ConstrainedRun:
         told.nit += self.nit
         told.nfev, told.njev = self.fun.calls, self.njev
         return told
+
+    # --- resume
+
+    @property
+    def _counters(self) -> list[Any]:
+        return [
+            each
+            for each in (self.fun, self.jac, self.objective.slope)
+            if isinstance(each, Remembered)
+        ]
+
+    def save(self) -> State:
+        """The run as arrays and numbers, ready to be pickled."""
+        saved = State()
+        inner = self.saved if self.inner is None else self.inner.save()
+        saved.data = {
+            "method": self.method.__name__,
+            "nit": self.nit,
+            "outer": self.outer.save(),
+            "inner": None if inner is None else dict(inner),
+            "found": None if self.found is None else tuple(self.found),
+            "calls": [each.calls for each in self._counters],
+            "rows": [(part.nfev, part.njev) for part in self.linear.all.parts],
+            "points": self.objective.near[0],
+        }
+        return saved
+
+    def load(self, state: Any) -> None:
+        """Go on where another run has stopped.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `state` is none, or one of another method or other constraints.
+        """
+        try:
+            method, nit, outer, found = (
+                state[name] for name in ("method", "nit", "outer", "found")
+            )
+            sizes = outer["now"]["x"].shape, outer["now"]["y"].shape
+        except (TypeError, KeyError, IndexError):
+            raise TypeError(
+                "`resume` must be the `state` of a result of a run with `constraints`"
+            ) from None
+        now = self.outer.now
+        if method != self.method.__name__:
+            raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
+        if sizes != (now.x.shape, now.y.shape):
+            raise ValueError("`resume` is the state of a run with other `constraints`")
+        self.outer.load(outer)
+        self.saved, self.nit, self.limit = state["inner"], nit, nit + self.opts["maxiter"]
+        self.found = None if found is None else Found(*found)
+        for each, calls in zip(self._counters, state["calls"], strict=True):
+            each.calls, each.limit = calls, each.limit + calls
+        for part, counts in zip(self.linear.all.parts, state["rows"], strict=True):
+            part.nfev, part.njev = counts
+        if state["points"] == 2:
+            self.outer.problem.sharpen()
 
     def _violation(self, x: Vector) -> float:
         rows = self.linear.all
@@ -268,8 +371,12 @@ class ConstrainedRun:
             success = opts["maxiter_is_success"]
         if ending == endings.NOISE_REACHED:
             success = opts["noise_is_success"]
-        g = self.objective.gradient(p.x)
-        y = self.linear.multipliers(p.x, p.y, g + self.rows.jacobian(p.x).T @ p.y)
+        J = self.rows.jacobian(p.x)
+        try:
+            g = self.objective.gradient(p.x)
+        except OutOfBudget:
+            g = p.slope - J.T @ p.y
+        y = self.linear.multipliers(p.x, p.y, g + J.T @ p.y)
         return OptimizeResult(
             x=p.x,
             fun=p.f,
@@ -286,7 +393,42 @@ class ConstrainedRun:
             status=status,
             success=success,
             message=message,
+            state=self.save(),
         )
+
+
+def _check_derivatives(
+    problem: Problem, rows: Rows, x: Vector, box: Box, opts: dict[str, Any]
+) -> None:
+    """The option `check_grad`, for the objective and for each row of each constraint."""
+    from ..gradient_check import check_grad
+
+    if not isinstance(problem.jac, str):
+        check_gradient(problem, x, box, np.random.default_rng(opts["rng"]))
+    bounds = None if box is None else np.transpose(box)
+    for part in rows.parts:
+        if isinstance(part, Nonlinear) and callable(part.jac):
+            values = Remembered(part.value, kept=64)
+            slopes = Remembered(functools.partial(_rows_at, part), kept=64)
+            for k in range(part.size):
+                check = check_grad(
+                    lambda y, values=values, k=k: values(y)[k],
+                    lambda y, slopes=slopes, k=k: slopes(y)[k],
+                    x,
+                    bounds=bounds,
+                    rng=np.random.default_rng(0),
+                )
+                check.raise_if_wrong(f"{part.name}: the Jacobian, row {k}")
+            part.nfev = part.njev = 0
+
+
+def _errors(run: RunState) -> tuple[float, float]:
+    r = run.r
+    return run.noise, float(run.V[r.error].max()) if r.error >= 0 else 0.0
+
+
+def _rows_at(part: Nonlinear, x: Vector) -> Any:
+    return dense(part.jacobian(x, part.value(x)))
 
 
 class _Values:

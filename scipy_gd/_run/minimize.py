@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import sys
 import warnings
@@ -18,15 +17,12 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from .. import _options
 from .._constraints.rows import listed
-from .._core.bits import HESSIAN, NOISE, VALUE
+from .._core.bits import HESSIAN, NOISE
 from .._core.endings import BROKEN
-from .._evaluate.evaluator import OutOfBudget
-from .._evaluate.gradients import Box
-from .._evaluate.residuals import as_sum
 from .._formula import Formula
-from ..arguments import Vector, limits, listener, starting_point
+from ..arguments import limits, listener, starting_point
 from .batches import held_out_arguments
-from .begin import Problem, begin, calibrate, problem_of
+from .begin import begin, calibrate, check_gradient, problem_of
 from .constrained import constrained
 from .drive import drive
 from .epochs import Epochs
@@ -66,7 +62,7 @@ def minimize(
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
     epochs = _epochs(problem.args, options, opts, rng)
     if opts["check_grad"] and not isinstance(problem.jac, str):
-        _check_gradient(problem, x, box, rng)
+        check_gradient(problem, x, box, rng)
     plain = problem.blocks is None and not opts["workers"]
     with nullcontext(map) if plain else evaluating(problem.blocks, opts["workers"]) as map_:
         run = begin(method, problem, x, box, opts, epochs, rng, map_)
@@ -120,19 +116,6 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
                 result.state = run.save()
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
-
-
-def _check_gradient(problem: Problem, x: Vector, box: Box, rng: np.random.Generator | None) -> None:
-    """The option `check_grad`; the run must not depend on it."""
-    from ..gradient_check import check_grad
-
-    fun, jac, *_, args, squares, blocks = problem
-    if squares is not None:
-        fun, jac = as_sum(fun, jac)
-    if blocks is not None:
-        fun, jac, args = *blocks.objective(fun, jac, args, False), ()
-    bounds = None if box is None else np.transpose(box)
-    check_grad(fun, jac, x, args=args, bounds=bounds, rng=copy.deepcopy(rng)).raise_if_wrong()
 
 
 def _epochs(
