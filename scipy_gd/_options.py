@@ -33,6 +33,7 @@ from .arguments import (
     positive,
     shown,
 )
+from .prox import penalty_like
 
 OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
@@ -239,6 +240,13 @@ COMMON = {
         "`args` that have the same number of rows are cut along their first axis; Dask arrays are "
         "summed by the workers, others (memory maps, h5py, zarr) one block after the other.",
         one_of("sum", "mean"),
+    ),
+    "penalty": Option(
+        "A penalty r or a set, one of `scipy_gd.prox`: f + r is minimized by proximal steps. `fun` "
+        "of the result is the sum, `penalty` the value of r, and `jac` the gradient of f alone; "
+        "converged is the run when no component of ``x - prox(x - gradient, 1)`` is larger than "
+        "`gtol`. For gd, momentum, spg, adgd and nesterov_restart. Default: none.",
+        penalty_like,
     ),
     "averaging": Option(
         'Return an average of the iterates: ``"polyak"`` for the mean, or a decay rate in (0, 1) '

@@ -8,6 +8,7 @@ alpha)``; with the gradient as d that point promises a decrease of f + r.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -79,4 +80,4 @@ def finish_step(V, r):
     square = 0.0
     for i in range(r.n):
         square += (V[r.trial, i] - V[r.x, i]) ** 2
-    r.snorm = square**0.5
+    r.snorm = np.sqrt(square)

@@ -19,6 +19,7 @@ from scipy.optimize import OptimizeResult, OptimizeWarning
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, NOISE, VALUE
 from .._core.endings import BROKEN
+from .._core.proximal import Placed
 from .._evaluate import scale as scales
 from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
@@ -28,6 +29,7 @@ from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.penalized import Penalized
 from .._evaluate.residuals import as_sum
 from .._evaluate.sizes import scale_for
 from .._evaluate.sources import Squares, source_of
@@ -40,6 +42,7 @@ from .epochs import Epochs
 from .layout import lay_out, ungrouped
 from .observers import Observers, bar, keeps_history, keeps_points, tells
 from .outcome import outcome, so_far
+from .penalties import admitted
 from .reduction import blocks_of, evaluating, functions
 from .run_state import RunState
 
@@ -65,8 +68,7 @@ def minimize(
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
-    if box is not None:
-        x = np.clip(x, *box)
+    x = admitted(method, opts, box, x)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
@@ -158,9 +160,12 @@ def begin(
         blocks, method, fun, plain, hess, hessp, args, squares
     )
     D = None if scale is None else scale.D
-    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
+    placed = None if opts["penalty"] is None else Placed(opts["penalty"], n)
+    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D, placed)
     exact = source_of(fun, plain, n, box, *steps, squares)
     source: Source = Adaptive(opts["noise"]) if measured else exact
+    if placed is not None:
+        source, exact = Penalized(source, placed), Penalized(exact, placed)
     if decay is not None:
         exact = source = Decayed(exact, decay if D is None else decay * D * D)
     if method.probes and rng is not None:

@@ -7,7 +7,7 @@ from .._method import elementwise, vector
 from ..arguments import Option, decay
 
 
-@elementwise(learning_rate=1e-3)
+@elementwise(learning_rate=1e-3, proximal=True)
 def gd(g):
     """Gradient descent: straight down the slope.
 
@@ -37,6 +37,8 @@ def sgd(g):
 
 @elementwise(
     learning_rate=1e-3,
+    proximal=True,
+    velocity="v",
     hyper={
         "dampening": Option(
             "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 is the "
@@ -85,7 +87,7 @@ def nesterov(g, v, *, momentum=0.9):
     return g + momentum * v, v
 
 
-@elementwise(auto="spectral")
+@elementwise(auto="spectral", proximal=True)
 def spg(g):
     """Spectral projected gradient: the gradient, at the rate of Barzilai and Borwein.
 
@@ -104,7 +106,7 @@ def spg(g):
     return g
 
 
-@elementwise(auto="restart")
+@elementwise(auto="restart", proximal=True)
 def nesterov_restart(g):
     """Nesterov's accelerated gradient, with a growing momentum that restarts when f rises.
 
@@ -122,7 +124,7 @@ def nesterov_restart(g):
     return g
 
 
-@vector(learning_rate=1.0, auto="fixed")
+@vector(learning_rate=1.0, auto="fixed", proximal=True, pace="rate")
 def adgd(x, g, x_old, g_old, t, rate, theta):
     """Adaptive gradient descent: the rate follows the local curvature, without function values.
 
