@@ -152,12 +152,6 @@ def comparable(a, b):
 
 
 @local
-def slopes(r, row):
-    """Where what vanishes at a minimum is: the gradient, with a penalty its residual."""
-    return r.residual if r.prox and row == r.x else row + POINTS
-
-
-@local
 def small(V, r, limit):
     """Whether the gradient is below a limit in units of the scale, and known that well.
 
@@ -168,7 +162,7 @@ def small(V, r, limit):
     if not g <= limit or r.error_most == np.inf:
         return False
     last = r.f_old - r.f if r.nit > 0 else 0.0
-    row = slopes(r, r.x)
+    row = r.residual if r.prox else r.x + POINTS
     for i in range(r.n):
         g = max(g, abs(V[row, i] * V[r.x, i]) if room(V, r, i) else 0.0)
     if comparable(g, r.f) or comparable(g, last) or last > 10.0 * abs(r.f):
@@ -192,7 +186,8 @@ def weigh(V, r):
 @local
 def within(V, r, row, factor):
     """Whether the gradient at a point has no component of so many times its error."""
-    x, g, error = V[row], V[slopes(r, row)], V[r.error]
+    slopes = r.residual if r.prox and row == r.x else row + POINTS
+    x, g, error = V[row], V[slopes], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:

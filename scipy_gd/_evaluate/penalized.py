@@ -51,7 +51,10 @@ class Penalized:
             return self.source.points(x, part)
 
     def value(self, values: Values, g: Vector) -> float:
-        return self.source.value(values, g) + self.placed.value(self.x)
+        f = self.source.value(values, g) + self.placed.value(self.x)
+        if isinstance(self.source, Adaptive):
+            self.source.r.f_trial = f
+        return f
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> Any:
         if self.given:

@@ -45,7 +45,7 @@ def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -
             f"{able}"
         )
     for name in APART:
-        if opts[name] not in (None, False):
+        if not (opts[name] is None or opts[name] is False):
             raise ValueError(f"`penalty` does not go together with `{name}`")
     if opts.get("dampening"):
         raise ValueError("`penalty` does not go together with `dampening`")
