@@ -106,6 +106,8 @@ def names(name: str, value: Any, n: int) -> tuple[str, ...]:
     return given
 
 
+PROXIMAL = "gd, momentum, spg, adgd or nesterov_restart"
+"""Methods that take a `penalty`."""
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 
 COMMON = {
@@ -243,9 +245,9 @@ COMMON = {
     ),
     "penalty": Option(
         "A penalty r or a set, one of `scipy_gd.prox`: f + r is minimized by proximal steps. `fun` "
-        "of the result is the sum, `penalty` the value of r, and `jac` the gradient of f alone; "
-        "converged is the run when no component of ``x - prox(x - gradient, 1)`` is larger than "
-        "`gtol`. For gd, momentum, spg, adgd and nesterov_restart. Default: none.",
+        "of the result is the sum, `penalty` the value of r, `jac` the gradient of f alone. The "
+        "run has converged when no component of ``x - prox(x - gradient, 1)`` is larger than "
+        f"`gtol`. For {PROXIMAL}. Default: none.",
         penalty_like,
     ),
     "averaging": Option(

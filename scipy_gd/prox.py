@@ -1,7 +1,7 @@
 """Penalties with kinks, and sets, for the proximal methods: what the option `penalty` takes.
 
-A penalty r is added to the function, ``minimize f(x) + r(x)``. It may have kinks, or be a set, which
-is 0 inside and forbids all else: all that is used of it is its proximal operator ::
+A penalty r is added to the function: ``f(x) + r(x)`` is minimized. It may have kinks, or be a set,
+with 0 for its points and no other point allowed. All that is used is its proximal operator ::
 
     prox(v, step) = argmin_x  r(x) + |x - v|^2 / (2 step)
 
@@ -195,7 +195,8 @@ class Penalty:
             If x is no vector of finite numbers, or does not have as many as the penalty is for.
         """
         point = starting_point(x, "x")
-        return _placed(self, point.size).value(point)
+        value: float = _placed(self, point.size).value(point)
+        return value
 
     def prox(self, v: ArrayLike, step: float = 1.0) -> Array:
         """The proximal point of v, shape (n,): the lowest point of ``r(x) + |x - v|^2 / (2 step)``.
@@ -206,7 +207,8 @@ class Penalty:
             As for `value`, or if the `step` is not above 0.
         """
         point = starting_point(v, "v")
-        return _placed(self, point.size).apply(point, _above_0("step", step))
+        nearest: Array = _placed(self, point.size).apply(point, _above_0("step", step))
+        return nearest
 
     def check(self, n: int) -> None:
         """Raise ValueError if it cannot be a penalty of n parameters."""
@@ -230,8 +232,8 @@ class Penalty:
         """The value, of a penalty that is computed in Python."""
         raise NotImplementedError
 
-    def prox_at(self, v: Array, step: float) -> tuple[Array, float | None]:
-        """The proximal point of such a penalty, and the value there if it comes along."""
+    def prox_at(self, v: Array, step: float) -> Array:
+        """The proximal point of such a penalty."""
         raise NotImplementedError
 
     def _given(self) -> dict[str, Any]:
@@ -244,7 +246,7 @@ class Penalty:
     def __eq__(self, other: object) -> bool:
         if not (isinstance(other, Penalty) and type(self) is type(other)):
             return False
-        return _plain(self._given()) == _plain(other._given())
+        return bool(_plain(self._given()) == _plain(other._given()))
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -452,9 +454,7 @@ class group_l1(Penalty):
     def check(self, n: int) -> None:
         if isinstance(self.groups, int):
             if n % self.groups:
-                raise ValueError(
-                    f"`groups` of {self.groups} parameters do not divide {n} of them"
-                )
+                raise ValueError(f"`groups` of {self.groups} parameters do not divide {n} of them")
             self._check_weights(n // self.groups)
         else:
             _laid_out("groups", self.groups, n)
@@ -474,7 +474,7 @@ def _laid_out(name: str, where: Iterable[Any], n: int) -> tuple[Any, Any]:
         try:
             members.append(np.arange(n)[each])
         except IndexError:
-            raise ValueError(f"`{name}`: there are {n} parameters, not those of {shown(each)}") from None
+            raise ValueError(f"`{name}`: {shown(each)} is not within {n} parameters") from None
         if members[-1].size == 0:
             raise ValueError(f"`{name}`: there are {n} parameters, and none of them in {each!r}")
     order = np.concatenate(members)
@@ -747,7 +747,7 @@ class nuclear_norm(Penalty):
     def check(self, n: int) -> None:
         rows, columns = self.shape
         if rows * columns != n:
-            raise ValueError(f"`shape` of nuclear_norm, {self.shape}, is not that of {n} parameters")
+            raise ValueError(f"`shape` of nuclear_norm is {self.shape}, for {n} parameters")
 
     def numbers(self, n: int) -> Numbers:
         return (self.weight, *self.shape), ()
@@ -756,10 +756,10 @@ class nuclear_norm(Penalty):
         singular = np.linalg.svd(x.reshape(self.shape), compute_uv=False)
         return self.weight * float(singular.sum())
 
-    def prox_at(self, v: Array, step: float) -> tuple[Array, float]:
+    def prox_at(self, v: Array, step: float) -> Array:
         U, singular, V = np.linalg.svd(v.reshape(self.shape), full_matrices=False)
-        left = np.maximum(singular - step * self.weight, 0.0)
-        return ((U * left) @ V).ravel(), self.weight * float(left.sum())
+        lower: Array = (U * np.maximum(singular - step * self.weight, 0.0)) @ V
+        return lower.ravel()
 
 
 # --- the user's own
@@ -808,8 +808,8 @@ class custom(Penalty):
             raise TypeError("`value` of prox.custom must return a number")
         return float(found.item())
 
-    def prox_at(self, v: Array, step: float) -> tuple[Array, None]:
-        return vector(self.functions[1](v, step), v.size, "prox"), None
+    def prox_at(self, v: Array, step: float) -> Array:
+        return vector(self.functions[1](v, step), v.size, "prox")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.functions

@@ -32,9 +32,7 @@ def address_of_row(typing, vector):
 @local
 def prox(V, r, row, step):
     """Replace a row by its proximal point, within the bounds."""
-    if step > 0.0 and call_for_number(
-        r.prox, (address_of_row(V[row]), r.n, step, r.settings)
-    ):
+    if step > 0.0 and call_for_number(r.prox, (address_of_row(V[row]), r.n, step, r.settings)):
         r.ending = BROKEN
     if r.bounds >= 0:
         for i in range(r.n):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -391,13 +391,15 @@ class Placed:
             self.penalty, self.prox = c_address(value, VALUE), c_address(prox, PROX)
         else:
             self.kept = C_PROX(self._prox_at), C_VALUE(self._value_at)
-            self.prox, self.penalty = (ctypes.cast(c, ctypes.c_void_p).value or 0 for c in self.kept)
+            self.prox, self.penalty = map(_address, self.kept)
             self.mark = zlib.crc32(repr(penalty).encode(), self.mark)
 
     def _placed_parts(self) -> list[Placed]:
         """The parts in memories of their own; an address is a whole number that a float can be."""
         penalties = [part for _, part in self.of.parts]
-        sizes = np.diff(self.rows[1, : len(penalties)], prepend=0) if penalties else []
+        if not penalties:
+            return []
+        sizes = np.diff(self.rows[1, : len(penalties)], prepend=0)
         parts = [Placed(p, int(n), self.errors) for p, n in zip(penalties, sizes, strict=True)]
         for j, part in enumerate(parts):
             self.rows[2:5, j] = part.prox, part.penalty, part.settings
@@ -412,23 +414,24 @@ class Placed:
 
     def _prox_at(self, x: int, n: int, step: float, at: int) -> int:
         def replace(v: Vector) -> None:
-            v[:], value = self.of.prox_at(v.copy(), step)
-            if value is not None:
-                self.known.append((v.copy(), value))
+            v[:] = self.of.prox_at(v.copy(), step)
 
         return self._done(replace, x)
 
     def _value_at(self, x: int, n: int, at: int) -> int:
         def answer(v: Vector) -> None:
-            known = (value for y, value in self.known if np.array_equal(v, y))
+            known = (value for x, value in self.known if np.array_equal(v, x))
             value = next(known, None)
-            self.memory[0] = self.of.value_at(v.copy()) if value is None else value
+            if value is None:
+                value = self.of.value_at(v.copy())
+                self.known.append((v.copy(), value))
+            self.memory[0] = value
 
         return self._done(answer, x)
 
     def _done(self, function: Callable[[Vector], None], x: int) -> int:
         try:
-            function(np.frombuffer((ctypes.c_double * self.n).from_address(x)))
+            function(np.ctypeslib.as_array((ctypes.c_double * self.n).from_address(x)))
         except BaseException as error:
             self.errors.append(error)
             return 1
@@ -454,3 +457,7 @@ class Placed:
             error = self.errors[0]
             self.errors.clear()
             raise error
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

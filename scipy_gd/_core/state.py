@@ -19,7 +19,7 @@ from .steps import RULES
 ADDRESSES = "kernel first judge clip follow whole divided team prox penalty settings"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
 rule's two functions, what happens to a gradient and to a point that have arrived; with threads, the
-formula for one and for several, and what they share; the functions of a penalty, and their memory."""
+formula for one and for several, and what they share; a penalty's functions, and their memory."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
     "scale own work residual velocity pace"

@@ -73,22 +73,10 @@ def lay_out(
     )
     s = record(_frame(shape))
     r = named(s)
-    V = _rows(r.rows, x.size)
-    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
-    if r.start >= 0:
-        V[r.start] = x
-    if box is not None:
-        V[r.bounds : r.bounds + 2] = box
+    V = _before_the_start(r, x, box, scale)
     if penalty is not None:
         r.prox, r.penalty, r.settings = penalty.prox, penalty.penalty, penalty.settings
         r.penalized = penalty.mark
-    for row in (r.p, r.free, r.diagonal):
-        if row >= 0:
-            V[row] = 1.0
-    if scale is not None:
-        V[r.scale] = scale
-        if r.diagonal >= 0:
-            V[r.diagonal] = UNKNOWN
     for name, value in method.init.items():
         V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):
@@ -105,6 +93,24 @@ def lay_out(
     if settle := getattr(rule.module, "settle", None):
         settle(r, method, opts)
     return V, s, scheduled
+
+
+def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vector:
+    """The rows, with what is known of them without the method's options."""
+    V = _rows(r.rows, x.size)
+    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    if r.start >= 0:
+        V[r.start] = x
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
+    for row in (r.p, r.free, r.diagonal):
+        if row >= 0:
+            V[row] = 1.0
+    if scale is not None:
+        V[r.scale] = scale
+        if r.diagonal >= 0:
+            V[r.diagonal] = UNKNOWN
+    return V
 
 
 def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:

@@ -126,7 +126,6 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
     return OptimizeResult(
         x=run.outside(x),
         fun=run.value(x, f),
-        **_penalty(run, x),
         **_counts(run),
         success=False,
         status=-1,

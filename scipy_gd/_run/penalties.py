@@ -9,8 +9,8 @@ import numpy as np
 from .._core.steps import RULES, StepRule
 from .._evaluate.gradients import Box
 from .._formula import Formula
+from .._options import PROXIMAL
 from ..arguments import Vector, shown
-from ..methods import METHODS
 from ..prox import Penalty
 
 APART = ("x_scale", "clip_value", "clip_norm", "residuals")
@@ -39,10 +39,9 @@ def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vect
 
 def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -> None:
     if not method.proximal:
-        able = ", ".join(name for name, each in METHODS.items() if each.proximal)
         raise ValueError(
-            f"`penalty` is not for {method.__name__}, whose steps are no proximal ones: use one of "
-            f"{able}"
+            f"`penalty` is not for {method.__name__}, whose steps are no proximal ones: use "
+            f"{PROXIMAL}"
         )
     for name in APART:
         if not (opts[name] is None or opts[name] is False):

@@ -17,17 +17,20 @@ SCRATCH = fields("i8", "extrapolated ahead") + fields("f8", "theta f_kept")
 """`ahead`: with a penalty, whether the point is beyond what a step has reached, where it may be
 outside of a set: not to be returned."""
 
+SLACK = 1e-12
+"""Relative rounding errors of f, with some to spare."""
+
 
 def first(memory, record):
     V, r = opened(memory, record)
     if r.nit == 0:
-        r.alpha = 0.9 * first_rate(V, r)
+        r.alpha, r.snorm = 0.9 * first_rate(V, r), np.inf
         copy(V, r.d + 1, r.x)
         r.theta, r.f_kept = 1.0, r.f
     if r.prox and r.gnorm <= r.gtol:
         r.theta = 1.0  # the next point is to be one that is reached
     r.extrapolated = 0
-    place(V, r, r.alpha / 0.9)
+    place(V, r, r.alpha if hidden(r) else r.alpha / 0.9)
     return VALUE
 
 
@@ -38,7 +41,8 @@ def judge(memory, record):
             return ACCEPT
         begin_again(V, r)
         return RETRY
-    if not r.f_trial <= r.f - least_decrease(r) + tolerance(r):
+    slack = SLACK * abs(r.f) if hidden(r) else tolerance(r)
+    if not r.f_trial <= r.f - least_decrease(r) + slack:
         if r.trials > TRIALS or r.snorm == 0.0:
             return give_up(V, r)
         place(V, r, 0.5 * r.alpha)
@@ -47,7 +51,7 @@ def judge(memory, record):
     r.extrapolated = 1
     remember(V, r)
     kept, trial = V[r.d + 1], V[r.trial]
-    if r.f_trial > r.f_kept:
+    if uphill(V, r):
         begin_again(V, r)
     else:
         theta = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * r.theta**2))
@@ -61,6 +65,23 @@ def judge(memory, record):
             trial[i] = y
         r.ask = VALUE | GRADIENT
     return RETRY
+
+
+@local
+def hidden(r):
+    """Whether a step with a penalty is so short that rounding hides the curvature of f."""
+    return r.prox and 0.5 * r.snorm**2 <= 100.0 * SLACK * abs(r.f) * r.alpha
+
+
+@local
+def uphill(V, r):
+    """Whether f has risen; where rounding hides that, whether the momentum leads uphill."""
+    if not hidden(r):
+        return r.f_trial > r.f_kept
+    x, trial, kept, slope = V[r.x], V[r.trial], V[r.d + 1], 0.0
+    for i in range(r.n):
+        slope += (x[i] - trial[i]) * (trial[i] - kept[i])
+    return slope > 0.0
 
 
 @local
