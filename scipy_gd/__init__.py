@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:  # what is exported, for type checkers
     from . import plot as plot
     from . import problems as problems
+    from . import prox as prox
     from . import schedules as schedules
     from ._run.ask_tell import AskTell as AskTell
     from ._run.ask_tell import start as start
@@ -65,6 +66,7 @@ else:  # and at run time: methods by the registry, and when they are first used,
         "MultistartResult": "many_starts",
         "plot": "",
         "problems": "",
+        "prox": "",
         "schedules": "",
         "smooth": "smoothing",
         "uncertainty": "error_bars",

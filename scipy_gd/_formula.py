@@ -52,6 +52,9 @@ class Formula:
     penalty: str | None = None
     probes: bool = False
     residuals: bool = False
+    proximal: bool = False
+    velocity: str | None = None
+    pace: str | None = None
     meanings: Mapping[str, Option] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -231,6 +234,8 @@ def _check(formula: Formula) -> None:
         ("init", formula.init, formula.states, "states"),
         ("average", filter(None, [formula.average]), formula.states, "states"),
         ("penalty", filter(None, [formula.penalty]), formula.hyper, "hyper-parameters"),
+        ("velocity", filter(None, [formula.velocity]), formula.states, "states"),
+        ("pace", filter(None, [formula.pace]), formula.states, "states"),
         ("preconditioner", filter(None, [formula.preconditioner]), stored, "local variables"),
         ("hyper", formula.meanings, formula.hyper, "hyper-parameters"),
     ]

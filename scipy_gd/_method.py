@@ -71,7 +71,8 @@ class Method(Formula):
     needs : int
         What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
         Hessian; 8 stands for noise.
-    unit, c2, init, preconditioner, average, penalty, probes, residuals, example
+    unit, c2, init, preconditioner, average, penalty, probes, residuals, proximal, velocity, pace, \
+example
         As declared; see `elementwise` and `vector`.
 
     Raises
@@ -173,6 +174,8 @@ def elementwise(
     average: str | None = None,
     penalty: str | None = None,
     probes: bool = False,
+    proximal: bool = False,
+    velocity: str | None = None,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a formula that is written on scalars: the same for every parameter.
@@ -203,6 +206,11 @@ def elementwise(
     probes : bool
         Whether the gradient is estimated from two values on both sides of x, by simultaneous
         perturbation. The hyper-parameters `c` and `gamma` say how far away they are.
+    proximal : bool
+        Whether the method takes a `penalty`: its direction is the gradient, but for a momentum.
+    velocity : str, optional
+        The state that is the last step in units of the learning rate. With a `penalty` it becomes
+        the step that was made.
     example : mapping, optional
         Options for the example in the documentation.
 
@@ -235,6 +243,8 @@ def elementwise(
         average=average,
         penalty=penalty,
         probes=probes,
+        proximal=proximal,
+        velocity=velocity,
         example=example,
     )
 
@@ -251,6 +261,8 @@ def vector(
     preconditioner: str | None = None,
     average: str | None = None,
     residuals: bool = False,
+    proximal: bool = False,
+    pace: str | None = None,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a formula that is written on vectors: it needs norms, dot products or matrices.
@@ -270,6 +282,10 @@ def vector(
         does not return.
     residuals : bool
         Whether its objective is half of a sum of squares, and `fun` returns the residuals.
+    proximal : bool
+        As for `elementwise`.
+    pace : str, optional
+        The state that is one number, by which the direction is longer than the gradient.
 
     Returns
     -------
@@ -298,5 +314,7 @@ def vector(
         preconditioner=preconditioner,
         average=average,
         residuals=residuals,
+        proximal=proximal,
+        pace=pace,
         example=example,
     )

@@ -33,6 +33,7 @@ from .arguments import (
     positive,
     shown,
 )
+from .prox import penalty_like
 
 OFFERED = [rule for rule in RULES.values() if rule.offered]
 UNLIMITED = 2**62
@@ -105,6 +106,8 @@ def names(name: str, value: Any, n: int) -> tuple[str, ...]:
     return given
 
 
+PROXIMAL = "gd, momentum, spg, adgd or nesterov_restart"
+"""Methods that take a `penalty`."""
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 
 COMMON = {
@@ -245,6 +248,13 @@ COMMON = {
         "`args` that have the same number of rows are cut along their first axis; Dask arrays are "
         "summed by the workers, others (memory maps, h5py, zarr) one block after the other.",
         one_of("sum", "mean"),
+    ),
+    "penalty": Option(
+        "A penalty r or a set, one of `scipy_gd.prox`: f + r is minimized by proximal steps. `fun` "
+        "of the result is the sum, `penalty` the value of r, `jac` the gradient of f alone. The "
+        "run has converged when no component of ``x - prox(x - gradient, 1)`` is larger than "
+        f"`gtol`. For {PROXIMAL}. Default: none.",
+        penalty_like,
     ),
     "averaging": Option(
         'Return an average of the iterates: ``"polyak"`` for the mean, or a decay rate in (0, 1) '

@@ -21,6 +21,7 @@ from numba import types
 from . import endings
 from .addresses import address_of, from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
+from .composite import finish_step, penalty, residual
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 from .noise import (
     CLEAR,
@@ -56,7 +57,7 @@ def arrive(V, r, memory, record):
     elif r.gtol_rel >= 0.0 and (r.nit + 1) & r.nit == 0:  # after 1, 2, 4, ...
         r.f_early, r.f_then, r.f_later = r.f_then, r.f_later, r.f
     # the values of samples do not compare: the best point is the last one with a value
-    if r.nit < 0 or ((r.f < r.f_best or r.sampled) and np.isfinite(r.f)):
+    if r.nit < 0 or ((r.f < r.f_best or r.sampled) and np.isfinite(r.f) and not r.ahead):
         r.f_best = r.f
         r.best = r.x
     r.recent[(r.nit + 1) & (RECENT - 1)] = r.f
@@ -101,6 +102,15 @@ def largest_outside(V, r):
     return top
 
 
+@local
+def look_at_penalty(V, r):
+    """Finish the step of a formula that made one, and measure how far x is from stationary."""
+    if not r.searches:
+        finish_step(V, r)
+    r.gnorm = residual(V, r, r.x)
+    r.penalty_here, r.dnorm = penalty(V, r, r.x), norm(V[r.residual])
+
+
 @inlined
 def progressed(r):
     """Whether the best value or the best gradient has improved lately."""
@@ -138,11 +148,11 @@ def ending_at(V, r, arrived, moved):
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
         return endings.NONFINITE
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
-        if r.gnorm <= r.gtol and r.error_most <= r.gtol:
+        if r.gnorm <= r.gtol and r.error_most <= r.gtol and not r.ahead:
             return endings.CONVERGED
-        if r.gtol_rel >= 0.0 and small(V, r, r.gtol_rel * fallen(r, r.f)):
+        if r.gtol_rel >= 0.0 and small(V, r, r.gtol_rel * fallen(r, r.f)) and not r.ahead:
             return endings.CONVERGED
-        if r.f <= r.target:
+        if (r.f_seen if r.ahead else r.f) <= r.target:
             return endings.TARGET
     if arrived and r.closing:
         return r.closing
@@ -168,6 +178,13 @@ def ending_at(V, r, arrived, moved):
 
 
 @inlined
+def stop_if_broken(r):
+    if r.ending == endings.BROKEN:
+        r.ask = DONE
+    return r.ask
+
+
+@inlined
 def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
@@ -183,7 +200,7 @@ def advance(V, r, memory, record, f):
         verdict = call_for_number(r.judge, (memory, record))
     if verdict == RETRY:
         r.rate = r.alpha
-        return r.ask
+        return stop_if_broken(r)
     moved = r.snorm
     if not again:
         if verdict == ACCEPT:
@@ -195,6 +212,8 @@ def advance(V, r, memory, record, f):
     r.fresh = r.t == 1.0
     if call_native(r.kernel, memory, record):
         r.ending = endings.BROKEN
+    if r.prox:
+        look_at_penalty(V, r)
     if r.scale >= 0 and r.needs & GRADIENT:
         r.gnorm_scaled, r.gnorm = r.gnorm, largest_outside(V, r)
     if verdict != ANEW and r.ending != endings.BROKEN:
@@ -211,6 +230,8 @@ def advance(V, r, memory, record, f):
                 forget(V, r)  # what it remembers hides a gradient that is plain to see
                 r.fresh = 1
                 call_native(r.kernel, memory, record)
+                if r.prox:
+                    look_at_penalty(V, r)
                 r.ask = call_for_number(r.first, (memory, record))
             if doubtful and not plain and invisible(V, r):
                 r.ending = endings.PRECISION
@@ -220,7 +241,7 @@ def advance(V, r, memory, record, f):
     if r.ending == endings.PRECISION:
         give_up(V, r)
     r.rate = r.alpha
-    return r.ask
+    return stop_if_broken(r)
 
 
 @compiled(types.int64(types.int64, types.int64, types.float64))

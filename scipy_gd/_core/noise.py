@@ -162,8 +162,9 @@ def small(V, r, limit):
     if not g <= limit or r.error_most == np.inf:
         return False
     last = r.f_old - r.f if r.nit > 0 else 0.0
+    row = r.residual if r.prox else r.x + POINTS
     for i in range(r.n):
-        g = max(g, abs(V[r.x + POINTS, i] * V[r.x, i]) if room(V, r, i) else 0.0)
+        g = max(g, abs(V[row, i] * V[r.x, i]) if room(V, r, i) else 0.0)
     if comparable(g, r.f) or comparable(g, last) or last > 10.0 * abs(r.f):
         return False
     return r.noisy == 0 or r.error < 0 or largest(V[r.error]) <= limit
@@ -185,7 +186,8 @@ def weigh(V, r):
 @local
 def within(V, r, row, factor):
     """Whether the gradient at a point has no component of so many times its error."""
-    x, g, error = V[row], V[row + POINTS], V[r.error]
+    slopes = r.residual if r.prox and row == r.x else row + POINTS
+    x, g, error = V[row], V[slopes], V[r.error]
     for i in range(r.n):
         p = g[i]
         if r.bounds >= 0:

@@ -16,13 +16,13 @@ from . import noise, trials
 from .bits import HYPER, RECENT, fields
 from .steps import RULES
 
-ADDRESSES = "kernel first judge clip follow whole divided team"
+ADDRESSES = "kernel first judge clip follow whole divided team prox penalty settings"
 """Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
 rule's two functions, what happens to a gradient and to a point that have arrived; with threads, the
-formula for one and for several, and what they share."""
+formula for one and for several, and what they share; a penalty's functions, and their memory."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
-    "scale own work"
+    "scale own work residual velocity pace"
 )
 """The first row of what a run may have (-1: it has none)."""
 
@@ -36,8 +36,9 @@ RECORD = np.dtype(
         *fields("i8", f"n rows x trial best old {ROWS} array_rows state_rows {ADDRESSES}"),
         # what the run is made of: the number of its step rule, what the formula is given
         *fields("i8", "rule searches needs sampled unit one_rate"),
-        # how many threads; how long the rows are, of which one has n elements; which one it is
-        *fields("i8", "threads row_size part"),
+        # how many threads; how long the rows are, of which one has n elements; which one it is; a
+        # checksum of the penalty
+        *fields("i8", "threads row_size part penalized"),
         *fields("f8", "rounding averaging clip_value clip_norm alpha_max c2"),
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),
@@ -54,6 +55,8 @@ RECORD = np.dtype(
         # made with, which alpha no longer is once a schedule has set the next, and the last one's
         *fields("f8", "alpha rate rate_old f_trial slope dnorm snorm promised"),
         *fields("i8", "trials fresh"),
+        # the value of the penalty at the current point
+        ("penalty_here", "f8"),
         # the best trial that was not kept; the noise of f; how the gradient is measured
         *trials.SCRATCH,
         *noise.SCRATCH,

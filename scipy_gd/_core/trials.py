@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import ACCEPT, ANEW, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, VALUE, fields
+from .composite import penalty, prox, remember_step
 from .jit import copy, largest, local, norm
 from .noise import give_up, tolerance
 
@@ -29,6 +30,9 @@ def remember(V, r):
 def place(V, r, alpha):
     """Put the trial at x - alpha d, projected on the bounds."""
     remember(V, r)
+    if r.prox:
+        place_composite(V, r, alpha)
+        return
     x, d, trial, g = V[r.x], V[r.d], V[r.trial], V[r.x + POINTS]
     r.alpha = alpha
     square = promised = 0.0
@@ -44,9 +48,30 @@ def place(V, r, alpha):
 
 
 @local
+def place_composite(V, r, alpha):
+    """Put the trial at prox(x - alpha d); a direction that promises nothing is the gradient's."""
+    x, d, trial, g = V[r.x], V[r.d], V[r.trial], V[r.x + POINTS]
+    r.alpha = alpha
+    for attempt in range(2):
+        for i in range(r.n):
+            trial[i] = x[i] - alpha * d[i]
+        prox(V, r, r.trial, alpha)
+        square, promised = 0.0, r.penalty_here - penalty(V, r, r.trial)
+        for i in range(r.n):
+            square += (trial[i] - x[i]) ** 2
+            promised += g[i] * (x[i] - trial[i])
+        if promised > 0.0 or r.velocity < 0 or attempt == 1:
+            break
+        for i in range(r.n):
+            d[i] = g[i]
+    r.snorm, r.promised = np.sqrt(square), promised
+    remember_step(V, r, alpha)
+
+
+@local
 def blocked(V, r, i, slope):
     """Whether a bound keeps x[i] from moving against `slope`."""
-    if r.bounds < 0:
+    if r.bounds < 0 or r.prox:
         return False
     lower, upper, x = V[r.bounds, i], V[r.bounds + 1, i], V[r.x, i]
     return (x <= lower and slope > 0.0) or (x >= upper and slope < 0.0)
@@ -68,7 +93,7 @@ def along_gradient(V, r):
 @local
 def descend(V, r):
     """Make sure that d leads downhill."""
-    if not r.slope > 0.0:
+    if not (r.slope > 0.0 or r.prox):
         along_gradient(V, r)
 
 

@@ -13,16 +13,19 @@ from .. import _options
 from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
 from .._core.endings import BROKEN, ENDINGS, MAXFEV
 from .._core.machine import tell
+from .._core.proximal import Placed
 from .._core.state import ADDRESSES
 from .._evaluate.adaptive import Adaptive
 from .._evaluate.doubts import Dialogue
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Differences, Perturbed, Source, Told
+from .._evaluate.penalized import Penalized
 from .._evaluate.sizes import scale_for
 from .._formula import Formula
 from ..arguments import Vector, limits, one_of, scalar, starting_point, vector
 from .layout import lay_out
 from .outcome import outcome, so_far
+from .penalties import admitted
 from .run_state import RunState, State
 
 # They need `fun` in the course of a run, or time that does not pass between evaluations only.
@@ -72,8 +75,6 @@ class AskTell:
         self._box = limits(bounds, x.size)
         pairs = None if self._box is None else np.transpose(self._box)
         self._made_of = (method, x.copy(), pairs, jac, dict(options))
-        if self._box is not None:
-            x = np.clip(x, *self._box)
         if method.needs & HESSIAN:
             raise ValueError(f"{method.__name__} needs Hessians, which cannot be told")
         if given := [name for name in NOT_HERE if options.get(name) is not None]:
@@ -82,6 +83,7 @@ class AskTell:
             raise ValueError(f"unknown options: {unknown}")
         one_of(True, "adaptive", "2-point", "3-point")("jac", jac, x.size)  # points are real here
         opts = self._opts = _options.settings(method, options, x.size)
+        x = admitted(method, opts, self._box, x)
         if method.probes and isinstance(opts["learning_rate"], str):
             raise ValueError("`learning_rate` must be given where the values are told")
         rng = np.random.default_rng(opts["rng"])
@@ -91,19 +93,23 @@ class AskTell:
             scale = scale_for(opts, x, box, None)
             x, box, steps = scale.inside(x), scale.inside(box), scale.inside(steps)
         D = None if scale is None else scale.D
-        V, s, scheduled = lay_out(method, x, box, opts, method.probes, measured, D)
+        placed = None if opts["penalty"] is None else Placed(opts["penalty"], x.size)
+        V, s, scheduled = lay_out(method, x, box, opts, method.probes, measured, D, placed)
         source: Source = Told()
+        exact: Source = Told()
         if method.probes:
             source = Perturbed(rng, opts["c"], opts["gamma"], source, box)
         elif measured:
             source = Adaptive(opts["noise"])
         elif isinstance(jac, str) and method.needs & GRADIENT:
             source = Differences(jac, x.size, box, opts["finite_diff_rel_step"], steps)
-        evaluator = Evaluator(_never, (), source, Told(), maxfev=opts["maxfev"])
+        self._several = not isinstance(source, Told)
+        if placed is not None:
+            source, exact = Penalized(source, placed), Penalized(exact, placed)
+        evaluator = Evaluator(_never, (), source, exact, maxfev=opts["maxfev"])
         self._run = RunState(
             method, V, s, evaluator, scheduled, rng, noise=opts["noise"], scale=scale
         )
-        self._several = not isinstance(source, Told)
         self._points: list[Vector] = []
         self._doubts: Dialogue | None = None
         self._answers: list[tuple[float, Vector]] = []
@@ -214,7 +220,7 @@ class AskTell:
             self._answer(values[0], told)
             return
         if run.adaptive is not None:
-            self._measure(run.adaptive, values, x, g)
+            self._measure(values, x, g)
             return
         count = len(self._parts[0])
         if ask & VALUE:
@@ -235,9 +241,10 @@ class AskTell:
             wanted = 1
         self._keep_to_budget(wanted)
 
-    def _measure(self, source: Adaptive, values: list[float], x: Vector, g: Vector) -> None:
+    def _measure(self, values: list[float], x: Vector, g: Vector) -> None:
         """Take the value, or a round of the gradient; go on to the next round if there is one."""
         r, evaluator = self._run.r, self._run.evaluator
+        source: Any = evaluator.source
         evaluator.nfev += len(values)
         if self._parts[0]:
             source.value(values, g)
@@ -300,6 +307,7 @@ class AskTell:
         run.evaluator.f = f
         tell(*run.at, f)
         run.commit()
+        run.raise_error()
         if run.r.ending == BROKEN:
             raise ValueError("the formula of the method has raised an error")
         self._doubt()

@@ -10,6 +10,7 @@ from scipy import LowLevelCallable
 
 from .. import _options
 from .._core.bits import GRADIENT, HESSIAN, VALUE
+from .._core.proximal import Placed
 from .._evaluate import scale as scales
 from .._evaluate import undefined
 from .._evaluate.adaptive import Adaptive
@@ -19,6 +20,7 @@ from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Box, Perturbed, Source
 from .._evaluate.hessians import hessian_of
 from .._evaluate.low_level import as_functions
+from .._evaluate.penalized import Penalized
 from .._evaluate.residuals import as_sum
 from .._evaluate.sizes import scale_for
 from .._evaluate.sources import Squares, source_of
@@ -102,9 +104,12 @@ def begin(
         blocks, method, fun, plain, hess, hessp, args, squares
     )
     D = None if scale is None else scale.D
-    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D)
+    placed = None if opts["penalty"] is None else Placed(opts["penalty"], n)
+    V, s, scheduled = lay_out(method, x, box, laid_out, sampled, measured, D, placed)
     exact = source_of(fun, plain, n, box, *steps, squares)
     source: Source = Adaptive(opts["noise"]) if measured else exact
+    if placed is not None:
+        source, exact = Penalized(source, placed), Penalized(exact, placed)
     if decay is not None:
         exact = source = Decayed(exact, decay if D is None else decay * D * D)
     if method.probes and rng is not None:

@@ -64,12 +64,14 @@ def drive(
             _driven(run, observers, loop, bool(compiled), deadline)
         if r.ask:
             run.end(MAXTIME)
+        run.raise_error()
         if r.ending == BROKEN:
             raise ValueError(
                 "the formula of the method has raised an error, or returned a direction or a state "
                 "of the wrong shape"
             )
     except OutOfBudget:
+        run.raise_error()
         run.end(MAXFEV)
     except Halt:
         run.end(CALLBACK)

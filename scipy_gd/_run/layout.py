@@ -15,11 +15,13 @@ from .._core.addresses import address_of, rule_at
 from .._core.arrival import average, clip
 from .._core.bits import GRADIENT, HESSIAN, HYPER, NOISE, POINTS, RATE
 from .._core.kernel import Kernel, divisible, fused, lift
+from .._core.proximal import Placed
 from .._core.state import blank, named, record
 from .._core.steps import RULES, StepRule
 from .._evaluate.adaptive import ROWS as MEASURE
 from .._formula import Formula
 from ..arguments import Vector, per_parameter, shown
+from .penalties import refuse_rates
 from .scheduled import Scheduled
 
 Box = tuple[Vector, Vector] | None
@@ -38,6 +40,7 @@ def lay_out(
     sampled: bool = False,
     measured: bool = False,
     scale: Vector | None = None,
+    penalty: Placed | None = None,
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
@@ -51,6 +54,8 @@ def lay_out(
     rule = rule_for(method, opts, sampled, measured)
     values, scheduled = _hyper_parameters(method, rule, x, opts)
     arrays = tuple([name for name, value in values.items() if type(value) is np.ndarray])
+    if penalty is not None:
+        refuse_rates(method, rule, arrays, opts)
     shape = Shape(
         method,
         rule.name,
@@ -64,22 +69,14 @@ def lay_out(
         measured=measured,
         scaled=scale is not None,
         divided=_divided(method, opts, x.size),
+        penalized=penalty is not None,
     )
     s = record(_frame(shape))
     r = named(s)
-    V = _rows(r.rows, x.size)
-    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
-    if r.start >= 0:
-        V[r.start] = x
-    if box is not None:
-        V[r.bounds : r.bounds + 2] = box
-    for row in (r.p, r.free, r.diagonal):
-        if row >= 0:
-            V[row] = 1.0
-    if scale is not None:
-        V[r.scale] = scale
-        if r.diagonal >= 0:
-            V[r.diagonal] = UNKNOWN
+    V = _before_the_start(r, x, box, scale)
+    if penalty is not None:
+        r.prox, r.penalty, r.settings = penalty.prox, penalty.penalty, penalty.settings
+        r.penalized = penalty.mark
     for name, value in method.init.items():
         V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):
@@ -96,6 +93,24 @@ def lay_out(
     if settle := getattr(rule.module, "settle", None):
         settle(r, method, opts)
     return V, s, scheduled
+
+
+def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vector:
+    """The rows, with what is known of them without the method's options."""
+    V = _rows(r.rows, x.size)
+    V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
+    if r.start >= 0:
+        V[r.start] = x
+    if box is not None:
+        V[r.bounds : r.bounds + 2] = box
+    for row in (r.p, r.free, r.diagonal):
+        if row >= 0:
+            V[row] = 1.0
+    if scale is not None:
+        V[r.scale] = scale
+        if r.diagonal >= 0:
+            V[r.diagonal] = UNKNOWN
+    return V
 
 
 def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
@@ -162,6 +177,7 @@ class Shape(NamedTuple):
     measured: bool
     scaled: bool
     divided: bool
+    penalized: bool
 
 
 @functools.lru_cache(1024)
@@ -180,7 +196,8 @@ def _frame(shape: Shape) -> bytes:
     r.rule = zlib.crc32(rule.name.encode())  # saved runs know it by its name
     r.searches, r.rounding = rule.searches, rule.rounding
     r.first, r.judge = rule_at(rule.name)
-    code = method, rule.searches, shape.bounded, shape.arrays, shape.clipped
+    # with a penalty the bounds come after its proximal operator
+    code = method, rule.searches, shape.bounded and not shape.penalized, shape.arrays, shape.clipped
     r.kernel = lift(*code).address
     if shape.divided:
         r.whole, r.divided, r.kernel = r.kernel, lift(*code, True).address, _conductor().address
@@ -241,7 +258,12 @@ def _reserve(r: Any, shape: Shape) -> None:
         r.own = reserve(rows(shape.n))
     if shape.scaled:
         r.scale = reserve(1)
-    if rows := fused(method, shape.bounded, shape.arrays).rows:
+    if shape.penalized:
+        r.residual = reserve(1)
+        for name in ("velocity", "pace"):
+            if state := getattr(method, name):
+                setattr(r, name, r.states + method.states.index(state))
+    if rows := fused(method, shape.bounded and not shape.penalized, shape.arrays).rows:
         r.work = reserve(len(rows))
     if method.memory:
         r.memory = reserve(len(method.memory) * shape.maxcor)

@@ -28,6 +28,7 @@ from .drive import drive
 from .epochs import Epochs
 from .observers import Observers, bar, observers_of
 from .outcome import outcome, so_far
+from .penalties import admitted
 from .reduction import evaluating
 from .run_state import RunState
 
@@ -53,8 +54,7 @@ def minimize(
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
-    if box is not None:
-        x = np.clip(x, *box)
+    x = admitted(method, opts, box, x)
     if given := listed(constraints):
         return constrained(method, problem, given, x, box, callback, options, opts)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None

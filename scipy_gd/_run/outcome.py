@@ -82,6 +82,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         success=success,
         message=message_of(run, opts, ending) + remarks,
         **_precision(run),
+        **_penalty(run, x),
         **known,
         **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
     )
@@ -142,6 +143,11 @@ def _precision(run: RunState) -> dict[str, Any]:
         "jac_error": run.gradient_outside(run.V[r.error]),
         "x_error": run.uncertainty,
     }
+
+
+def _penalty(run: RunState, x: Vector) -> dict[str, float]:
+    """The penalty at the point of the result."""
+    return {} if run.penalty is None else {"penalty": run.penalty.value(x)}
 
 
 def _counts(run: RunState) -> dict[str, int]:
@@ -225,6 +231,9 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
 def _projected(run: RunState, x: Vector, g: Vector, unit: Vector | float) -> Vector:
     """The gradient test's gradient, in the run's units (1) or the user's (the scale)."""
     V, r = run.V, run.r
+    if run.penalty is not None:
+        y = run.penalty.apply(x - g, 1.0)
+        return x - (y if r.bounds < 0 else np.clip(y, *V[r.bounds : r.bounds + 2]))
     lower, upper = (-np.inf, np.inf) if r.bounds < 0 else V[r.bounds : r.bounds + 2]
     return np.clip(g / unit, unit * (x - upper), unit * (x - lower))
 

@@ -33,6 +33,7 @@ from .._evaluate.doubts import Dialogue, doubts
 from .._evaluate.evaluator import Evaluator
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
+from .._evaluate.penalized import Penalized
 from .._evaluate.residuals import Residuals
 from .._evaluate.scale import Scale
 from .._formula import Formula
@@ -50,7 +51,7 @@ OF_THE_CALL = (
 # What must be the same in a run that goes on.
 SHAPE = (
     *("rows", "n", "rule", "states", "arrays", "array_rows"),
-    *("bounds", "average", "clipped", "sampled", "scale"),
+    *("bounds", "average", "clipped", "sampled", "scale", "penalized"),
 )
 MOST = 2**62
 SMALL = 200
@@ -109,6 +110,8 @@ class RunState:
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source
+        self.penalty = source.placed if isinstance(source, Penalized) else None
+        source = source.source if isinstance(source, Penalized) else source
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
@@ -116,7 +119,7 @@ class RunState:
             self.adaptive.bind(V, s, self.r, self.at)
             if isinstance(evaluator.hessian, ValueDifferences):
                 evaluator.hessian.bind(V, self.r)
-        elif self.r.error >= 0 and not (source.near and not source.given):
+        elif self.r.error >= 0 and self.penalty is None and (source.given or not source.near):
             self.r.better = 1
             # no circle: the rows of a large run must not wait for the garbage collector
             evaluator.doubts = functools.partial(RunState._doubts, weakref.proxy(self), noise)
@@ -299,6 +302,11 @@ class RunState:
         self._kept = {"V": self.V.copy(), "s": record(self.s.base)}
         if self.rng is not None:
             self._kept["rng"] = copy.deepcopy(self.rng.bit_generator.state)
+
+    def raise_error(self) -> None:
+        """Raise what a penalty of the user's has raised in the middle of compiled code."""
+        if self.penalty is not None:
+            self.penalty.raise_error()
 
     def end(self, ending: int) -> None:
         self._pending = self.r.ask

@@ -29,6 +29,8 @@ class StepRule(NamedTuple):
     """What the user is told who may ask for it, with any method that has a gradient."""
     on_samples: bool = False
     """It compares no values, and so suits mini-batches."""
+    proximal: bool = False
+    """It suits steps that end with the proximal operator of a penalty."""
     needs: tuple[str, ...] = ()
     """Options that it cannot do without."""
     on_values: str = ""
@@ -49,10 +51,10 @@ def _module(name: str) -> ModuleType:
 RULES = {
     rule.name: rule
     for rule in (
-        StepRule("fixed", searches=False, on_samples=True),
+        StepRule("fixed", searches=False, on_samples=True, proximal=True),
         StepRule("keep_best", searches=False),
         StepRule("fifth", searches=False),
-        StepRule("armijo", offered="backtracking until f falls enough"),
+        StepRule("armijo", offered="backtracking until f falls enough", proximal=True),
         StepRule(
             "wolfe",
             offered="a line search that also wants a flatter slope",
@@ -61,9 +63,9 @@ RULES = {
         ),
         StepRule("values"),
         StepRule("trust_region"),
-        StepRule("spectral"),
-        StepRule("bold"),
-        StepRule("restart"),
+        StepRule("spectral", proximal=True),
+        StepRule("bold", proximal=True),
+        StepRule("restart", proximal=True),
         StepRule(
             "polyak",
             offered="the step that would reach the lowest value, which you give as `target`",

@@ -9,21 +9,28 @@ from __future__ import annotations
 import numpy as np
 
 from ..bits import ACCEPT, GRADIENT, RETRY, VALUE, fields
-from ..jit import copy, opened
+from ..jit import copy, local, opened
 from ..noise import give_up, tolerance
 from ..trials import TRIALS, arrived, first_rate, place, remember
 
-SCRATCH = fields("i8", "extrapolated") + fields("f8", "theta f_kept")
+SCRATCH = fields("i8", "extrapolated ahead") + fields("f8", "theta f_kept")
+"""`ahead`: with a penalty, whether the point is beyond what a step has reached, where it may be
+outside of a set: not to be returned."""
+
+SLACK = 1e-12
+"""Relative rounding errors of f, with some to spare."""
 
 
 def first(memory, record):
     V, r = opened(memory, record)
     if r.nit == 0:
-        r.alpha = 0.9 * first_rate(V, r)
+        r.alpha, r.snorm = 0.9 * first_rate(V, r), np.inf
         copy(V, r.d + 1, r.x)
         r.theta, r.f_kept = 1.0, r.f
+    if r.prox and r.gnorm <= r.gtol:
+        r.theta = 1.0  # the next point is to be one that is reached
     r.extrapolated = 0
-    place(V, r, r.alpha / 0.9)
+    place(V, r, r.alpha if hidden(r) else r.alpha / 0.9)
     return VALUE
 
 
@@ -32,11 +39,10 @@ def judge(memory, record):
     if r.extrapolated == 1:
         if np.isfinite(r.f_trial) and arrived(V, r) == ACCEPT:
             return ACCEPT
-        r.theta = 1.0
-        copy(V, r.trial, r.d + 1)
-        r.ask = VALUE | GRADIENT
+        begin_again(V, r)
         return RETRY
-    if not r.f_trial <= r.f - 0.5 * r.promised + tolerance(r):
+    slack = SLACK * abs(r.f) if hidden(r) else tolerance(r)
+    if not r.f_trial <= r.f - least_decrease(r) + slack:
         if r.trials > TRIALS or r.snorm == 0.0:
             return give_up(V, r)
         place(V, r, 0.5 * r.alpha)
@@ -45,18 +51,48 @@ def judge(memory, record):
     r.extrapolated = 1
     remember(V, r)
     kept, trial = V[r.d + 1], V[r.trial]
-    if r.f_trial > r.f_kept:
-        r.theta = 1.0
-        copy(V, r.trial, r.d + 1)
+    if uphill(V, r):
+        begin_again(V, r)
     else:
         theta = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * r.theta**2))
         beta = (r.theta - 1.0) / theta
-        r.theta, r.f_kept = theta, r.f_trial
+        r.theta, r.f_kept, r.ahead = theta, r.f_trial, r.prox != 0 and beta > 0.0
         for i in range(r.n):
             y = trial[i] + beta * (trial[i] - kept[i])
             kept[i] = trial[i]
             if r.bounds >= 0:
                 y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
             trial[i] = y
-    r.ask = VALUE | GRADIENT
+        r.ask = VALUE | GRADIENT
     return RETRY
+
+
+@local
+def hidden(r):
+    """Whether a step with a penalty is so short that rounding hides the curvature of f."""
+    return r.prox and 0.5 * r.snorm**2 <= 100.0 * SLACK * abs(r.f) * r.alpha
+
+
+@local
+def uphill(V, r):
+    """Whether f has risen; where rounding hides that, whether the momentum leads uphill."""
+    if not hidden(r):
+        return r.f_trial > r.f_kept
+    x, trial, kept, slope = V[r.x], V[r.trial], V[r.d + 1], 0.0
+    for i in range(r.n):
+        slope += (x[i] - trial[i]) * (trial[i] - kept[i])
+    return slope > 0.0
+
+
+@local
+def begin_again(V, r):
+    """Go back to what the last step reached, without momentum."""
+    r.theta, r.ahead = 1.0, 0
+    copy(V, r.trial, r.d + 1)
+    r.ask = VALUE | GRADIENT
+
+
+@local
+def least_decrease(r):
+    """What a step promises if the curvature of f is at most 1/alpha."""
+    return r.promised - 0.5 * r.snorm**2 / r.alpha if r.prox else 0.5 * r.promised

@@ -1,0 +1,98 @@
+"""The objective of a run with a `penalty`: what `fun` returns, plus the penalty.
+
+The gradient is that of `fun` alone, and differences are taken from what `fun` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .._core.bits import VALUE
+from .._core.composite import penalty
+from .._core.endings import BROKEN
+from .._core.proximal import Placed
+from ..arguments import Vector
+from .adaptive import Adaptive
+from .gradients import Args, Source, Values
+from .loop_parts import part
+
+
+class Penalized:
+    """A source of gradients, whose values come with the penalty's."""
+
+    def __init__(self, source: Source, placed: Placed) -> None:
+        self.source, self.placed = source, placed
+        self.name = f"{source.name}, penalized"
+        self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
+        self.near, self.given, self.functions = source.near, source.given, source.functions
+
+    @property
+    def room(self) -> Any:
+        return self.source.room
+
+    @property
+    def asked(self) -> Sequence[Vector]:
+        """Of an adaptive source: the points of the next round."""
+        asked: Sequence[Vector] = self.source.asked  # type: ignore[attr-defined]
+        return asked
+
+    def calls(self, part: int) -> int:
+        return self.source.calls(part)
+
+    def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
+        if part == VALUE:
+            self.x = x
+            return self.source.points(x, part)
+        with self._smooth(x):
+            return self.source.points(x, part)
+
+    def value(self, values: Values, g: Vector) -> float:
+        f = self.source.value(values, g) + self.placed.value(self.x)
+        if isinstance(self.source, Adaptive):
+            self.source.r.f_trial = f
+        return f
+
+    def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> Any:
+        if self.given:
+            return self.source.gradient(values, x, f, g, args)
+        with self._smooth(x):
+            return self.source.gradient(values, x, f - self.placed.value(x), g, args)
+
+    @contextmanager
+    def _smooth(self, x: Vector) -> Iterator[None]:
+        """The record has the value of `fun` alone, for a source that looks there."""
+        if not isinstance(self.source, Adaptive):
+            yield
+            return
+        r, f = self.source.r, self.source.r.f_trial
+        r.f_trial -= self.placed.value(x)
+        try:
+            yield
+        finally:
+            r.f_trial = f
+            if self.source.before is not None:
+                self.source.before[0]["f_trial"] = f
+
+    def in_loop(self, fun: Any, **functions: Any) -> tuple[Any, Any]:
+        own_value, own_gradient = self.source.in_loop(fun, **functions)  # type: ignore[attr-defined]
+
+        @part
+        def value(V, r, x, args, budget, room):
+            if own_value(V, r, x, args, budget, room):
+                return True
+            r.f_trial += penalty(V, r, r.trial)
+            return r.ending == BROKEN
+
+        @part
+        def gradient(V, r, x, args, budget, room):
+            f = r.f_trial
+            r.f_trial -= penalty(V, r, r.trial)
+            spent = own_gradient(V, r, x, args, budget, room)
+            r.f_trial = f
+            return spent
+
+        return value, own_gradient if self.given else gradient

@@ -1,0 +1,67 @@
+"""What goes together with a penalty, see ``scipy_gd/prox.py``, and what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._core.steps import RULES, StepRule
+from .._evaluate.gradients import Box
+from .._formula import Formula
+from .._options import PROXIMAL
+from ..arguments import Vector, shown
+from ..prox import Penalty
+
+APART = ("x_scale", "clip_value", "clip_norm", "residuals")
+"""Options that would change what is minimised."""
+
+
+def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vector:
+    """The start for a run with these options: within the sets of its penalty, and the box.
+
+    Raises
+    ------
+    ValueError
+        If the penalty does not suit the method, an option or the bounds.
+    """
+    penalty: Penalty | None = opts["penalty"]
+    if penalty is not None:
+        _refuse(method, opts, box, penalty)
+        x = penalty.projected(x)
+    if box is None:
+        return x
+    x = np.clip(x, *box)
+    if penalty is not None and not np.array_equal(penalty.projected(x), x):
+        raise ValueError("`bounds` and the sets of the `penalty` have no point in common")
+    return x
+
+
+def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -> None:
+    if not method.proximal:
+        raise ValueError(
+            f"`penalty` is not for {method.__name__}, whose steps are no proximal ones: use "
+            f"{PROXIMAL}"
+        )
+    for name in APART:
+        if not (opts[name] is None or opts[name] is False):
+            raise ValueError(f"`penalty` does not go together with `{name}`")
+    if opts.get("dampening"):
+        raise ValueError("`penalty` does not go together with `dampening`")
+    if box is not None and not penalty.separable:
+        raise ValueError(
+            f"`bounds` need a `penalty` with a term for each parameter, got {shown(penalty)}"
+        )
+
+
+def refuse_rates(
+    method: Formula, rule: StepRule, arrays: tuple[str, ...], opts: dict[str, Any]
+) -> None:
+    """A step has one length, that of the proximal operator."""
+    if "learning_rate" in arrays:
+        raise ValueError("`penalty` needs one `learning_rate` for all parameters")
+    if not rule.proximal or (method.velocity and rule is RULES["armijo"]):
+        raise ValueError(
+            f"`learning_rate={opts['learning_rate']!r}` is not for a `penalty` with "
+            f"{method.__name__}: give a number or a schedule, or leave it out"
+        )
