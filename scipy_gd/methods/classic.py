@@ -11,6 +11,8 @@ from ..arguments import Option, decay
 def gd(g):
     """Gradient descent: straight down the slope.
 
+    With a `penalty` it is the proximal gradient method (ISTA).
+
     References
     ----------
     A. Cauchy, "Methode generale pour la resolution des systemes d'equations simultanees",
@@ -55,14 +57,17 @@ def momentum(g, v, *, momentum=0.9, dampening=0.0):
     ``v <- momentum v - learning_rate g; x <- x + v``. With ``dampening = momentum`` the velocity is
     the running average of the gradients, and the steps are those of ``dampening = 0`` at the rate
     ``(1 - momentum) learning_rate``; the schedule ``t -> a / (1 - momentum**t)`` corrects its bias.
-    (torch.optim.SGD leaves out the dampening in the first step.)
+    (torch.optim.SGD leaves out the dampening in the first step.) With a `penalty` it is iPiano: the
+    velocity is the step that was made, after the proximal operator, and so stays out of it.
 
     References
     ----------
     B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
     Computational Mathematics and Mathematical Physics 4(5), 1-17 (1964),
     https://doi.org/10.1016/0041-5553(64)90137-5. I. Goodfellow, Y. Bengio and A. Courville, "Deep
-    Learning" (2016), Algorithm 8.2, https://www.deeplearningbook.org.
+    Learning" (2016), Algorithm 8.2, https://www.deeplearningbook.org. P. Ochs, Y. Chen, T. Brox and
+    T. Pock, "iPiano: inertial proximal algorithm for nonconvex optimization", SIAM Journal on
+    Imaging Sciences 7(2), 1388-1419 (2014), https://doi.org/10.1137/130942954.
     """
     v = momentum * v + (1 - dampening) * g
     return v, v
@@ -94,6 +99,7 @@ def spg(g):
     The rate is chosen by ABBmin between the long and the short of Barzilai and Borwein's, within a
     non-monotone line search over the last 30 values, along the projection of the path on the
     bounds. (The first paper uses the long rate alone and 10 values, and searches on the segment.)
+    With a `penalty` its proximal operator takes the place of the projection, as in SpaRSA.
 
     References
     ----------
@@ -101,7 +107,10 @@ def spg(g):
     convex sets", SIAM Journal on Optimization 10(4), 1196-1211 (2000), Algorithm SPG1,
     https://doi.org/10.1137/S1052623497330963. G. Frassoldati, L. Zanni and G. Zanghirati, "New
     adaptive stepsize selections in gradient methods", Journal of Industrial and Management
-    Optimization 4(2), 299-312 (2008), rule ABBmin1, https://doi.org/10.3934/jimo.2008.4.299.
+    Optimization 4(2), 299-312 (2008), rule ABBmin1, https://doi.org/10.3934/jimo.2008.4.299. S. J.
+    Wright, R. D. Nowak and M. A. T. Figueiredo, "Sparse reconstruction by separable approximation",
+    IEEE Transactions on Signal Processing 57(7), 2479-2493 (2009),
+    https://doi.org/10.1109/TSP.2009.2016892.
     """
     return g
 
@@ -111,7 +120,8 @@ def nesterov_restart(g):
     """Nesterov's accelerated gradient, with a growing momentum that restarts when f rises.
 
     The rate is 1/L with a backtracking estimate of L, which falls by the factor 0.9 in each
-    iteration. The iterates are the extrapolated points, where the gradients are taken.
+    iteration. The iterates are the extrapolated points, where the gradients are taken. With a
+    `penalty` it is FISTA, and what is returned is the end of a proximal step.
 
     References
     ----------
@@ -130,6 +140,7 @@ def adgd(x, g, x_old, g_old, t, rate, theta):
 
     The first step is a probe, a millionth of the size of x. The next one, with which the recursion
     begins, is as long as the curvature along the probe suggests, and at most a tenth of that size.
+    With a `penalty` it is AdProxGD, Algorithm 3 of the paper, which has the same rates.
 
     References
     ----------
