@@ -67,8 +67,8 @@ scipy.optimize.OptimizeResult
     have a status of their own: 6, the noise of `fun` hides what is left (see `noise_is_success`),
     and 7, a minimum at a kink. Where the errors of `fun` are known: `noise`, their size, in units
     of f; `jac_error`, those of the gradient's components, shape (n,); `x_error`, about how far each
-    parameter can move before f rises by `noise`, shape (n,). With a `penalty`: its value, `penalty`,
-    which is a part of `fun`. Where `fun` returns residuals: `residuals`, shape (m,), and
+    parameter can move before f rises by `noise`, shape (n,). With a `penalty` there is its value,
+    `penalty`, which is a part of `fun`. Where `fun` returns residuals: `residuals`, shape (m,), and
     `jacobian`, shape (m, n); `covariance`, shape (n, n), and `stderr`, shape (n,), of the
     parameters; `hess_inv`, the inverse of J'J; `dof`, the degrees of freedom; `at_bound`, shape
     (n,); `parameter_names`; printed, it is a table of values and errors."""

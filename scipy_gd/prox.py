@@ -795,6 +795,7 @@ class custom(Penalty):
     """
 
     functions: tuple[Callable[..., Any], Callable[..., Any]]
+    rows = 1
 
     def __init__(self, value: Callable[..., Any], prox: Callable[..., Any]) -> None:
         for name, given in (("value", value), ("prox", prox)):

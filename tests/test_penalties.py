@@ -569,6 +569,62 @@ def test_errors_of_a_custom_penalty_are_raised(each, wrong, compiled, inside):
         assert caught.value.optimize_result.x.shape == (N,) or most < 2
 
 
+@njit
+def jit_value(x):
+    if x[0] > 1e3:
+        raise ValueError("value of a large one")
+    return np.sum(np.abs(x))
+
+
+@njit
+def jit_prox(v, step):
+    if v[0] > 1e3:
+        raise ValueError("prox of a large one")
+    return np.sign(v) * np.maximum(np.abs(v) - step, 0.0)
+
+
+@njit
+def too_short(v, step):
+    return v[1:]
+
+
+@taking
+@pytest.mark.parametrize("compiled", [True, False])
+def test_numba_functions_as_a_penalty(each, compiled):
+    problem = Lasso()
+    problem.b = problem.b * 5
+
+    def solve(penalty):
+        options = {"penalty": penalty, "compiled": compiled}
+        return minimize(jit_f, problem.x0, (problem.A, problem.b), each, jit_g, options=options)
+
+    own, built_in = solve(prox.custom(jit_value, jit_prox)), solve(prox.l1(1.0))
+    np.testing.assert_allclose(own.x, built_in.x, atol=1e-6)
+    assert own.success
+    same(own, solve(prox.custom(jit_value.py_func, jit_prox.py_func)))
+    with pytest.raises(ValueError, match="`prox` must return an array of shape"):
+        solve(prox.custom(jit_value, too_short))
+    for wrong, inner in (("value", 2000.0), ("prox", 2000.0)):
+        bad = prox.custom(
+            jit_value if wrong == "value" else jit_one, jit_shift if wrong == "value" else jit_prox
+        )
+        problem.x0 = np.full(N, inner)
+        with pytest.raises(ValueError, match=f"{wrong} of a large one"):
+            solve(bad)
+        with pytest.raises(ValueError, match=f"{wrong} of a large one"):
+            solve(prox.groups((slice(N), bad)))
+
+
+@njit
+def jit_one(x):
+    return 1.0
+
+
+@njit
+def jit_shift(v, step):
+    return v + 0.0
+
+
 # --- what is refused
 
 

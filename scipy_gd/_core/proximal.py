@@ -9,13 +9,16 @@ functions here and a row of `KERNELS`; what users see of it is in ``scipy_gd/pro
 from __future__ import annotations
 
 import ctypes
+import weakref
 import zlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import cfunc, njit, types
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from .addresses import c_address
@@ -359,6 +362,58 @@ KERNELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
+# --- Numba functions of the user's
+
+FAILED, STEP = 6, 7  # words of the memory: whether one has raised an error, and where; its step
+_IN_NUMBA: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def in_numba(value: Any, prox: Any) -> Any:
+    """The native functions, and what is to be kept of each, of two of Numba's; None: impossible."""
+    try:
+        made = _IN_NUMBA.setdefault(prox, weakref.WeakKeyDictionary())
+        if value not in made:
+            made[value] = _compiled(value, prox)
+    except (NumbaError, TypeError):
+        return None
+    return made[value]
+
+
+def _compiled(value: Any, prox: Any) -> Any:
+    def value_at(x, n, at):
+        v = vector_at(x, n)
+        try:
+            answer(at, float(value(v.copy())))
+        except Exception:
+            return fail(v, 1.0, 0.0, at)
+        return 0
+
+    def prox_at(x, n, step, at):
+        v = vector_at(x, n)
+        try:
+            found = prox(v.copy(), step)
+        except Exception:
+            return fail(v, 2.0, step, at)
+        if found.size != n:
+            return fail(v, 2.0, step, at)
+        for i in range(n):
+            v[i] = found[i]
+        return 0
+
+    made = cfunc(VALUE)(value_at), cfunc(PROX)(prox_at)
+    return [(each.address, each._library) for each in made]  # the user's functions may go
+
+
+@local
+def fail(v, which, step, at):
+    """Remember where, for Python to raise the error there."""
+    place, memory = rows(at, v.size)[0], head(at)
+    for i in range(v.size):
+        place[i] = v[i]
+    memory[FAILED], memory[STEP] = which, step
+    return 1
+
+
 class Placed:
     """A penalty of n parameters in memory: where its functions are, and what they find there.
 
@@ -390,9 +445,19 @@ class Placed:
             value, prox = KERNELS[penalty.kernel]
             self.penalty, self.prox = c_address(value, VALUE), c_address(prox, PROX)
         else:
+            self._place_functions()
+            self.mark = zlib.crc32(repr(penalty).encode(), self.mark)
+
+    def _place_functions(self) -> None:
+        """Those of a penalty without a kernel: Numba functions, or Python is called back."""
+        functions = getattr(self.of, "functions", ())
+        native = all(isinstance(f, Dispatcher) for f in functions) and functions
+        self.kept: Any = in_numba(*functions) if native else None
+        if self.kept is not None:
+            (self.penalty, _), (self.prox, _) = self.kept
+        else:
             self.kept = C_PROX(self._prox_at), C_VALUE(self._value_at)
             self.prox, self.penalty = map(_address, self.kept)
-            self.mark = zlib.crc32(repr(penalty).encode(), self.mark)
 
     def _placed_parts(self) -> list[Placed]:
         """The parts in memories of their own; an address is a whole number that a float can be."""
@@ -453,6 +518,13 @@ class Placed:
 
     def raise_error(self) -> None:
         """Raise what could not be raised where it happened."""
+        for part in self.parts:
+            part.raise_error()
+        if not self.of.kernel and self.memory[FAILED]:
+            again, point, step = self.memory[FAILED], self.rows[0].copy(), self.memory[STEP]
+            self.memory[FAILED] = 0.0
+            self.of.value_at(point) if again == 1.0 else self.of.prox_at(point, step)
+            raise ValueError(f"a function of {self.of!r} has failed")
         if self.errors:
             error = self.errors[0]
             self.errors.clear()
