@@ -224,7 +224,7 @@ def pyproximal_prox(problem):
             how = {"engine": "numba", "call": False, "ftol": 1e-15, "xtol": 1e-15}
             return pyproximal.Simplex(n, 1.0, **how)
         case TotalVariation():
-            return pyproximal.TV((n,), penalty.weight, niter=100)
+            return pyproximal.TV((n,), penalty.weight, niter=100, rtol=0.0)
 
 
 # --- made for one kind of problem

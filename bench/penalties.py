@@ -28,7 +28,8 @@ splines of diabetes. Weights are 1 % of the least one with the minimum at zero, 
 large lasso and the groups. Non-negative least squares: at random, and a sum of decays, with a
 condition of 1e16. Simplex: a handwritten digit as a mean of others. Total variation: 10,000 values
 that are constant in pieces, with noise, or blurred and with noise. jaxopt has no prox for it;
-PyProximal's is iterative, and it is also lent an exact one, which counts as another solver.
+PyProximal's is iterative (100 steps here), and it is also lent an exact one, Condat's algorithm,
+which counts as another solver.
 """
 
 import time
