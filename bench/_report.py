@@ -27,6 +27,8 @@ PACKAGES = (
     "iminuit",
     "optimistix",
     "jaxopt",
+    "pyproximal",
+    "skglm",
     "xarray",
     "dask",
     "distributed",
