@@ -16,7 +16,7 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 from .._evaluate import differences
 from .._evaluate.undefined import Undefined, number
-from ..arguments import Vector, real_numbers, shown
+from ..arguments import Vector, matrix, real_numbers, shown
 from .derivatives import Near, complex_steps, of_differences
 from .objective import KEPT
 
@@ -38,6 +38,9 @@ class Linear:
 
     def jacobian(self, x: Vector, c: Vector) -> Any:
         return self.A
+
+    def hessian(self, x: Vector, v: Vector) -> Any:
+        return 0.0
 
 
 class Nonlinear:
@@ -104,6 +107,24 @@ class Nonlinear:
             )
         return J
 
+    def hessian(self, x: Vector, v: Vector) -> Any:
+        """Of ``v'c``; without `hess` by differences of the Jacobian."""
+        n = x.size
+        if self.hess is not None:
+            self.nhev += 1
+            return matrix(self.hess(x.copy(), v), n)
+        steps, upper = np.empty(n), self.near[3]
+        differences.hessian_steps(x, *self.near[2:], 1, steps)
+        slope, H = self._pulled(x, v), np.zeros((n, n))
+        for j in np.flatnonzero(steps):
+            near = x.copy()
+            near[j] = min(near[j] + steps[j], upper[j])
+            H[:, j] = (self._pulled(near, v) - slope) / (near[j] - x[j])
+        return 0.5 * (H + H.T)
+
+    def _pulled(self, x: Vector, v: Vector) -> Vector:
+        return np.asarray(self.jacobian(x, self.value(x)).T @ v)
+
     def _differences(self, x: Vector, c: Vector) -> Any:
         def values(point: Any) -> Vector:
             self.nfev += 1
@@ -164,6 +185,11 @@ class Rows:
                 found = [sparse.vstack(found, "csr") if thin else np.vstack(found)]
             self._jacobian = x.copy(), found[0]
         return self._jacobian[1]
+
+    def hessian(self, x: Vector, y: Vector) -> Any:
+        """Of ``y'c``, shape (n, n)."""
+        pieces = zip(self.parts, self.split(y), strict=True)
+        return sum(part.hessian(x, v) for part, v in pieces if v.any())
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""

@@ -27,7 +27,7 @@ from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
 from .._evaluate.wrapped import dense
 from .._formula import Formula
-from ..arguments import Vector
+from ..arguments import Vector, matrix
 from .begin import Problem, begin, calibrate, check_gradient
 from .drive import drive
 from .observers import Observers, bar, intermediate_result, observers_of
@@ -92,7 +92,7 @@ class ConstrainedRun:
     ) -> None:
         self.method, self.problem, self.opts, self.map = method, problem, opts, map_
         self.rng = np.random.default_rng(opts["rng"])
-        self.begun, self.nit = perf_counter(), 0
+        self.begun, self.nit, self.nhev = perf_counter(), 0, 0
         self.linear = Simplified(rows, bounded=box is not None)
         plane = self.linear.plane
         x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
@@ -111,8 +111,8 @@ class ConstrainedRun:
         if problem.jac == "adaptive" and not self.sums:
             self.objective.listen(x)
         self.fun, self.jac, self.data = fun, jac, ()
-        slopes = _Slope(self.objective), _Values(rows), _Slopes(rows)
-        self.plain = self._lagrangian(fun, jac, *slopes)
+        self.values = _Values(rows)
+        self.plain = self._lagrangian(fun, jac, _Slope(self.objective), self.values, _Slopes(rows))
         self.fast: Problem | None = None
         target = Constrained(self.objective, rows, self.linear.box, x)
         self.inner: RunState | None = None  # the run that goes on
@@ -128,7 +128,10 @@ class ConstrainedRun:
         dL = jac if self.objective.noisy else dL
         if self.linear.plane is not None:
             L, dL = linear.functions(L, dL, self.sums)
-        return self.problem._replace(fun=L, jac=dL, hess=None, hessp=None)
+        hess = None
+        if callable(self.problem.hess) and self.linear.plane is None and values is self.values:
+            hess = _Hessian(self.problem.hess, self.rows)
+        return self.problem._replace(fun=L, jac=dL, hess=hess, hessp=None)
 
     def _chosen(self) -> Problem:
         """Compiled functions as soon as they are worth it, or there from an earlier call."""
@@ -268,6 +271,7 @@ class ConstrainedRun:
     def _count(self, run: RunState, nfev: int, njev: int, nit: int) -> None:
         """What the inner run has done; functions in Python count their calls themselves."""
         self.nit += max(run.r.nit, 0) - nit
+        self.nhev += run.evaluator.nhev
         if not is_jitted(run.evaluator.fun):
             return
         values, slopes = run.evaluator.nfev - nfev, run.evaluator.njev - njev
@@ -387,9 +391,10 @@ class ConstrainedRun:
             nouter=self.outer.now.nouter,
             nfev=self.fun.calls,
             njev=self.njev,
-            nhev=0,
+            nhev=self.nhev,
             constr_nfev=[part.nfev for part in rows.parts],
             constr_njev=[part.njev for part in rows.parts],
+            constr_nhev=[part.nhev for part in rows.parts],
             status=status,
             success=success,
             message=message,
@@ -446,6 +451,23 @@ class _Slopes(_Values):
 
     def __call__(self, x: Vector, data: Any) -> Any:
         return self.rows.jacobian(x)
+
+
+class _Hessian(_Values):
+    """The Hessian of the augmented Lagrangian, where there is one of f."""
+
+    def __init__(self, hess: Any, rows: Rows) -> None:
+        super().__init__(rows)
+        self.hess = hess
+
+    def __call__(self, x: Vector, *args: Any) -> Any:
+        terms, rows = args[-1], self.rows
+        y = np.empty(rows.m)
+        lagrangian.multipliers(rows.value(x), terms.rows, y)
+        J = dense(rows.jacobian(x))
+        steep = terms.rows[1] * (y != 0.0)
+        H = terms.weight * matrix(self.hess(x.copy(), *args[:-1]), x.size)
+        return H + rows.hessian(x, y) + (J.T * steep) @ J
 
 
 class _Slope:
