@@ -33,7 +33,7 @@ def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
         if was <= 1e-3 * ctol:
             break
         held = ((p.x <= lower) & (p.slope > 0)) | ((p.x >= upper) & (p.slope < 0))
-        active = rows.equal | (p.y != 0) | (rows.violation(p.c) > 0)
+        active = rows.equal | ((p.y != 0) & ~rows.kept) | (rows.violation(p.c) > 0)
         J = _dense(rows.jacobian(p.x))[np.ix_(active, ~held)]
         end = np.where(p.y > 0, rows.upper, np.where(p.y < 0, rows.lower, p.c))
         end = np.where(p.y == 0.0, np.clip(p.c, rows.lower, rows.upper), end)
@@ -76,7 +76,9 @@ class _Newton:
         close = 1e-8 * self.width
         self.low = (p.x <= lower + close) & (self.p.slope >= 0)
         self.high = (p.x >= upper - close) & (self.p.slope <= 0) & ~self.low
-        self.active = rows.equal | (p.y != 0)
+        end = np.where(p.y > 0, rows.upper, rows.lower)
+        idle = rows.kept & (np.abs(p.y) < np.abs(end - p.c))  # a barrier is never without a slope
+        self.active = rows.equal | ((p.y != 0) & ~idle)
         self.side = np.where(rows.equal | (p.y <= 0), rows.lower, rows.upper)
         self.H = np.zeros((0, 0))
         self.known = np.zeros(p.x.size, bool)
@@ -161,6 +163,8 @@ class _Newton:
         step[F], y[A] = solved[: F.size], solved[F.size :]
         top = largest(step)
         x = np.clip(p.x + step * min(1.0, self.width / top if top else 1.0), lower, upper)
+        if problem.rows.beyond(problem.rows.value(x)).any():
+            return False
         self.p, self.g, J = problem.at(x, y)
         self.J = _dense(J)
         return bool(np.isfinite(self.p.slope).all() and np.isfinite(self.p.f))

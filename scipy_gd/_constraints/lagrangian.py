@@ -8,6 +8,9 @@ SIAM J. Control 12, 268-285, 1974, https://doi.org/10.1137/0312021). Its gradien
 Lagrangian ``weight f + y'c`` with the multipliers ``rho r``, the next y. Sums of squares stay such:
 each row is one residual more.
 
+A row that must be kept has a barrier instead, ``-mu (log(upper - c) + log(c - lower))``, where f is
+not called at all beyond its limits.
+
 What changes from one inner run to the next is `Terms`, the last of `args`: compiled functions are
 compiled once.
 """
@@ -25,12 +28,12 @@ from .derivatives import Near
 
 
 class Terms(NamedTuple):
-    """``(y, rho, lower, upper)``; the weight of f, 1 or less; of differences, their points.
+    """``(y, rho, mu, lower, upper)``; the weight of f; of differences, their points.
 
     `data` is what compiled rows are made of.
     """
 
-    rows: tuple[Vector, Vector, Vector, Vector]
+    rows: tuple[Vector, Vector, Vector, Vector, Vector]
     weight: float
     near: Near
     data: Any
@@ -38,15 +41,32 @@ class Terms(NamedTuple):
 
 @compiled()
 def multipliers(c: Any, rows: Any, following: Any) -> Any:
-    """The multipliers that follow; return the penalty."""
-    y, rho, lower, upper = rows
+    """The multipliers that follow; return the penalty, NaN beyond a limit that is kept."""
+    y, rho, mu, lower, upper = rows
     total = 0.0
     for i in range(c.size):
+        if mu[i] > 0.0:
+            above, below = c[i] - lower[i], upper[i] - c[i]
+            if not (above > 0.0 and below > 0.0):
+                return np.nan
+            following[i] = mu[i] / below - mu[i] / above  # 0 for a limit that is infinite
+            logs = np.log(above) if above < np.inf else 0.0
+            logs += np.log(below) if below < np.inf else 0.0
+            total -= 2.0 * mu[i] * logs
+            continue
         t = c[i] + y[i] / rho[i]
         r = t - min(max(t, lower[i]), upper[i])
         following[i] = rho[i] * r
         total += following[i] * r
     return 0.5 * total
+
+
+def bend(c: Vector, rows: Any, y: Vector) -> Vector:
+    """The second derivatives of the penalty by c."""
+    _, rho, mu, lower, upper = rows
+    kept = mu > 0.0
+    above, below = np.where(kept, c - lower, 1.0), np.where(kept, upper - c, 1.0)
+    return np.where(kept, mu / above**2 + mu / below**2, rho * (y != 0.0))
 
 
 def functions(
@@ -77,6 +97,8 @@ def of_value(fun: Any, rows: Any) -> Any:
         terms = args[-1]
         c = rows(x, terms.data)
         penalty = multipliers(c, terms.rows, np.empty(c.size))
+        if np.isnan(penalty):
+            return penalty
         return terms.weight * scalar(fun(x, *args[:-1])) + penalty
 
     return value

@@ -19,7 +19,7 @@ from scipy.linalg import qr
 from .._evaluate.wrapped import wrapped
 from ..arguments import Vector, pair, vector
 from .point import SMALL, largest
-from .rows import Box, Linear, Part, Rows
+from .rows import Box, Limits, Linear, Part, Rows
 
 LARGEST = 2e7
 """Elements of Q."""
@@ -59,8 +59,8 @@ class Simplified:
         if free and equal.any() and worth:
             self.plane = _plane(self.A[equal], rows.lower[equal], rows)
         self.equal = equal if self.plane is not None else np.zeros(rows.m, bool)
-        self.kept = ~(self.single | self.equal)
-        self.rows = rows if self.kept.all() else self._rest()
+        self.left = ~(self.single | self.equal)
+        self.rows = rows if self.left.all() else self._rest()
 
     @property
     def _linear(self) -> Any:
@@ -108,27 +108,26 @@ class Simplified:
     def _rest(self) -> Rows:
         """The rows that are left."""
         rows, parts, limits = self.all, list[Part](), []
-        for part, keep, low, high in zip(
-            rows.parts, *map(rows.split, (self.kept, rows.lower, rows.upper)), strict=True
-        ):
+        columns = self.left, rows.lower, rows.upper, rows.kept
+        for part, keep, low, high, kept in zip(rows.parts, *map(rows.split, columns), strict=True):
             if keep.all():
                 parts.append(part)
             elif keep.any():
                 parts.append(Linear(part.name, part.A[keep]))
             if keep.any():
-                limits.append((low[keep], high[keep]))
+                limits.append(Limits(low[keep], high[keep], kept[keep]))
         return Rows(parts, limits, self.box)
 
     def values(self, x: Vector, c: Vector) -> Vector:
         """Those of all rows, from those that are left."""
         every = np.asarray(self.A @ x)
-        every[self.kept] = c
+        every[self.left] = c
         return every
 
     def multipliers(self, x: Vector, y: Vector, slope: Vector) -> Vector:
         """Those of all rows, from those that are left and the gradient of their Lagrangian."""
         every = np.zeros(self.all.m)
-        every[self.kept] = y
+        every[self.left] = y
         if self.equal.any():
             A = self.A[self.equal]
             A = A.toarray() if sparse.issparse(A) else A

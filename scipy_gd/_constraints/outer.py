@@ -68,6 +68,7 @@ class Progress:
     rho: float
     radius: float
     gtol: float
+    mu: float = 0.1  # of the barriers
     sigma: float = np.inf  # how far rows and multipliers were from fitting together
     nouter: int = 0
     rejected: int = 0
@@ -117,11 +118,11 @@ class Outer:
         return float(np.clip(rho, 1e-6, 100.0)) if np.isfinite(rho) else FACTOR
 
     @property
-    def _rows(self) -> tuple[Vector, Vector, Vector, Vector]:
+    def _rows(self) -> tuple[Vector, Vector, Vector, Vector, Vector]:
         rows, now = self.problem.rows, self.now
         y = np.zeros_like(now.y) if now.restoring else now.y
         rho = (1.0 if now.restoring else now.rho) * self.scales**2
-        return y, rho, rows.lower, rows.upper
+        return y, rho, np.where(rows.kept, now.mu, 0.0), rows.lower, rows.upper
 
     def request(self, data: Any = ()) -> Request:
         """The inner run that comes next."""
@@ -255,7 +256,8 @@ class Outer:
         return True
 
     def _sigma(self, c: Vector) -> float:
-        y, rho, lower, upper = self._rows
+        y, rho, mu, lower, upper = self._rows
+        y = np.where(mu > 0.0, 0.0, y)
         return largest(self.scales * (c - np.clip(c + y / rho, lower, upper)))
 
     def _slope(self, p: Point) -> float:
@@ -298,6 +300,7 @@ class Outer:
             now.rho = self._penalty(p.f, p.c)
         elif sigma > 0.25 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
             now.rho = min(FACTOR * now.rho, 1e16)
+        now.mu *= 0.1
         now.sigma, now.y = sigma, np.clip(y, -1e20, 1e20)
         if now.nouter > 1:
             rest = self._slope(p)

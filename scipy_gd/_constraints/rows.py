@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
@@ -138,6 +139,14 @@ class Nonlinear:
 Part = Linear | Nonlinear
 
 
+class Limits(NamedTuple):
+    """Of the rows of one constraint: between which values, and whether that must always hold."""
+
+    lower: Vector
+    upper: Vector
+    kept: NDArray[np.bool_]
+
+
 class Rows:
     """All constraints, one below the other.
 
@@ -146,17 +155,21 @@ class Rows:
     parts : list
         What the user gave, in this order.
     lower, upper : ndarray, shape (m,)
+    kept : ndarray of bool, shape (m,)
+        Where f must not be called beyond the limits.
     box : pair of ndarray, shape (n,)
         The bounds, and those that linear rows with a single entry amount to.
     """
 
-    def __init__(self, parts: list[Part], limits: list[tuple[Vector, Vector]], box: Box) -> None:
+    def __init__(self, parts: list[Part], limits: list[Limits], box: Box) -> None:
         self.parts, self.box = parts, box
         none = np.empty(0)
-        self.lower = np.concatenate([none, *(low for low, _ in limits)])
-        self.upper = np.concatenate([none, *(high for _, high in limits)])
+        self.lower = np.concatenate([none, *(each.lower for each in limits)])
+        self.upper = np.concatenate([none, *(each.upper for each in limits)])
         self.ends = np.cumsum([part.size for part in parts])
         self.equal = self.lower == self.upper
+        kept = np.concatenate([none, *(each.kept for each in limits)]).astype(bool)
+        self.kept = kept & ~self.equal
         self._values: deque[tuple[Vector, Vector]] = deque(maxlen=KEPT)
         self._jacobian: tuple[Vector, Any] | None = None
 
@@ -205,6 +218,10 @@ class Rows:
     def violation(self, c: Vector) -> Vector:
         return np.asarray(np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0))
 
+    def beyond(self, c: Vector) -> NDArray[np.bool_]:
+        """Which rows that must be kept are not strictly within their limits."""
+        return np.asarray(self.kept & ~((self.lower < c) & (c < self.upper)))
+
     def name_of(self, row: Any) -> str:
         return self.parts[int(np.searchsorted(self.ends, row, "right"))].name
 
@@ -245,17 +262,23 @@ def read(
         for given, name in zip(constraints, names, strict=True)
     ]
     parts, limits = [], []
-    for part, low, high in forms:
+    for part, low, high, keep in forms:
         if isinstance(part, Nonlinear):
             if exceptions:
                 part.fun = Undefined(part.fun, exceptions, number)
             part.value(x)
         parts.append(part)
-        limits.append(_limits(part, low, high))
-    return Rows(parts, limits, (lower, upper))
+        limits.append(_limits(part, low, high, keep))
+    rows = Rows(parts, limits, (lower, upper))
+    if rows.kept.any() and (out := rows.beyond(rows.value(x))).any():
+        raise ValueError(
+            f"x0 must be strictly within the limits of {rows.name_of(np.argmax(out))}, since it is "
+            "to be kept feasible (`keep_feasible`)"
+        )
+    return rows
 
 
-def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any]:
+def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any, Any]:
     """A part with its limits, as yet of any size."""
     if isinstance(given, LinearConstraint):
         A = given.A.tocsr() if sparse.issparse(given.A) else real_numbers(given.A)
@@ -266,14 +289,14 @@ def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any]:
             )
         if not np.isfinite(A.data if sparse.issparse(A) else A).all():
             raise ValueError(f"{name}: `A` must be finite, got inf or NaN")
-        return Linear(name, A.astype(np.float64)), given.lb, given.ub
+        return Linear(name, A.astype(np.float64)), given.lb, given.ub, given.keep_feasible
     if isinstance(given, NonlinearConstraint):
         _function(given.fun, name, "fun")
         jac = _scheme(given.jac, name)
         hess = given.hess if callable(given.hess) else None
         near = _near(jac, given.finite_diff_rel_step, name, box)
         part = Nonlinear(name, given.fun, (), jac, near, hess)
-        return part, given.lb, given.ub
+        return part, given.lb, given.ub, given.keep_feasible
     if isinstance(given, dict):
         kind = given.get("type")
         if not isinstance(kind, str) or kind.lower() not in ("eq", "ineq"):
@@ -283,7 +306,7 @@ def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any]:
         args = args if isinstance(args, tuple) else (args,)
         jac = _scheme(given.get("jac"), name)
         part = Nonlinear(name, given["fun"], args, jac, _near(jac, None, name, box), None)
-        return part, 0.0, 0.0 if kind.lower() == "eq" else np.inf
+        return part, 0.0, 0.0 if kind.lower() == "eq" else np.inf, False
     raise TypeError(
         f"{name} must be a LinearConstraint, a NonlinearConstraint or a dict, got {shown(given)}"
     )
@@ -320,7 +343,7 @@ def _scheme(jac: Any, name: str) -> Any:
     )
 
 
-def _limits(part: Part, low: Any, high: Any) -> tuple[Vector, Vector]:
+def _limits(part: Part, low: Any, high: Any, keep: Any) -> Limits:
     """Both, one for each row."""
     sides = []
     for side, given in (("lb", low), ("ub", high)):
@@ -345,4 +368,11 @@ def _limits(part: Part, low: Any, high: Any) -> tuple[Vector, Vector]:
         )
     if (lower == np.inf).any() or (upper == -np.inf).any():
         raise ValueError(f"{part.name} leaves no room: `lb` is inf or `ub` is -inf")
-    return lower, upper
+    try:
+        kept = np.broadcast_to(keep, (part.size,)).astype(bool)
+    except ValueError:
+        raise ValueError(
+            f"{part.name}: `keep_feasible` must be True or False, or have one for each of the "
+            f"{part.size} values, got {shown(keep)}"
+        ) from None
+    return Limits(lower, upper, kept)

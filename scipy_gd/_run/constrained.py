@@ -119,6 +119,8 @@ class ConstrainedRun:
         self.saved: Any = None  # its state, if it was begun elsewhere
         self.found: Found | None = None  # what has become of it, if the outer loop does not know
         self.limit = opts["maxiter"]
+        if self.sums and rows.kept.any():
+            raise ValueError("`keep_feasible` does not go together with residuals")
         self.outer = Outer(target, x, opts["ctol"], opts["gtol"] or 1e-5, plane)
 
     # --- what the inner runs minimize
@@ -465,7 +467,7 @@ class _Hessian(_Values):
         y = np.empty(rows.m)
         lagrangian.multipliers(rows.value(x), terms.rows, y)
         J = dense(rows.jacobian(x))
-        steep = terms.rows[1] * (y != 0.0)
+        steep = lagrangian.bend(rows.value(x), terms.rows, y)
         H = terms.weight * matrix(self.hess(x.copy(), *args[:-1]), x.size)
         return H + rows.hessian(x, y) + (J.T * steep) @ J
 
