@@ -10,11 +10,12 @@ import functools
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import is_jitted
+from numba import njit, types
+from numba.extending import is_jitted, overload
 
 from ..arguments import scalar
 from .derivatives import of_differences
+from .products import add_times
 from .rows import Linear, Rows
 
 
@@ -49,9 +50,8 @@ def stacked(functions: tuple[tuple[Any, Any], ...]) -> tuple[Any, Any]:
         if fun is None:
             fill, fill_slopes = njit(linear(fill)), njit(linear_slopes(fill_slopes))
         else:
-            one = njit(flat(fun))
-            fill = njit(nonlinear(one, fill))
-            how = of_jacobian(jac, fill_slopes) if jac else of_measured(one, fill_slopes)
+            fill = njit(nonlinear(fun, fill))
+            how = of_jacobian(jac, fill_slopes) if jac else of_measured(fun, fill_slopes)
             fill_slopes = njit(how)
 
     @njit  # type: ignore[untyped-decorator]
@@ -74,7 +74,9 @@ def stacked(functions: tuple[tuple[Any, Any], ...]) -> tuple[Any, Any]:
 def linear(rest: Any) -> Any:
     def fill(x: Any, parts: Any, c: Any) -> Any:
         A, start, end = parts[0]
-        c[start:end] = A @ x
+        for k in range(start, end):
+            c[k] = 0.0
+        add_times(A, x, c[start:end])
         rest(x, parts[1:], c)
 
     return fill
@@ -82,24 +84,17 @@ def linear(rest: Any) -> Any:
 
 def linear_slopes(rest: Any) -> Any:
     def fill(x: Any, parts: Any, J: Any) -> Any:
-        A, start, end = parts[0]
-        J[start:end] = A
+        A, start, _ = parts[0]
+        put_slopes(A, start, J)
         rest(x, parts[1:], J)
 
     return fill
 
 
-def flat(fun: Any) -> Any:
-    def values(x: Any, *args: Any) -> Any:
-        return np.atleast_1d(np.asarray(fun(x, *args)))
-
-    return values
-
-
-def nonlinear(values: Any, rest: Any) -> Any:
+def nonlinear(fun: Any, rest: Any) -> Any:
     def fill(x: Any, parts: Any, c: Any) -> Any:
-        args, start, end, _ = parts[0]
-        c[start:end] = values(x, *args)
+        args, start, _, _ = parts[0]
+        put(fun(x, *args), start, c)
         rest(x, parts[1:], c)
 
     return fill
@@ -107,22 +102,69 @@ def nonlinear(values: Any, rest: Any) -> Any:
 
 def of_jacobian(jac: Any, rest: Any) -> Any:
     def fill(x: Any, parts: Any, J: Any) -> Any:
-        args, start, end, _ = parts[0]
-        J[start:end] = jac(x, *args)
+        args, start, _, _ = parts[0]
+        put_slopes(jac(x, *args), start, J)
         rest(x, parts[1:], J)
 
     return fill
 
 
-def of_measured(values: Any, rest: Any) -> Any:
+def of_measured(fun: Any, rest: Any) -> Any:
+    @njit  # type: ignore[untyped-decorator]
+    def values(x: Any, m: int, *args: Any) -> Any:
+        c = np.empty(m)
+        put(fun(x, *args), 0, c)
+        return c
+
     jacobian = njit(of_differences(values))
 
     def fill(x: Any, parts: Any, J: Any) -> Any:
         args, start, end, near = parts[0]
-        J[start:end] = jacobian(x, values(x, *args), near, *args)
+        m = end - start
+        put_slopes(jacobian(x, values(x, m, *args), near, m, *args), start, J)
         rest(x, parts[1:], J)
 
     return fill
+
+
+def put(found: Any, start: int, c: Any) -> Any:
+    """One value or several into c."""
+
+
+@overload(put)
+def _put(found: Any, start: int, c: Any) -> Any:
+    def number(found: Any, start: int, c: Any) -> Any:
+        c[start] = found
+
+    def vector(found: Any, start: int, c: Any) -> Any:
+        if start + found.size > c.size:
+            raise ValueError("a constraint returns more values than before")
+        for k in range(found.size):
+            c[start + k] = found[k]
+
+    return vector if isinstance(found, types.Array) else number
+
+
+def put_slopes(found: Any, start: int, J: Any) -> Any:
+    """One row or several into J."""
+
+
+@overload(put_slopes)
+def _put_slopes(found: Any, start: int, J: Any) -> Any:
+    def row(found: Any, start: int, J: Any) -> Any:
+        if found.size != J.shape[1]:
+            raise ValueError("the Jacobian of a constraint must have a column for each parameter")
+        for j in range(J.shape[1]):
+            J[start, j] = found[j]
+
+    def rows(found: Any, start: int, J: Any) -> Any:
+        if found.shape[1] != J.shape[1] or start + found.shape[0] > J.shape[0]:
+            raise ValueError("the Jacobian of a constraint has another shape than before")
+        for k in range(found.shape[0]):
+            for j in range(J.shape[1]):
+                J[start + k, j] = found[k, j]
+
+    return row if found.ndim == 1 else rows
 
 
 @functools.lru_cache(32)

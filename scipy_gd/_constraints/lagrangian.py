@@ -25,6 +25,7 @@ from .._core.jit import compiled
 from .._evaluate.wrapped import dense, wrapped
 from ..arguments import Vector, pair, scalar, vector
 from .derivatives import Near
+from .products import pulled
 
 
 class Terms(NamedTuple):
@@ -66,7 +67,7 @@ def bend(c: Vector, rows: Any, y: Vector) -> Vector:
     _, rho, mu, lower, upper = rows
     kept = mu > 0.0
     above, below = np.where(kept, c - lower, 1.0), np.where(kept, upper - c, 1.0)
-    return np.where(kept, mu / above**2 + mu / below**2, rho * (y != 0.0))
+    return np.asarray(np.where(kept, mu / above**2 + mu / below**2, rho * (y != 0.0)))
 
 
 def functions(
@@ -111,7 +112,7 @@ def of_gradient(jac: Any, rows: Any, derivatives: Any) -> Any:
         y = np.empty(c.size)
         multipliers(c, terms.rows, y)
         g = vector(jac(x, *args[:-1]), x.size)
-        return terms.weight * g + derivatives(x, terms.data).T @ y
+        return terms.weight * g + pulled(derivatives(x, terms.data), y)
 
     return gradient
 
@@ -122,7 +123,7 @@ def of_measured(slope: Any, rows: Any, derivatives: Any) -> Any:
         y = np.empty(terms.rows[1].size)
         multipliers(rows(x, terms.data), terms.rows, y)
         g = slope(x, terms.near, *args[:-1])
-        return terms.weight * g + derivatives(x, terms.data).T @ y
+        return terms.weight * g + pulled(derivatives(x, terms.data), y)
 
     return gradient
 
@@ -134,7 +135,7 @@ def of_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
         y = np.empty(c.size)
         penalty = multipliers(c, terms.rows, y)
         f, g = pair(fun(x, *args[:-1]), x.size)
-        return terms.weight * f + penalty, terms.weight * g + derivatives(x, terms.data).T @ y
+        return terms.weight * f + penalty, terms.weight * g + pulled(derivatives(x, terms.data), y)
 
     return value_and_gradient
 

@@ -20,6 +20,7 @@ from .._evaluate.undefined import Undefined, number
 from ..arguments import Vector, matrix, real_numbers, shown
 from .derivatives import Near, complex_steps, of_differences
 from .objective import KEPT
+from .products import times
 
 Box = tuple[Vector, Vector]
 
@@ -35,7 +36,7 @@ class Linear:
         self.name, self.A, self.size = name, A, A.shape[0]
 
     def value(self, x: Vector) -> Vector:
-        return np.asarray(self.A @ x, np.float64)
+        return times(self.A, x)
 
     def jacobian(self, x: Vector, c: Vector) -> Any:
         return self.A

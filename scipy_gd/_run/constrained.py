@@ -20,7 +20,7 @@ from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
 from .._constraints.point import Problem as Constrained
 from .._constraints.point import largest
-from .._constraints.rows import Nonlinear, Rows, read
+from .._constraints.rows import Nonlinear, Rows, listed, read
 from .._core import endings
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.gradients import Box
@@ -38,7 +38,7 @@ from .run_state import RunState, State
 REFUSED = "batch_size", "reduce", "averaging", "penalty"
 INNER = {"gtol_rel": -1.0, "disp": False, "check_grad": False, "resume": None, "progress": False}
 """Options of the inner runs."""
-WAIT = 1.0
+WAIT = 3.0
 """Seconds that a run spends in Python before its functions are compiled together."""
 STALL = 200
 """Iterations without progress that end an inner run."""
@@ -480,3 +480,6 @@ class _Slope:
 
     def __call__(self, x: Vector, near: Any, *args: Any) -> Vector:
         return self.objective.gradient(x)
+
+
+__all__ = ["constrained", "listed"]

@@ -16,14 +16,12 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from .. import _options
-from .._constraints.rows import listed
 from .._core.bits import HESSIAN, NOISE
 from .._core.endings import BROKEN
 from .._formula import Formula
 from ..arguments import limits, listener, starting_point
 from .batches import held_out_arguments
 from .begin import begin, calibrate, check_gradient, problem_of
-from .constrained import constrained
 from .drive import drive
 from .epochs import Epochs
 from .observers import Observers, bar, observers_of
@@ -55,8 +53,11 @@ def minimize(
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
-    if given := listed(constraints):
-        return constrained(method, problem, given, x, box, callback, options, opts)
+    if constraints is not None and constraints not in ((), []):
+        from .constrained import constrained, listed  # what a plain run does not wait for
+
+        if given := listed(constraints):
+            return constrained(method, problem, given, x, box, callback, options, opts)
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
