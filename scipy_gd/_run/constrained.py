@@ -14,12 +14,12 @@ from scipy.optimize import OptimizeResult
 
 from .._constraints import lagrangian, linear
 from .._constraints.compiled import compiled_rows, measured
-from .._constraints.derivatives import Near
+from .._constraints.derivatives import Near, of_differences
 from .._constraints.linear import Simplified
 from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
+from .._constraints.point import Point, largest
 from .._constraints.point import Problem as Constrained
-from .._constraints.point import largest
 from .._constraints.rows import Nonlinear, Rows, listed, read
 from .._core import endings
 from .._evaluate.evaluator import OutOfBudget
@@ -30,6 +30,7 @@ from .._formula import Formula
 from ..arguments import Vector, matrix
 from .begin import Problem, begin, calibrate, check_gradient
 from .drive import drive
+from .fit import FitResult, errors_along
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome
 from .reduction import evaluating
@@ -383,7 +384,9 @@ class ConstrainedRun:
         except OutOfBudget:
             g = p.slope - J.T @ p.y
         y = self.linear.multipliers(p.x, p.y, g + J.T @ p.y)
-        return OptimizeResult(
+        known, said = self._fit(p, y)
+        kind = FitResult if "stderr" in known else OptimizeResult
+        return kind(
             x=p.x,
             fun=p.f,
             jac=g,
@@ -399,9 +402,31 @@ class ConstrainedRun:
             constr_nhev=[part.nhev for part in rows.parts],
             status=status,
             success=success,
-            message=message,
+            message=message + said,
             state=self.save(),
+            **known,
         )
+
+    def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:
+        """What is to be known of a fit: errors of changes that the active constraints allow."""
+        if not self.sums or not np.isfinite(p.f):
+            return {}, ""
+        x, rows, (lower, upper) = p.x, self.linear.all, self.linear.box
+        fun, args, jac = self.fun, self.problem.args, self.problem.jac
+        try:
+            r, J = fun(x, *args) if jac is True else (fun(x, *args), None)
+            r = np.asarray(r, float)
+            if callable(jac):
+                J = jac(x.copy(), *args)
+            elif J is None:
+                near = (2, *self.objective.near[1:])
+                J = of_differences(lambda point: np.asarray(fun(point, *args), float))(x, r, near)
+        except OutOfBudget:
+            return {}, ""
+        J, active = dense(J), rows.equal | (y != 0.0)
+        C = dense(rows.jacobian(x))[active]
+        known, said = errors_along(J, C, (lower < x) & (x < upper), p.f, self.opts)
+        return {"residuals": r, "jacobian": J, **known}, said
 
 
 def _check_derivatives(
