@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
-from bench._constrained import PROBLEMS, minima
+from bench._constrained import PROBLEMS, minima, small, solvers
 from bench._constrained.judge import judged, residual, violation
 
 each = pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
@@ -93,3 +93,51 @@ def test_constraints_are_scipys(problem):
     np.testing.assert_allclose(c, problem.values(x)[1:], rtol=1e-12, atol=1e-10)
     np.testing.assert_allclose(J, problem.slopes(x)[1:], rtol=1e-12)
     np.testing.assert_array_equal([low, high], problem.limits)
+
+
+# --- judge and solvers
+
+
+def problem_of(name):
+    return next(p for p in PROBLEMS if p.name == name)
+
+
+def test_judge():
+    """hs71 has a bound, a lower limit and an equality at its solution."""
+    p, x = problem_of("hs71"), minima()["hs71"]
+    assert judged(p, x) == (pytest.approx(p.best), pytest.approx(0, abs=1e-9), True, True)
+    for off in (np.array([0, 1e-3, 0, 0]), np.array([-1e-3, 0, 0, 0])):  # a row, a bound
+        found = judged(p, x + off)
+        assert found.violation > 1e-5 and not found.solved and not found.stationary
+    found = judged(p, [1.5, 4, 4, np.sqrt(40 - 32 - 1.5**2)])  # feasible, but no more than that
+    assert found.violation < 1e-5 and not found.solved and not found.stationary
+    assert not judged(p, np.full(4, np.nan)).solved
+
+
+def test_a_local_minimum_is_another_one():
+    found = judged(problem_of("hs20"), [-0.5, np.sqrt(0.75)])
+    assert found.stationary and not found.solved
+
+
+def test_multipliers_need_the_right_sign():
+    """The greatest value on the disc balances the gradient too, but from the wrong side."""
+    p = problem_of("hs22")
+    x = np.array([-2.0, 4.0])  # where both rows are active
+    assert violation(p, x, p.values(x), p.slopes(x)) < 1e-12
+    assert residual(p, x, p.values(x), p.slopes(x)) > 0.1
+
+
+@pytest.mark.parametrize("given", [small.WITH, small.WITHOUT])
+@pytest.mark.parametrize("name", [*solvers.TIGHT, *solvers.NLOPT])
+def test_solvers_solve(name, given):
+    """Of all forms of rows and both sides, so that none is given the wrong way round."""
+    for of in ("hs22", "hs43", "hs71", "hs42", "hs79"):
+        row = small.run_one(small.Cell(name, given, problem_of(of)))
+        assert row.solved, row
+        assert (row.calls["g"] > 0) == (row.calls["J"] > 0) == (given == small.WITH)
+
+
+def test_budget_ends_a_run(monkeypatch):
+    monkeypatch.setattr(small, "BUDGET", 7)
+    row = small.run_one(small.Cell("SLSQP", small.WITH, problem_of("hs71")))
+    assert row.evaluations == 7 and not row.claimed and not row.solved
