@@ -11,21 +11,21 @@ f are calls of f. "c" and "J" are calls of constraints. Medians are over the sol
 to SLSQP's (quartiles) over those that both solve. Problems of even index are for tuning, the odd
 half is for judging.
 
-A run is cut off after 100,000 evaluations or ten seconds of processor time. SciPy's solvers and
-ours have their own tolerances, without limits of iterations (trust-constr at most 3,000); "tight"
+A run is cut off after 100,000 evaluations or five seconds of processor time, ten for COBYQA and
+COBYLA. SciPy's solvers and ours have their own tolerances, without limits of iterations (trust-constr at most 3,000); "tight"
 are ftol=1e-12 of SLSQP's, gtol=1e-12 and xtol=1e-12 of trust-constr's. COBYQA and COBYLA take no
-gradients, and stand in both tables. NLopt's AUGLAG has L-BFGS inside (without gradients BOBYQA) with relative
-tolerances of 1e-10 for f and 1e-8 for x, and 1e-8 for constraints. Without jac, neither f nor the
-constraints have derivatives. Inner methods: the same problems, with gradients, by other methods of
-ours.
+gradients, and stand in both tables. NLopt's AUGLAG has L-BFGS inside (without gradients BOBYQA)
+with relative tolerances of 1e-10 for f and 1e-8 for x, and 1e-8 for constraints. Without jac,
+neither f nor the constraints have derivatives. Inner methods: the same problems, with gradients, by
+other methods of ours.
 
 Large problems have f and its gradient in one function, which counts as one evaluation; all are
 NumPy's. Time is the least of three runs where they take less than two seconds, after one that
 compiles ours. trust-constr has second derivatives, and all have the same, maybe sparse, Jacobians.
-Runs of other solvers are cut off after 20 seconds, SLSQP's after 60 ("cut off", with this time).
-The gap is what a point is above the optimum at most, relative to max(1, |f*|): by duality, with
-multipliers that are made from the point alone; for optimal control, to the optimum that L-BFGS-B
-finds by shooting, with the controls alone.
+Runs are cut off after 20 seconds, SLSQP's after 60 ("cut off", with this time); it is run for the
+smallest n only. The gap is what a point is above the optimum at most, relative to max(1, |f*|): by
+duality, with multipliers that are made from the point alone; for optimal control, to the optimum
+that L-BFGS-B finds by shooting, with the controls alone.
 
 Portfolio: covariance of 20 factors, sum x = 1, 0 <= x <= 0.1. Rows: quartics within a box and ten
 dense ellipsoids. Equalities: 200 random rows, n = 2,000, no bounds, against lbfgs on the same
