@@ -12,12 +12,12 @@ to SLSQP's (quartiles) over those that both solve. Problems of even index are fo
 half is for judging.
 
 A run is cut off after 100,000 evaluations or five seconds of processor time, ten for COBYQA and
-COBYLA. SciPy's solvers and ours have their own tolerances, without limits of iterations (trust-constr at most 3,000); "tight"
-are ftol=1e-12 of SLSQP's, gtol=1e-12 and xtol=1e-12 of trust-constr's. COBYQA and COBYLA take no
-gradients, and stand in both tables. NLopt's AUGLAG has L-BFGS inside (without gradients BOBYQA)
-with relative tolerances of 1e-10 for f and 1e-8 for x, and 1e-8 for constraints. Without jac,
-neither f nor the constraints have derivatives. Inner methods: the same problems, with gradients, by
-other methods of ours.
+COBYLA. SciPy's solvers and ours have their own tolerances, without limits of iterations
+(trust-constr at most 3,000); "tight" are ftol=1e-12 of SLSQP's, gtol=1e-12 and xtol=1e-12 of
+trust-constr's. COBYQA and COBYLA take no gradients, and stand in both tables. NLopt's AUGLAG has
+L-BFGS inside (without gradients BOBYQA) with relative tolerances of 1e-10 for f and 1e-8 for x, and
+1e-8 for constraints. Without jac, neither f nor the constraints have derivatives. Inner methods: the
+same problems, with gradients, by other methods of ours.
 
 Large problems have f and its gradient in one function, which counts as one evaluation; all are
 NumPy's. Time is the least of three runs where they take less than two seconds, after one that
