@@ -16,8 +16,8 @@ COBYLA. SciPy's solvers and ours have their own tolerances, without limits of it
 (trust-constr at most 3,000); "tight" are ftol=1e-12 of SLSQP's, gtol=1e-12 and xtol=1e-12 of
 trust-constr's. COBYQA and COBYLA take no gradients, and stand in both tables. NLopt's AUGLAG has
 L-BFGS inside (without gradients BOBYQA) with relative tolerances of 1e-10 for f and 1e-8 for x, and
-1e-8 for constraints. Without jac, neither f nor the constraints have derivatives. Inner methods: the
-same problems, with gradients, by other methods of ours.
+1e-8 for constraints. Without jac, neither f nor the constraints have derivatives. Inner methods:
+the same problems, with gradients, by other methods of ours.
 
 Large problems have f and its gradient in one function, which counts as one evaluation; all are
 NumPy's. Time is the least of three runs where they take less than two seconds, after one that
@@ -265,14 +265,19 @@ def draw(found):
         WITHOUT: [pair for pair in found if pair[1] == WITHOUT],
         "inner methods": [(solver, WITH) for solver in (OURS, *INNER)],
     }
+    colours = {  # the same in the panels of SciPy's
+        solver: f"C{number}"
+        for solvers in ((OURS, *INNER), dict.fromkeys([OURS, *(s for s, _ in panels[WITH])]))
+        for number, solver in enumerate(solvers)
+    }
     figure = Figure(figsize=(15, 5.2), layout="constrained", dpi=130)
     for ax, (title, pairs) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
-        for number, pair in enumerate(pairs):
+        for pair in pairs:
             rows = found[pair]
             costs = np.sort([row.evaluations for row in rows if row.solved])
             shares = np.arange(costs.size + 1) / len(rows)
             ours = pair[0] in (OURS, *INNER)
-            ax.step([1, *costs, 1e5], [*shares, shares[-1]], where="post", color=f"C{number}",
+            ax.step([1, *costs, 1e5], [*shares, shares[-1]], where="post", color=colours[pair[0]],
                     label=pair[0], linewidth=2.5 if pair[0] == OURS else 1.3,
                     linestyle="-" if ours else "--")  # fmt: skip
         ax.set(title=title, xscale="log", xlim=(3, 1e5), ylim=(0, 1))
