@@ -34,6 +34,10 @@ class Plane(NamedTuple):
     def point(self, z: Vector) -> Vector:
         return np.asarray(onto(z, self))
 
+    def along(self, g: Vector) -> Vector:
+        """The part of a gradient that does not lead away."""
+        return np.asarray(g - self.Q @ (self.Q.T @ g))
+
 
 @register_jitable  # type: ignore[untyped-decorator]
 def onto(z: Any, plane: Any) -> Any:
