@@ -149,7 +149,6 @@ class Outer:
             self._restored(found)
             return self.ending
         request, now, problem = self.request(), self.now, self.problem
-        self.passing = None
         x = np.clip(found.x, *problem.box)
         now.nouter += 1
         f, c = problem.objective.value(x), problem.rows.value(x)

@@ -103,7 +103,7 @@ class ConstrainedRun:
         self.x = x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
         self.rows = rows = self.linear.rows
         self.sums = problem.squares is not None
-        fun = Remembered(problem.fun, opts["maxfev"])
+        fun = Remembered(problem.fun, max(opts["maxfev"] - 1, 1))  # the last call is for the end
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
         steps = opts["finite_diff_rel_step"]
         rel_step = np.broadcast_to(np.nan if steps is None else steps, x.shape).astype(float)
@@ -192,7 +192,7 @@ class ConstrainedRun:
         done = 0 if self.saved is None else self.saved["nit"]
         limits = {
             "maxiter": min(request.maxiter - done, self.limit - self.nit),
-            "maxfev": max(self.opts["maxfev"] - self.fun.calls, 1) if self.fast else 2**62,
+            "maxfev": int(max(self.fun.limit - self.fun.calls, 1)) if self.fast else 2**62,
             "gtol": request.gtol,
             "target": request.target,
         }
@@ -247,9 +247,7 @@ class ConstrainedRun:
                 result = outcome(run, opts)
             finally:
                 self._count(run, *before)
-                with suppress(Exception):
-                    x = self._outside(run.outside(run.V[run.lowest[0]]))
-                    self.outer.consider(x, self.objective.value(x), self.rows.value(x))
+                self._look(run)
             ending = run.r.ending
             if not self._over(ending):
                 self.found = Found(
@@ -257,6 +255,14 @@ class ConstrainedRun:
                 )
                 ending = self._take() or self._budget()
         return ending
+
+    def _look(self, run: RunState) -> None:
+        """See where the inner run is, should it be the end of all; with the call that was kept."""
+        self.fun.limit += 1
+        with suppress(Exception):
+            x = self._outside(run.outside(run.V[run.lowest[0]]))
+            self.outer.consider(x, self.objective.value(x), self.rows.value(x))
+        self.fun.limit -= 1
 
     def _take(self) -> int:
         """Tell the outer loop; if it runs out of budget, it is to be told again."""
@@ -270,7 +276,7 @@ class ConstrainedRun:
             if isinstance(error, OutOfBudget):
                 return endings.MAXFEV
             raise
-        self.inner = self.found = None
+        self.inner = self.found = self.outer.passing = None
         return ending
 
     def _passing(self, observers: Observers) -> Observers:
