@@ -54,11 +54,17 @@ class Point:
 class Problem:
     """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
 
-    def __init__(self, objective: Objective, rows: Rows, box: Box, x: Vector) -> None:
+    def __init__(self, objective: Objective, rows: Rows, box: Box) -> None:
         self.objective, self.rows, self.box = objective, rows, box
         self.steepest = self.farthest = 0.0
+        self.sizes = np.ones(rows.m)
+        self.sharp = False
+
+    def begin(self, x: Vector) -> None:
+        """Learn from the start what there is to learn."""
+        self.objective.listen(x)
         self.see(x)
-        self.sizes = self.row_sizes(x)
+        self.sizes, _ = self.row_sizes(x)
 
     def see(self, x: Vector) -> None:
         """Learn from a point what is usual: how steep f is, how large x."""
@@ -77,10 +83,11 @@ class Problem:
         unit = min(self.farthest, 1.0) if self.farthest > 1e-30 else 1.0
         return max(unit, largest(x))
 
-    def row_sizes(self, x: Vector) -> Vector:
+    def row_sizes(self, x: Vector) -> tuple[Vector, bool]:
         """How steep each row is; at least so steep that x could come to its limits.
 
-        (At x0 its gradient may vanish, or be the rounding of a difference.)
+        (At x0 its gradient may vanish, or be the rounding of a difference.) And whether one of them
+        is flatter than that.
         """
         rows = self.rows
         c, J = rows.value(x), rows.jacobian(x)
@@ -88,10 +95,12 @@ class Problem:
         steep = np.sqrt(np.asarray(squares.sum(axis=1), float).ravel())
         room = np.minimum(np.abs(c - rows.lower), np.abs(rows.upper - c))
         sizes = np.fmax(steep, room / (1e2 * self.length(x)))
-        return np.where(np.isfinite(sizes) & (sizes > 0.0), sizes, 1.0)
+        known = np.isfinite(sizes) & (sizes > 0.0)
+        return np.where(known, sizes, 1.0), bool((known & (sizes > steep)).any())
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""
+        self.sharp = True
         self.objective.sharpen()
         self.rows.sharpen()
 

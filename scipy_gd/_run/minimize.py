@@ -53,11 +53,14 @@ def minimize(
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
-    if constraints is not None and constraints not in ((), []):
+    if constraints is not None and not (isinstance(constraints, tuple | list) and not constraints):
         from .constrained import constrained, listed  # what a plain run does not wait for
 
         if given := listed(constraints):
-            return constrained(method, problem, given, x, box, callback, options, opts)
+            result = constrained(method, problem, given, x, box, callback, options, opts)
+            if opts["disp"]:
+                _display(result)
+            return result
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
