@@ -10,8 +10,9 @@ import numpy as np
 from .._evaluate.differences import difference_column, difference_points
 from ..arguments import Vector
 
-Near = tuple[int, Vector, Vector, Vector]
-"""How many points for a component, relative steps (NaN: the usual ones), lower and upper bounds."""
+Near = tuple[int, Vector, Vector, Vector, Vector]
+"""How many points for a component, relative and absolute steps (NaN: the usual ones), lower and
+upper bounds."""
 STEP = 1e-30
 """Of complex steps, which are exact however short they are."""
 
@@ -20,11 +21,10 @@ def of_differences(values: Any) -> Any:
     """The Jacobian of ``values(x, *args)``, an array that is c at x."""
 
     def jacobian(x: Any, c: Any, near: Any, *args: Any) -> Any:
-        each, rel_step, lower, upper = near
+        each, rel_step, abs_step, lower, upper = near
         n = x.size
         h, one_sided, points = np.empty(n), np.empty(n, np.bool_), np.empty((each * n, n))
-        free = np.full(n, np.nan)
-        difference_points(x, rel_step, free, lower, upper, each, h, one_sided, points)
+        difference_points(x, rel_step, abs_step, lower, upper, each, h, one_sided, points)
         J = np.zeros((c.size, n))
         row = 0
         for i in range(n):

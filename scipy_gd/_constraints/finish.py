@@ -113,21 +113,26 @@ class _Newton:
         if not objective.given:
             self.H = self._second_differences(np.flatnonzero(free))
             return
-        p, (_, upper) = self.p, self.problem.box
-        H = np.zeros((p.x.size,) * 2)
+        p = self.p
+        H, h = np.zeros((p.x.size,) * 2), self._steps(6e-6, 1)
         base = self.g + self.J.T @ p.y
         for j in np.flatnonzero(free):
-            x, h = p.x.copy(), 6e-6 * max(min(1.0, self.width), abs(p.x[j]))
-            x[j] += h if x[j] + h <= upper[j] else -h
+            x = p.x.copy()
+            x[j] += h[j]
             slope = objective.gradient(x) + rows.jacobian(x).T @ p.y
             H[:, j] = (slope - base) / (x[j] - p.x[j])
         both = np.outer(free, free)
         self.H = np.where(both, 0.5 * (H + H.T), H + H.T)
 
+    def _steps(self, size: float, most: int) -> Vector:
+        """Of differences that go so many steps; within the bounds."""
+        x, (lower, upper) = self.p.x, self.problem.box
+        h = size * np.maximum(min(1.0, self.width), np.abs(x))
+        up, down = (upper - x) / most, (x - lower) / most
+        return np.where((h <= up) | (down <= up), np.minimum(h, up), -np.minimum(h, down))
+
     def _second_differences(self, free: Any) -> Vector:
-        p, (_, upper) = self.p, self.problem.box
-        h = 1.5e-4 * np.maximum(min(1.0, self.width), np.abs(p.x))
-        h = np.where(p.x + 2.0 * h <= upper, h, -h)
+        p, h = self.p, self._steps(1.5e-4, 2)
 
         def lagrangian(*moved: int) -> float:
             x = p.x.copy()

@@ -166,13 +166,14 @@ def _stacked(rows: Rows) -> Any:
 
 def _plane(A: Any, b: Vector, rows: Rows) -> Plane:
     A = A.toarray() if sparse.issparse(A) else A
+    size = np.linalg.norm(A, axis=1)
+    size = np.where(size > 0.0, size, 1.0)
+    A, b = A / size[:, np.newaxis], b / size
     Q, R, order = qr(A.T, mode="economic", pivoting=True)
-    size = np.abs(np.diag(R))
-    rank = int(np.sum(size > 1e-12 * max(size.max(initial=0.0), 1e-300)))
+    rank = int(np.sum(np.abs(np.diag(R)) > 1e-12))
     Q, R = np.ascontiguousarray(Q[:, :rank]), R[:rank, :rank]
-    t = np.linalg.solve(R.T, b[order[:rank]])
-    shift = Q @ t
-    if largest(A @ shift - b) > 1e-8 * max(1.0, largest(b), largest(A) * largest(shift)):
+    shift = Q @ np.linalg.solve(R.T, b[order[:rank]])
+    if largest(A @ shift - b) > 1e-10 * largest(b):
         names = ", ".join(dict.fromkeys(part.name for part in rows.parts if part.A is not None))
         raise ValueError(f"the equations of {names} contradict each other")
     return Plane(Q, shift)

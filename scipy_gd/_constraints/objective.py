@@ -16,7 +16,7 @@ from .derivatives import Near, complex_steps
 NOISY = 1e-2
 """The change of a difference, relative to it, from which it counts as noise."""
 LONG = 1e-4
-"""The relative step of differences that have only to tell the size of a gradient."""
+"""The step, in units of x, of differences that have only to tell the size of a gradient."""
 KEPT = 3
 """Points whose values are remembered: a run keeps as many."""
 
@@ -72,23 +72,32 @@ class Objective:
         args: tuple[Any, ...],
         near: Near,
         map_: Callable[..., Iterable[Any]],
+        noise: float | None,
     ) -> None:
         self.called, self.fun, self.alone, self.jac = called, fun, alone, jac
-        self.args, self.near, self.map = args, near, map_
+        self.args, self.near, self.map, self.noise = args, near, map_, noise
         self.given = callable(jac) or jac is True
         self.noisy = False
         self.slope = Remembered(self._measured)
 
     def listen(self, x: Vector) -> None:
-        """Look whether differences would measure noise: then they are another one's business."""
+        """Look whether differences would measure noise: then they are another one's business.
+
+        (Not where the user has chosen how they are made, or knows of the noise.)
+        """
+        if self.jac != "adaptive" or self.noise == 0.0:
+            return
         h = np.sqrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
-        lower, upper = self.near[2:]
+        lower, upper = self.near[-2:]
         h = np.where(x + 2.0 * h <= upper, h, -h)
-        f, near, far = (self.value(np.clip(x + k * h, lower, upper)) for k in (0, 1, 2))
-        bend, change = abs(far - 2.0 * near + f), abs(far - f)
-        if np.isfinite(bend) and (bend > NOISY * change or change == 0.0):
+        noisy = self.noise is not None
+        if not noisy:
+            f, near, far = (self.value(np.clip(x + k * h, lower, upper)) for k in (0, 1, 2))
+            bend, change = abs(far - 2.0 * near + f), abs(far - f)
+            noisy = bool(np.isfinite(bend) and (bend > NOISY * change or change == 0.0))
+        if noisy:
             self.noisy = True
-            self.near = (self.near[0], np.full(x.size, LONG), lower, upper)
+            self.near = (1, self.near[1], LONG * np.maximum(1.0, np.abs(x)), lower, upper)
 
     def value(self, x: Vector) -> float:
         found = self.fun(x, *self.args)
@@ -107,6 +116,13 @@ class Objective:
             self.near = (2, *self.near[1:])
             self.slope.forget()
 
+    def widen(self, noise: float) -> None:
+        """Take differences whose errors, of noise and of curvature, are about the same."""
+        h = max(LONG, float(np.cbrt(noise)))
+        _, rel_step, abs_step, lower, upper = self.near
+        self.near = (2, rel_step, np.maximum(abs_step, h), lower, upper)
+        self.slope.forget()
+
     def _measured(self, x: Vector, *args: Any) -> Vector:
         """The gradient by differences."""
         fun, n = Bound(self.alone, self.args), x.size
@@ -115,10 +131,8 @@ class Objective:
             return complex_steps(lambda z: complex_scalar(fun(z)), x)
         each, *steps = self.near
         h, one_sided, points = np.empty(n), np.empty(n, bool), np.empty((each * n, n))
-        free = np.full(n, np.nan)
         f = self.value(x)
-        rel_step, lower, upper = steps
-        count = difference_points(x, rel_step, free, lower, upper, each, h, one_sided, points)
+        count = difference_points(x, *steps, each, h, one_sided, points)
         self.called.count(count)
         values = np.array([scalar(found) for found in self.map(fun, [*points[:count]])])
         g = np.empty(n)

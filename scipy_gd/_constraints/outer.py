@@ -29,6 +29,8 @@ FIRST = 10
 MOST = 60
 """Inner runs."""
 RESTARTS = 2
+TINY = 0.01
+"""A gradient at the start below which f is in small units."""
 SURE = 0.02
 """The error of a gradient of L, whose size is 1 at the start, that leaves no doubt."""
 NEAR = 0.1
@@ -72,6 +74,7 @@ class Progress:
     sigma: float = np.inf  # how far rows and multipliers were from fitting together
     nouter: int = 0
     rejected: int = 0
+    flat: bool = False  # whether the size of a row was not to be seen at the start
     stuck: int = 0
     restarts: int = 0
     failed: int = 0
@@ -84,21 +87,40 @@ class Outer:
     """One problem on its way."""
 
     def __init__(
-        self, problem: Problem, x0: Vector, ctol: float, gtol: float, plane: Any = None
+        self,
+        problem: Problem,
+        x0: Vector,
+        ctol: float,
+        gtol: float,
+        target: float,
+        plane: Any = None,
     ) -> None:
         self.problem, self.x0, self.ctol, self.gtol = problem, x0, ctol, gtol
-        self.plane = plane
+        self.target, self.plane = target, plane
         self.ending = endings.RUNNING
         self.best: tuple[tuple[int, float], Point] | None = None
         self.passing: Point | None = None
-        self._scale(x0)
-        self.f0 = f = problem.objective.value(x0)
-        c = problem.rows.value(x0)
-        self.now = Progress(
-            x0, np.zeros(c.size), self._penalty(f, c), FACTOR * problem.length(x0), np.sqrt(gtol)
-        )
-        self.start = Point(x0, f, c, np.zeros(c.size), np.full(x0.size, np.nan))
-        self._consider(self.start)
+        m, unknown = problem.rows.m, np.nan
+        self.start = Point(x0, unknown, np.full(m, unknown), np.zeros(m), np.full(x0.size, unknown))
+        self.now = Progress(x0, np.zeros(m), FACTOR, FACTOR, np.sqrt(gtol))
+        self.weight, self.scales, self.f0 = 1.0, np.ones(m), unknown
+
+    def begin(self) -> int:
+        """Look at the start; return the ending, if f or the rows are not defined there."""
+        problem, start, x = self.problem, self.start, self.x0
+        start.f, start.c = problem.objective.value(x), problem.rows.value(x)
+        self.f0 = start.f
+        if np.isfinite(start.f) and np.isfinite(start.c).all():
+            problem.begin(x)
+            g, J = problem.objective.gradient(x), problem.rows.jacobian(x)
+            if np.isfinite(g).all() and np.isfinite(J @ np.zeros(x.size)).all():
+                self._scale(x)
+                self.now.rho = self._penalty(start.f, start.c)
+                self.now.radius = FACTOR * problem.length(x)
+                self._consider(start)
+                return endings.RUNNING
+        self.ending = endings.UNDEFINED
+        return self.ending
 
     @property
     def best_point(self) -> Point:
@@ -109,10 +131,12 @@ class Outer:
         return self.start if best is None else best[1]
 
     def _scale(self, x: Vector) -> None:
-        """Such that gradients of f and of the rows are about 1."""
-        top, sizes = largest(self.problem.objective.gradient(x)), self.problem.row_sizes(x)
+        """Such that gradients of f and of the rows are not above 1, nor tiny."""
+        top = largest(self.problem.objective.gradient(x))
+        sizes, self.now.flat = self.problem.row_sizes(x)
         top = max(top, self.problem.slope_unit)
-        self.weight = max(1.0 / top, 1e-8) if np.isfinite(top) else 1.0
+        usual = TINY <= top <= 1.0 or not np.isfinite(top)
+        self.weight = 1.0 if usual else max(1.0 / top, 1e-8)
         self.scales = 1.0 / np.clip(sizes, 1e-10, 1e8)
 
     def _penalty(self, f: float, c: Vector) -> float:
@@ -164,6 +188,7 @@ class Outer:
             return self._until_tired()
         step, now.x = largest(x - now.x), x
         if self._unbounded(x, f):
+            self._consider(Point(x, f, c, now.y / self.weight, np.full(x.size, np.nan)))
             self.ending = endings.UNBOUNDED
             return self.ending
         now.radius = FACTOR * (
@@ -238,6 +263,9 @@ class Outer:
             self.best = (0, p.f), polish(problem, p, self.ctol, self.gtol)
             self.ending = endings.CONVERGED
             return True
+        if p.f <= self.target and problem.violation(p.x, p.c) <= self.ctol:
+            self.best, self.ending = ((0, p.f), p), endings.TARGET
+            return True
         if problem.objective.noisy:
             return self._noise_reached(p, found)
         rest = max(self._sigma(p.c), self._slope(p))
@@ -308,6 +336,8 @@ class Outer:
             return
         sigma = self._sigma(p.c)
         if now.nouter == 1:
+            if now.flat:
+                self.scales = np.minimum(self.scales, 1.0 / self.problem.row_sizes(p.x)[0])
             now.rho = self._penalty(p.f, p.c)
         elif sigma > 0.25 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
             now.rho = min(FACTOR * now.rho, 1e16)
@@ -367,10 +397,12 @@ class Outer:
         """All that goes on, as numbers and arrays."""
         key, p = self.best or ((2, np.inf), self.start)
         units = self.problem.steepest, self.problem.farthest, self.problem.sizes
+        objective = self.problem.objective
         return {
             "now": {each.name: getattr(self.now, each.name) for each in fields(Progress)},
             "best": (*key, p.x, p.f, p.c, p.y, p.slope),
             "scales": (self.weight, self.scales, self.f0, self.x0, *units),
+            "differences": (objective.noisy, objective.near[:3], self.problem.sharp),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -380,6 +412,11 @@ class Outer:
         self.best = (group, value), Point(*point)
         self.weight, self.scales, self.f0, self.x0, *units = map(_own, saved["scales"])
         self.problem.steepest, self.problem.farthest, self.problem.sizes = units
+        objective = self.problem.objective
+        objective.noisy, near, sharp = saved["differences"]
+        objective.near = *near, *objective.near[-2:]
+        if sharp and not self.problem.sharp:
+            self.problem.sharpen()
 
 
 def _own(value: Any) -> Any:

@@ -11,8 +11,6 @@ from ..arguments import Vector
 from .objective import Objective
 from .rows import Box, Rows
 
-SMALL_UNIT = 0.01
-"""The size from which gradients are compared with 1."""
 SMALL = 300
 """Parameters and rows for which a dense system is no burden."""
 
@@ -56,12 +54,18 @@ class Point:
 class Problem:
     """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
 
-    def __init__(self, objective: Objective, rows: Rows, box: Box, x: Vector) -> None:
+    def __init__(self, objective: Objective, rows: Rows, box: Box) -> None:
         self.objective, self.rows, self.box = objective, rows, box
         ends = np.concatenate(box)
         self.steepest, self.farthest = 0.0, largest(ends[np.isfinite(ends)])
+        self.sizes = np.ones(rows.m)
+        self.sharp = False
+
+    def begin(self, x: Vector) -> None:
+        """Learn from the start what there is to learn."""
+        self.objective.listen(x)
         self.see(x)
-        self.sizes = self.row_sizes(x)
+        self.sizes, _ = self.row_sizes(x)
 
     def see(self, x: Vector) -> None:
         """Learn from a point what is usual: how steep f is, how large x."""
@@ -73,17 +77,18 @@ class Problem:
     @property
     def slope_unit(self) -> float:
         """The size of gradients, where they are small; else 1."""
-        return self.steepest if 1e-30 < self.steepest < SMALL_UNIT else 1.0
+        return min(self.steepest, 1.0) if self.steepest > 1e-30 else 1.0
 
     def length(self, x: Vector) -> float:
         """The size of x; 1 if it is smaller, unless all points have been small."""
         unit = min(self.farthest, 1.0) if self.farthest > 1e-30 else 1.0
         return max(unit, largest(x))
 
-    def row_sizes(self, x: Vector) -> Vector:
+    def row_sizes(self, x: Vector) -> tuple[Vector, bool]:
         """How steep each row is; at least so steep that x could come to its limits.
 
-        (At x0 its gradient may vanish, or be the rounding of a difference.)
+        (At x0 its gradient may vanish, or be the rounding of a difference.) And whether one of them
+        is flatter than that.
         """
         rows = self.rows
         c, J = rows.value(x), rows.jacobian(x)
@@ -91,10 +96,12 @@ class Problem:
         steep = np.sqrt(np.asarray(squares.sum(axis=1), float).ravel())
         room = np.minimum(np.abs(c - rows.lower), np.abs(rows.upper - c))
         sizes = np.fmax(steep, room / (1e2 * self.length(x)))
-        return np.where(np.isfinite(sizes) & (sizes > 0.0), sizes, 1.0)
+        known = np.isfinite(sizes) & (sizes > 0.0)
+        return np.where(known, sizes, 1.0), bool((known & (sizes > steep)).any())
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""
+        self.sharp = True
         self.objective.sharpen()
         self.rows.sharpen()
 

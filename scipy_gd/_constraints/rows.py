@@ -115,8 +115,8 @@ class Nonlinear:
         if self.hess is not None:
             self.nhev += 1
             return matrix(self.hess(x.copy(), v), n)
-        steps, upper = np.empty(n), self.near[3]
-        differences.hessian_steps(x, *self.near[2:], 1, steps)
+        steps, (lower, upper) = np.empty(n), self.near[-2:]
+        differences.hessian_steps(x, lower, upper, 1, steps)
         slope, H = self._pulled(x, v), np.zeros((n, n))
         for j in np.flatnonzero(steps):
             near = x.copy()
@@ -133,6 +133,7 @@ class Nonlinear:
             return self._checked(self.fun(point, *self.args))
 
         if self.jac == "cs":
+            self.nfev += x.size
             return complex_steps(lambda z: np.ravel(self.fun(z, *self.args)), x)
         return of_differences(values)(x, c, self.near)
 
@@ -269,7 +270,10 @@ def read(
         if isinstance(part, Nonlinear):
             if exceptions:
                 part.fun = Undefined(part.fun, exceptions, number)
-            part.value(x)
+                if callable(part.jac):
+                    part.jac = Undefined(part.jac, exceptions, number)
+            if np.isnan(c := part.value(x)).all() and c.size == 1:
+                part.size = max(np.size(low), np.size(high))  # a NaN in the place of all
         parts.append(part)
         limits.append(_limits(part, low, high, keep))
     rows = Rows(parts, limits, (lower, upper))
@@ -326,7 +330,8 @@ def _near(jac: Any, rel_step: Any, name: str, box: Box) -> Near:
             f"{name}: `finite_diff_rel_step` must be a number or have one for each parameter, got "
             f"{shown(rel_step)}"
         ) from None
-    return differences.POINTS_OF.get(jac, 1) if isinstance(jac, str) else 1, steps, *box
+    each = differences.POINTS_OF.get(jac, 1) if isinstance(jac, str) else 1
+    return each, steps, np.full(steps.shape, np.nan), *box
 
 
 def _function(given: Any, name: str, role: str) -> None:

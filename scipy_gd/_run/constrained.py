@@ -22,6 +22,7 @@ from .._constraints.point import Point, largest
 from .._constraints.point import Problem as Constrained
 from .._constraints.rows import Nonlinear, Rows, listed, read
 from .._core import endings
+from .._evaluate.differences import POINTS_OF
 from .._evaluate.evaluator import OutOfBudget
 from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
@@ -31,6 +32,7 @@ from ..arguments import Vector, matrix, shown
 from .begin import Problem, begin, calibrate, check_gradient
 from .drive import drive
 from .fit import FitResult, errors_along
+from .layout import lay_out
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome
 from .reduction import evaluating
@@ -61,20 +63,22 @@ def constrained(
     for name in REFUSED:
         if options.get(name) is not None:
             raise ValueError(f"`{name}` does not go together with `constraints`")
+    if isinstance(opts["learning_rate"], str) and opts["learning_rate"] == "polyak":
+        raise ValueError("`learning_rate='polyak'` does not go together with `constraints`")
+    if method.penalty and np.any(opts[method.penalty]):
+        raise ValueError(f"`{method.penalty}` does not go together with `constraints`")
     if problem.squares is not None and opts["loss"] != "linear":
         raise ValueError("`loss` does not go together with `constraints`")
     rows = read(given, x, box, opts["undefined"])
+    if opts["gtol"] == 0.0 and options.get("gtol") is None:
+        opts["gtol"] = 1e-5  # tolerances that are relative to f do not tell of the multipliers
     if opts["check_grad"]:
         _check_derivatives(problem, rows, x, box, opts)
     with nullcontext(map) if not opts["workers"] else evaluating(None, opts["workers"]) as map_:
         run = ConstrainedRun(method, problem, rows, x, box, opts, map_)
-        try:
-            run.start()
-        except OutOfBudget:
-            return run.hardly_begun()
         if opts["resume"] is not None:
             run.load(opts["resume"])
-        observers, log = observers_of(method.__name__, callback, opts, run.seen)
+        observers, log = observers_of(method.__name__, callback, opts, run.seen, run.point)
         with run.bar() as shown:
             observers.now_and_then += [shown] if shown else []
             result = run.go(observers)
@@ -98,60 +102,49 @@ class ConstrainedRun:
         self.method, self.problem, self.opts, self.map = method, problem, opts, map_
         self.rng = np.random.default_rng(opts["rng"])
         self.begun, self.nit, self.nhev = perf_counter(), 0, 0
+        self.started = False  # whether the start has been looked at
         self.linear = Simplified(rows, bounded=box is not None)
         plane = self.linear.plane
-        self.x = x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
+        x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
         self.rows = rows = self.linear.rows
         self.sums = problem.squares is not None
         fun = Remembered(problem.fun, max(opts["maxfev"] - 1, 1))  # the last call is for the end
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
-        steps = opts["finite_diff_rel_step"]
-        rel_step = np.broadcast_to(np.nan if steps is None else steps, x.shape).astype(float)
-        near: Near = 1, rel_step, *self.linear.box
+        rel_step, abs_step = (
+            np.full(x.shape, np.nan if opts[name] is None else opts[name], float)
+            for name in ("finite_diff_rel_step", "finite_diff_abs_step")
+        )
+        near: Near = POINTS_OF.get(str(jac), 1), rel_step, abs_step, *self.linear.box
         f, slope, alone = fun, jac, problem.fun
         if self.sums:
+            if rows.kept.any():
+                raise ValueError("`keep_feasible` does not go together with residuals")
             (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
-            slope = jac if isinstance(jac, str) else g
-        self.objective = Objective(fun, f, alone, slope, problem.args, near, map_)
+            slope = "2-point" if jac == "adaptive" else jac if isinstance(jac, str) else g
+        self.objective = Objective(fun, f, alone, slope, problem.args, near, map_, opts["noise"])
         self.fun, self.jac, self.data = fun, jac, ()
         self.values = _Values(rows)
+        self.plain: Problem | None = None
         self.fast: Problem | None = None
         self.inner: RunState | None = None  # the run that goes on
+        self.noise = 0.0  # of f, as the last run has found it
+        self.done = 0  # its iterations that `nit` contains
         self.saved: Any = None  # its state, if it was begun elsewhere
         self.found: Found | None = None  # what has become of it, if the outer loop does not know
         self.limit = opts["maxiter"]
-        if self.sums and rows.kept.any():
-            raise ValueError("`keep_feasible` does not go together with residuals")
+        target = Constrained(self.objective, rows, self.linear.box)
+        self.outer = Outer(target, x, opts["ctol"], opts["gtol"], opts["target"], plane)
+        self._check_options(x)
 
-    def start(self) -> None:
-        """Look at x0. This takes the calls of a gradient."""
-        objective, opts = self.objective, self.opts
-        if objective.jac == "adaptive" and not self.sums:
-            objective.listen(self.x)
-        slope, slopes = _Slope(objective), _Slopes(self.rows)
-        self.plain = self._lagrangian(self.fun, self.jac, slope, self.values, slopes)
-        target = Constrained(objective, self.rows, self.linear.box, self.x)
-        gtol = opts["gtol"] or 1e-5
-        self.outer = Outer(target, self.x, opts["ctol"], gtol, self.linear.plane)
-
-    def hardly_begun(self) -> OptimizeResult:
-        """The result where the budget does not suffice for a start."""
-        f = self.objective.value(self.x) if self.fun.calls else np.nan
-        status, success, message, _ = endings.ENDINGS[endings.MAXFEV]
-        return OptimizeResult(
-            x=self.x,
-            fun=f,
-            multipliers=self.linear.all.split(np.zeros(self.linear.all.m)),
-            constr_violation=self._violation(self.x),
-            nit=0,
-            nouter=0,
-            nfev=self.fun.calls,
-            njev=self.njev,
-            nhev=0,
-            status=status,
-            success=success,
-            message=message,
-        )
+    def _check_options(self, x: Vector) -> None:
+        """Refuse before any work what inner runs would refuse."""
+        lay_out(self.method, x, self.linear.box, self.opts, sampled=self.method.probes)
+        if self.opts["compiled"] and self._compiled() is None:
+            raise ValueError(
+                "`compiled=True` is not possible: `fun`, `jac` and all functions of `constraints` "
+                "must be Numba functions, matrices dense, and without `jac` there can be no "
+                "`maxfev`"
+            )
 
     # --- what the inner runs minimize
 
@@ -173,7 +166,12 @@ class ConstrainedRun:
             if (self.opts["compiled"] or fun in _READY or late) and (parts := self._compiled()):
                 self.fast = self._lagrangian(*parts)
                 _READY.add(fun)
-        return self.fast or self.plain
+        if self.fast is not None:
+            return self.fast
+        if self.plain is None:
+            slope, slopes = _Slope(self.objective), _Slopes(self.rows)
+            self.plain = self._lagrangian(self.fun, self.jac, slope, self.values, slopes)
+        return self.plain
 
     def _compiled(self) -> Any:
         """The functions of the augmented Lagrangian, if all of the user's are Numba functions."""
@@ -195,6 +193,7 @@ class ConstrainedRun:
             "maxfev": int(max(self.fun.limit - self.fun.calls, 1)) if self.fast else 2**62,
             "gtol": request.gtol,
             "target": request.target,
+            "noise": self.opts["noise"] and self.opts["noise"] * request.terms.weight,
         }
         return self.opts | INNER | limits
 
@@ -211,7 +210,7 @@ class ConstrainedRun:
             run.r.stall_after = STALL
         if self.saved is not None:
             run.load(self.saved, rate_is_given=not isinstance(opts["learning_rate"], str))
-        self.inner, self.saved = run, None
+        self.inner, self.saved, self.done = run, None, max(run.r.nit, 0)
         return run, opts
 
     # --- the outer loop
@@ -221,20 +220,27 @@ class ConstrainedRun:
         try:
             return self._result(self._ended(observers))
         except BaseException as error:
-            with suppress(Exception):
-                stopped = endings.Ending(-1, False, f"Stopped by {type(error).__name__}: {error}")
-                result = self._result(endings.RUNNING, stopped)
+            with suppress(AttributeError, TypeError):
+                result = self._so_far(f"Stopped by {type(error).__name__}: {error}")
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
 
+    def _start(self) -> int:
+        """Look at the start, if this run has not gone on from another one."""
+        if not self.started:
+            try:
+                ending = self.outer.begin()
+            except OutOfBudget:
+                return endings.MAXFEV
+            self.started = True
+            return ending
+        return self._take()
+
     def _ended(self, observers: Observers) -> int:
-        c = self.rows.value(self.x)
-        if not (np.isfinite(self.outer.f0) and np.isfinite(c).all()):
-            return endings.UNDEFINED
-        ending = self._take() or self._budget()
+        ending = self._start() or self._budget()
         while not ending:
             run, opts = self._begin()
-            before = run.evaluator.nfev, run.evaluator.njev, max(run.r.nit, 0)
+            before = run.evaluator.nfev, run.evaluator.njev, run.evaluator.nhev, self.done
             if (
                 run.perturbed is not None
                 and isinstance(opts["learning_rate"], str)
@@ -250,9 +256,9 @@ class ConstrainedRun:
                 self._look(run)
             ending = run.r.ending
             if not self._over(ending):
-                self.found = Found(
-                    self._outside(result.x), result.get("jac"), ending, *_errors(run)
-                )
+                noise, error = _errors(run)
+                self.noise = noise / self.outer.weight
+                self.found = Found(self._outside(result.x), result.get("jac"), ending, noise, error)
                 ending = self._take() or self._budget()
         return ending
 
@@ -312,10 +318,11 @@ class ConstrainedRun:
 
     # --- what there is to tell
 
-    def _count(self, run: RunState, nfev: int, njev: int, nit: int) -> None:
+    def _count(self, run: RunState, nfev: int, njev: int, nhev: int, nit: int) -> None:
         """What the inner run has done; functions in Python count their calls themselves."""
         self.nit += max(run.r.nit, 0) - nit
-        self.nhev += run.evaluator.nhev
+        self.done = max(run.r.nit, 0)
+        self.nhev += run.evaluator.nhev - nhev
         if not is_jitted(run.evaluator.fun):
             return
         values, slopes = run.evaluator.nfev - nfev, run.evaluator.njev - njev
@@ -334,13 +341,17 @@ class ConstrainedRun:
             return self.fun.calls
         return self.jac.calls if isinstance(self.jac, Remembered) else self.objective.slope.calls
 
+    def point(self, run: RunState) -> Vector:
+        """Where an inner run is."""
+        return self._outside(run.x)
+
     def seen(self, run: RunState) -> OptimizeResult:
         """What a callback is told."""
         told = intermediate_result(run)
         told.x = self._outside(told.x)
         told.fun = self.objective.value(told.x)
         told.constr_violation = self._violation(told.x)
-        told.nit += self.nit
+        told.nit += self.nit - self.done
         told.nfev, told.njev = self.fun.calls, self.njev
         return told
 
@@ -361,12 +372,12 @@ class ConstrainedRun:
         saved.data = {
             "method": self.method.__name__,
             "nit": self.nit,
-            "outer": self.outer.save(),
+            "outer": self.outer.save() if self.started else None,
             "inner": None if inner is None else dict(inner),
             "found": None if self.found is None else tuple(self.found),
             "calls": [each.calls for each in self._counters],
-            "rows": [(part.nfev, part.njev) for part in self.linear.all.parts],
-            "points": self.objective.near[0],
+            "nhev": self.nhev,
+            "rows": [(part.nfev, part.njev, part.nhev) for part in self.linear.all.parts],
         }
         return saved
 
@@ -382,7 +393,7 @@ class ConstrainedRun:
             method, nit, outer, found = (
                 state[name] for name in ("method", "nit", "outer", "found")
             )
-            sizes = outer["now"]["x"].shape, outer["now"]["y"].shape
+            sizes = outer and (outer["now"]["x"].shape, outer["now"]["y"].shape)
         except (TypeError, KeyError, IndexError):
             raise TypeError(
                 "`resume` must be the `state` of a result of a run with `constraints`"
@@ -390,17 +401,21 @@ class ConstrainedRun:
         now = self.outer.now
         if method != self.method.__name__:
             raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
-        if sizes != (now.x.shape, now.y.shape):
+        if sizes not in (None, (now.x.shape, now.y.shape)):
             raise ValueError("`resume` is the state of a run with other `constraints`")
-        self.outer.load(outer)
+        if outer is not None:
+            self.outer.load(outer)
+            self.started = True
         self.saved, self.nit, self.limit = state["inner"], nit, nit + self.opts["maxiter"]
+        self.nhev = state["nhev"]
         self.found = None if found is None else Found(*found)
         for each, calls in zip(self._counters, state["calls"], strict=True):
             each.calls, each.limit = calls, each.limit + calls
         for part, counts in zip(self.linear.all.parts, state["rows"], strict=True):
-            part.nfev, part.njev = counts
-        if state["points"] == 2:
-            self.outer.problem.sharpen()
+            part.nfev, part.njev, part.nhev = (
+                now + before
+                for now, before in zip((part.nfev, part.njev, part.nhev), counts, strict=True)
+            )
 
     def _violation(self, x: Vector) -> float:
         rows = self.linear.all
@@ -412,28 +427,14 @@ class ConstrainedRun:
             return nullcontext()
         return bar(self.opts["maxiter"], self.method.__name__, self.seen)
 
-    def _result(self, ending: int, stopped: endings.Ending | None = None) -> OptimizeResult:
-        p, rows, opts = self.outer.best_point, self.linear.all, self.opts
-        status, success, message, _ = stopped or endings.ENDINGS[ending]
-        if ending == endings.UNDEFINED:
-            message = self._undefined(message)
-        if ending == endings.MAXITER:
-            success = opts["maxiter_is_success"]
-        if ending == endings.NOISE_REACHED:
-            success = opts["noise_is_success"]
-        try:
-            J, g = self.rows.jacobian(p.x), self.objective.gradient(p.x)
-        except Exception:  # the budget is spent, or it is they that have failed
-            J, g = np.zeros((p.y.size, p.x.size)), p.slope
-        y = self.linear.multipliers(p.x, p.y, g + J.T @ p.y)
-        known, said = self._fit(p, y)
-        kind = FitResult if "stderr" in known else OptimizeResult
-        return kind(
+    def _so_far(self, message: str) -> OptimizeResult:
+        """The best point of a run that has not ended; nothing is called any more."""
+        p, rows = self.outer.best_point, self.linear.all
+        c = self.linear.values(p.x, p.c)
+        return OptimizeResult(
             x=p.x,
             fun=p.f,
-            jac=g,
-            multipliers=rows.split(y),
-            constr_violation=self._violation(p.x),
+            constr_violation=largest(rows.violation(c)) if np.isfinite(c).all() else np.nan,
             nit=self.nit,
             nouter=self.outer.now.nouter,
             nfev=self.fun.calls,
@@ -442,20 +443,54 @@ class ConstrainedRun:
             constr_nfev=[part.nfev for part in rows.parts],
             constr_njev=[part.njev for part in rows.parts],
             constr_nhev=[part.nhev for part in rows.parts],
-            status=status,
-            success=success,
-            message=message + said,
+            status=-1,
+            success=False,
+            message=message,
             state=self.save(),
-            **known,
         )
 
-    def _undefined(self, message: str) -> str:
-        """Which function is not finite at x0."""
-        bad = ~np.isfinite(self.rows.value(self.x))
-        if np.isfinite(self.outer.f0) and bad.any():
-            name = self.rows.name_of(np.argmax(bad))
-            message = message.replace("The function or its gradient is", f"{name} is")
-        return message.replace("x0", f"x0 = {shown(self.x.tolist())}")
+    def _result(self, ending: int) -> OptimizeResult:
+        p, opts = self.outer.best_point, self.opts
+        status, success, message, _ = endings.ENDINGS[ending]
+        if ending == endings.MAXITER:
+            success = opts["maxiter_is_success"]
+        if ending == endings.NOISE_REACHED:
+            success = opts["noise_is_success"]
+        known, said, kind = dict[str, Any](), "", OptimizeResult
+        if ending == endings.UNDEFINED:
+            message = self._undefined(p)
+        elif self.started and np.isfinite(g := self._gradient(p)).all():
+            J = self.rows.jacobian(p.x)
+            y = self.linear.multipliers(p.x, p.y, g + J.T @ p.y)
+            known, said = self._fit(p, y)
+            kind = FitResult if "stderr" in known else OptimizeResult
+            known |= {"jac": g, "multipliers": self.linear.all.split(y)}
+        return kind(self._so_far(message + said), status=status, success=success, **known)
+
+    def _gradient(self, p: Point) -> Vector:
+        """That of f at the returned point."""
+        objective = self.objective
+        found = np.asarray(p.slope - self.rows.jacobian(p.x).T @ p.y)
+        if objective.noisy:
+            if np.isfinite(found).all() and self.linear.plane is None:
+                return found
+            objective.widen(self.noise)
+        try:
+            return objective.gradient(p.x)
+        except OutOfBudget:
+            return found
+
+    def _undefined(self, p: Point) -> str:
+        """Which function it is that has no value at the start, in a sentence."""
+        what = "A derivative of the function or of `constraints`"
+        if not np.isfinite(p.f):
+            what = "The function"
+        elif (bad := ~np.isfinite(p.c)).any():
+            what = self.rows.name_of(np.argmax(bad))
+        return (
+            f"{what} is not finite (inf or NaN) at the start x0 = {shown(p.x.tolist())}: begin "
+            "where all are."
+        )
 
     def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:
         """What is to be known of a fit: errors of changes that the active constraints allow."""

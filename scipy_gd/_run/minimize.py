@@ -53,7 +53,7 @@ def minimize(
     opts = _options.settings(method, options, x.size)
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
-    if constraints is not None and constraints not in ((), []):
+    if constraints is not None and not (isinstance(constraints, tuple | list) and not constraints):
         from .constrained import constrained, listed  # what a plain run does not wait for
 
         if given := listed(constraints):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -56,16 +57,21 @@ def intermediate_result(run: RunState) -> OptimizeResult:
 
 
 Seen = Callable[[RunState], OptimizeResult]
+At = Callable[[RunState], Vector]
 
 
 def observers_of(
-    label: str, callback: Any, opts: dict[str, Any], seen: Seen = intermediate_result
+    label: str,
+    callback: Any,
+    opts: dict[str, Any],
+    seen: Seen = intermediate_result,
+    at: At = attrgetter("x"),
 ) -> tuple[Observers, dict[str, Any]]:
     """Those who watch a run; what they will have logged, for the result."""
     observers, log = Observers(), dict[str, Any]()
     if opts["return_all"]:
         log["allvecs"] = []
-        observers.each.append(keeps_points(log["allvecs"]))
+        observers.each.append(keeps_points(log["allvecs"], at))
     if opts["history"]:
         log["history"] = History(label=label, parameter_names=opts["parameter_names"] or ())
         observers.each.append(keeps_history(log["history"], seen))
@@ -74,9 +80,9 @@ def observers_of(
     return observers, log
 
 
-def keeps_points(points: list[Vector]) -> Observer:
+def keeps_points(points: list[Vector], at: At) -> Observer:
     """Every iterate goes into a list."""
-    return lambda run: points.append(run.x)
+    return lambda run: points.append(at(run))
 
 
 def keeps_history(history: Any, seen: Seen) -> Observer:
