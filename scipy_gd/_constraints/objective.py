@@ -21,6 +21,12 @@ KEPT = 3
 """Points whose values are remembered: a run keeps as many."""
 
 
+def same(x: Vector, y: Vector) -> bool:
+    """Whether two points are one; most of those that are not show it in a few elements."""
+    few = slice(None, None, max(x.size // 32, 1))
+    return np.array_equal(x[few], y[few]) and np.array_equal(x, y)
+
+
 class Remembered:
     """A function of x that counts its calls and remembers the last results."""
 
@@ -32,7 +38,7 @@ class Remembered:
 
     def __call__(self, x: Vector, *args: Any) -> Any:
         for at, found in self._found:
-            if np.array_equal(at, x):
+            if same(at, x):
                 return found
         self.count(1)
         found = self.function(x.copy(), *args)

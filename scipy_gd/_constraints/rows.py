@@ -19,7 +19,7 @@ from .._evaluate import differences
 from .._evaluate.undefined import Undefined, number
 from ..arguments import Vector, matrix, real_numbers, shown
 from .derivatives import Near, complex_steps, of_differences
-from .objective import KEPT
+from .objective import KEPT, same
 from .products import times
 
 Box = tuple[Vector, Vector]
@@ -184,7 +184,7 @@ class Rows:
     def value(self, x: Vector) -> Vector:
         """All c(x), shape (m,)."""
         for at, c in self._values:
-            if np.array_equal(at, x):
+            if same(at, x):
                 return c
         c = np.concatenate([np.empty(0), *(part.value(x) for part in self.parts)])
         self._values.append((x.copy(), c))
@@ -192,7 +192,7 @@ class Rows:
 
     def jacobian(self, x: Vector) -> Any:
         """Their derivatives, shape (m, n); sparse, if one of them is."""
-        if self._jacobian is None or not np.array_equal(self._jacobian[0], x):
+        if self._jacobian is None or not same(self._jacobian[0], x):
             c = self.split(self.value(x))
             found = [part.jacobian(x, own) for part, own in zip(self.parts, c, strict=True)]
             if not found:
