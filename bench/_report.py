@@ -23,6 +23,7 @@ PACKAGES = (
     "Py-BOBYQA",
     "PyNomadBBO",
     "noisyopt",
+    "nlopt",
     "lmfit",
     "iminuit",
     "optimistix",

@@ -76,7 +76,7 @@ def minimum(problem):
 @pytest.mark.parametrize(
     ("loss", "penalty"),
     [(SQUARES, L1(0.1)), (LOGISTIC, L1(0.05)), (SQUARES, GroupL1(0.1, 4)), (SQUARES, Simplex())],
-    ids=str,
+    ids=["lasso", "logistic", "groups", "simplex"],
 )
 def test_gaps_bound_how_far_the_minimum_is_below(loss, penalty):
     problem = Problem("", loss, *data(loss), penalty, np.full(12, 1 / 12))

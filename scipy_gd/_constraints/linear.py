@@ -34,6 +34,10 @@ class Plane(NamedTuple):
     def point(self, z: Vector) -> Vector:
         return np.asarray(onto(z, self))
 
+    def along(self, g: Vector) -> Vector:
+        """The part of a gradient that does not lead away."""
+        return np.asarray(g - self.Q @ (self.Q.T @ g))
+
 
 @register_jitable  # type: ignore[untyped-decorator]
 def onto(z: Any, plane: Any) -> Any:
@@ -52,7 +56,7 @@ class Simplified:
         self.column = np.zeros(rows.m, int)
         self._bounds()
         free = not bounded and np.isinf(self.box).all()
-        equal = rows.equal & ~self.single & self._linear
+        equal = rows.equal & ~self.single & rows.linear
         worth = (equal | self.single).all() or rows.m + self.box[0].size > SMALL
         worth &= int(equal.sum()) * self.box[0].size <= LARGEST
         self.plane = None
@@ -62,18 +66,13 @@ class Simplified:
         self.left = ~(self.single | self.equal)
         self.rows = rows if self.left.all() else self._rest()
 
-    @property
-    def _linear(self) -> Any:
-        sizes = np.diff(self.all.ends, prepend=0)
-        return np.repeat([isinstance(part, Linear) for part in self.all.parts], sizes)
-
     def _bounds(self) -> None:
         """Make bounds of rows with a single entry; compare the others with the bounds."""
         rows, (lower, upper) = self.all, self.box
         A = sparse.csr_array(self.A)
         A.eliminate_zeros()
         counts = np.diff(A.indptr)
-        self.single = (counts == 1) & self._linear
+        self.single = (counts == 1) & self.all.linear
         for k in np.flatnonzero(self.single):
             j, a = int(A.indices[A.indptr[k]]), float(A.data[A.indptr[k]])
             low, high = sorted((rows.lower[k] / a, rows.upper[k] / a))
@@ -96,7 +95,7 @@ class Simplified:
             least = _times(up, lower) + _times(down, upper)
             most = _times(up, upper) + _times(down, lower)
         some = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(least), least, 0.0)))
-        bad = self._linear & ((least > rows.upper + some) | (most < rows.lower - some))
+        bad = self.all.linear & ((least > rows.upper + some) | (most < rows.lower - some))
         if bad.any():
             k = int(np.argmax(bad))
             raise ValueError(

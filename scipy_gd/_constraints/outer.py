@@ -90,7 +90,7 @@ class Outer:
         self.plane = plane
         self.ending = endings.RUNNING
         self.best: tuple[tuple[int, float], Point] | None = None
-        self.finished = False
+        self.passing: Point | None = None
         self._scale(x0)
         self.f0 = f = problem.objective.value(x0)
         c = problem.rows.value(x0)
@@ -102,7 +102,11 @@ class Outer:
 
     @property
     def best_point(self) -> Point:
-        return self.start if self.best is None else self.best[1]
+        before = self.best
+        if self.passing is not None and not self.ending:
+            self._consider(self.passing)
+        best, self.best = self.best, before
+        return self.start if best is None else best[1]
 
     def _scale(self, x: Vector) -> None:
         """Such that gradients of f and of the rows are about 1."""
@@ -190,10 +194,13 @@ class Outer:
             self._steeper(x)
         p = Point(x, f, c, y / weight, slope)  # type: ignore[arg-type]
         if slope is None:
-            J = self.problem.rows.jacobian(x)
-            p.slope = self.problem.objective.gradient(x) + J.T @ p.y
+            p.slope = self._along(self.problem.at(x, p.y)[0].slope)
         self._consider(p)
         return p
+
+    def _along(self, slope: Vector) -> Vector:
+        """What is left of a gradient where x cannot leave a plane."""
+        return slope if self.plane is None else self.plane.along(slope)
 
     def _steeper(self, x: Vector) -> None:
         """Where f was flat at the start, and is not any more: give it less weight."""
@@ -209,6 +216,10 @@ class Outer:
         key = (0, p.f) if v <= self.ctol else (1, v)
         if np.isfinite(v) and np.isfinite(p.f) and (self.best is None or key < self.best[0]):
             self.best = key, p
+
+    def consider(self, x: Vector, f: float, c: Vector) -> None:
+        """A point on the way, where the run may stop: it is the best one if it is better."""
+        self.passing = Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan))
 
     def _passes(self, p: Point) -> bool:
         """Whether p is a solution; the gradient of f is asked for only if it matters."""
@@ -230,7 +241,7 @@ class Outer:
         if problem.objective.noisy:
             return self._noise_reached(p, found)
         rest = max(self._sigma(p.c), self._slope(p))
-        if rest <= NEAR and rest <= NEAR * now.tried:
+        if self.plane is None and rest <= NEAR and rest <= NEAR * now.tried:
             now.tried = rest
             q = finish(problem, p, self.ctol, self.gtol)
             if q is not None and self._better(q, p, y):
@@ -311,7 +322,7 @@ class Outer:
         """Whether the violation has no slope to go down."""
         rows, J, now = self.problem.rows, self.problem.rows.jacobian(p.x), self.now
         v = self.scales * (p.c - np.clip(p.c, rows.lower, rows.upper))
-        rest = self.problem.projected(p.x, J.T @ (self.scales * v))
+        rest = self.problem.projected(p.x, self._along(J.T @ (self.scales * v)))
         top = largest(v)
         return (rest <= 1e-5 * max(top, 1e-12) and now.rho * top > 1e3) or now.rho >= 1e12
 
@@ -321,7 +332,7 @@ class Outer:
         x = self.x0
         if self.now.restarts > 1:
             x = x + 0.1 * np.maximum(1.0, np.abs(x)) * np.cos(1.0 + np.arange(x.size))
-        return np.clip(x, lower, upper)
+        return np.clip(x, lower, upper) if self.plane is None else self.plane.point(x)
 
     def _restored(self, found: Found) -> None:
         """Begin anew at a point that violates nothing, if there is one."""

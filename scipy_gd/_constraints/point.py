@@ -11,6 +11,8 @@ from ..arguments import Vector
 from .objective import Objective
 from .rows import Box, Rows
 
+SMALL_UNIT = 0.01
+"""The size from which gradients are compared with 1."""
 SMALL = 300
 """Parameters and rows for which a dense system is no burden."""
 
@@ -56,7 +58,8 @@ class Problem:
 
     def __init__(self, objective: Objective, rows: Rows, box: Box, x: Vector) -> None:
         self.objective, self.rows, self.box = objective, rows, box
-        self.steepest = self.farthest = 0.0
+        ends = np.concatenate(box)
+        self.steepest, self.farthest = 0.0, largest(ends[np.isfinite(ends)])
         self.see(x)
         self.sizes = self.row_sizes(x)
 
@@ -70,7 +73,7 @@ class Problem:
     @property
     def slope_unit(self) -> float:
         """The size of gradients, where they are small; else 1."""
-        return min(self.steepest, 1.0) if self.steepest > 1e-30 else 1.0
+        return self.steepest if 1e-30 < self.steepest < SMALL_UNIT else 1.0
 
     def length(self, x: Vector) -> float:
         """The size of x; 1 if it is smaller, unless all points have been small."""

@@ -169,6 +169,8 @@ class Rows:
         self.upper = np.concatenate([none, *(each.upper for each in limits)])
         self.ends = np.cumsum([part.size for part in parts])
         self.equal = self.lower == self.upper
+        sizes = [part.size for part in parts]
+        self.linear = np.repeat(np.array([part.A is not None for part in parts], bool), sizes)
         kept = np.concatenate([none, *(each.kept for each in limits)]).astype(bool)
         self.kept = kept & ~self.equal
         self._values: deque[tuple[Vector, Vector]] = deque(maxlen=KEPT)

@@ -14,12 +14,12 @@ from scipy.optimize import OptimizeResult
 
 from .._constraints import lagrangian, linear
 from .._constraints.compiled import compiled_rows, measured
-from .._constraints.derivatives import Near
+from .._constraints.derivatives import Near, of_differences
 from .._constraints.linear import Simplified
 from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
+from .._constraints.point import Point, largest
 from .._constraints.point import Problem as Constrained
-from .._constraints.point import largest
 from .._constraints.rows import Nonlinear, Rows, listed, read
 from .._core import endings
 from .._evaluate.evaluator import OutOfBudget
@@ -27,9 +27,10 @@ from .._evaluate.gradients import Box
 from .._evaluate.residuals import as_sum
 from .._evaluate.wrapped import dense
 from .._formula import Formula
-from ..arguments import Vector, matrix
+from ..arguments import Vector, matrix, shown
 from .begin import Problem, begin, calibrate, check_gradient
 from .drive import drive
+from .fit import FitResult, errors_along
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome
 from .reduction import evaluating
@@ -67,6 +68,10 @@ def constrained(
         _check_derivatives(problem, rows, x, box, opts)
     with nullcontext(map) if not opts["workers"] else evaluating(None, opts["workers"]) as map_:
         run = ConstrainedRun(method, problem, rows, x, box, opts, map_)
+        try:
+            run.start()
+        except OutOfBudget:
+            return run.hardly_begun()
         if opts["resume"] is not None:
             run.load(opts["resume"])
         observers, log = observers_of(method.__name__, callback, opts, run.seen)
@@ -95,10 +100,10 @@ class ConstrainedRun:
         self.begun, self.nit, self.nhev = perf_counter(), 0, 0
         self.linear = Simplified(rows, bounded=box is not None)
         plane = self.linear.plane
-        x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
+        self.x = x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
         self.rows = rows = self.linear.rows
         self.sums = problem.squares is not None
-        fun = Remembered(problem.fun, opts["maxfev"])
+        fun = Remembered(problem.fun, max(opts["maxfev"] - 1, 1))  # the last call is for the end
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
         steps = opts["finite_diff_rel_step"]
         rel_step = np.broadcast_to(np.nan if steps is None else steps, x.shape).astype(float)
@@ -108,20 +113,45 @@ class ConstrainedRun:
             (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
             slope = jac if isinstance(jac, str) else g
         self.objective = Objective(fun, f, alone, slope, problem.args, near, map_)
-        if problem.jac == "adaptive" and not self.sums:
-            self.objective.listen(x)
         self.fun, self.jac, self.data = fun, jac, ()
         self.values = _Values(rows)
-        self.plain = self._lagrangian(fun, jac, _Slope(self.objective), self.values, _Slopes(rows))
         self.fast: Problem | None = None
-        target = Constrained(self.objective, rows, self.linear.box, x)
         self.inner: RunState | None = None  # the run that goes on
         self.saved: Any = None  # its state, if it was begun elsewhere
         self.found: Found | None = None  # what has become of it, if the outer loop does not know
         self.limit = opts["maxiter"]
         if self.sums and rows.kept.any():
             raise ValueError("`keep_feasible` does not go together with residuals")
-        self.outer = Outer(target, x, opts["ctol"], opts["gtol"] or 1e-5, plane)
+
+    def start(self) -> None:
+        """Look at x0. This takes the calls of a gradient."""
+        objective, opts = self.objective, self.opts
+        if objective.jac == "adaptive" and not self.sums:
+            objective.listen(self.x)
+        slope, slopes = _Slope(objective), _Slopes(self.rows)
+        self.plain = self._lagrangian(self.fun, self.jac, slope, self.values, slopes)
+        target = Constrained(objective, self.rows, self.linear.box, self.x)
+        gtol = opts["gtol"] or 1e-5
+        self.outer = Outer(target, self.x, opts["ctol"], gtol, self.linear.plane)
+
+    def hardly_begun(self) -> OptimizeResult:
+        """The result where the budget does not suffice for a start."""
+        f = self.objective.value(self.x) if self.fun.calls else np.nan
+        status, success, message, _ = endings.ENDINGS[endings.MAXFEV]
+        return OptimizeResult(
+            x=self.x,
+            fun=f,
+            multipliers=self.linear.all.split(np.zeros(self.linear.all.m)),
+            constr_violation=self._violation(self.x),
+            nit=0,
+            nouter=0,
+            nfev=self.fun.calls,
+            njev=self.njev,
+            nhev=0,
+            status=status,
+            success=success,
+            message=message,
+        )
 
     # --- what the inner runs minimize
 
@@ -162,7 +192,7 @@ class ConstrainedRun:
         done = 0 if self.saved is None else self.saved["nit"]
         limits = {
             "maxiter": min(request.maxiter - done, self.limit - self.nit),
-            "maxfev": max(self.opts["maxfev"] - self.fun.calls, 1) if self.fast else 2**62,
+            "maxfev": int(max(self.fun.limit - self.fun.calls, 1)) if self.fast else 2**62,
             "gtol": request.gtol,
             "target": request.target,
         }
@@ -192,12 +222,15 @@ class ConstrainedRun:
             return self._result(self._ended(observers))
         except BaseException as error:
             with suppress(Exception):
-                result = self._result(endings.RUNNING)
-                result.message = f"Stopped by {type(error).__name__}: {error}"
+                stopped = endings.Ending(-1, False, f"Stopped by {type(error).__name__}: {error}")
+                result = self._result(endings.RUNNING, stopped)
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
 
     def _ended(self, observers: Observers) -> int:
+        c = self.rows.value(self.x)
+        if not (np.isfinite(self.outer.f0) and np.isfinite(c).all()):
+            return endings.UNDEFINED
         ending = self._take() or self._budget()
         while not ending:
             run, opts = self._begin()
@@ -214,6 +247,7 @@ class ConstrainedRun:
                 result = outcome(run, opts)
             finally:
                 self._count(run, *before)
+                self._look(run)
             ending = run.r.ending
             if not self._over(ending):
                 self.found = Found(
@@ -221,6 +255,14 @@ class ConstrainedRun:
                 )
                 ending = self._take() or self._budget()
         return ending
+
+    def _look(self, run: RunState) -> None:
+        """See where the inner run is, should it be the end of all; with the call that was kept."""
+        self.fun.limit += 1
+        with suppress(Exception):
+            x = self._outside(run.outside(run.V[run.lowest[0]]))
+            self.outer.consider(x, self.objective.value(x), self.rows.value(x))
+        self.fun.limit -= 1
 
     def _take(self) -> int:
         """Tell the outer loop; if it runs out of budget, it is to be told again."""
@@ -234,7 +276,7 @@ class ConstrainedRun:
             if isinstance(error, OutOfBudget):
                 return endings.MAXFEV
             raise
-        self.inner = self.found = None
+        self.inner = self.found = self.outer.passing = None
         return ending
 
     def _passing(self, observers: Observers) -> Observers:
@@ -370,20 +412,23 @@ class ConstrainedRun:
             return nullcontext()
         return bar(self.opts["maxiter"], self.method.__name__, self.seen)
 
-    def _result(self, ending: int) -> OptimizeResult:
+    def _result(self, ending: int, stopped: endings.Ending | None = None) -> OptimizeResult:
         p, rows, opts = self.outer.best_point, self.linear.all, self.opts
-        status, success, message, _ = endings.ENDINGS[ending]
+        status, success, message, _ = stopped or endings.ENDINGS[ending]
+        if ending == endings.UNDEFINED:
+            message = self._undefined(message)
         if ending == endings.MAXITER:
             success = opts["maxiter_is_success"]
         if ending == endings.NOISE_REACHED:
             success = opts["noise_is_success"]
-        J = self.rows.jacobian(p.x)
         try:
-            g = self.objective.gradient(p.x)
-        except OutOfBudget:
-            g = p.slope - J.T @ p.y
+            J, g = self.rows.jacobian(p.x), self.objective.gradient(p.x)
+        except Exception:  # the budget is spent, or it is they that have failed
+            J, g = np.zeros((p.y.size, p.x.size)), p.slope
         y = self.linear.multipliers(p.x, p.y, g + J.T @ p.y)
-        return OptimizeResult(
+        known, said = self._fit(p, y)
+        kind = FitResult if "stderr" in known else OptimizeResult
+        return kind(
             x=p.x,
             fun=p.f,
             jac=g,
@@ -399,9 +444,39 @@ class ConstrainedRun:
             constr_nhev=[part.nhev for part in rows.parts],
             status=status,
             success=success,
-            message=message,
+            message=message + said,
             state=self.save(),
+            **known,
         )
+
+    def _undefined(self, message: str) -> str:
+        """Which function is not finite at x0."""
+        bad = ~np.isfinite(self.rows.value(self.x))
+        if np.isfinite(self.outer.f0) and bad.any():
+            name = self.rows.name_of(np.argmax(bad))
+            message = message.replace("The function or its gradient is", f"{name} is")
+        return message.replace("x0", f"x0 = {shown(self.x.tolist())}")
+
+    def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:
+        """What is to be known of a fit: errors of changes that the active constraints allow."""
+        if not self.sums or not np.isfinite(p.f):
+            return {}, ""
+        x, rows, (lower, upper) = p.x, self.linear.all, self.linear.box
+        fun, args, jac = self.fun, self.problem.args, self.problem.jac
+        try:
+            r, J = fun(x, *args) if jac is True else (fun(x, *args), None)
+            r = np.asarray(r, float)
+            if callable(jac):
+                J = jac(x.copy(), *args)
+            elif J is None:
+                near = (2, *self.objective.near[1:])
+                J = of_differences(lambda point: np.asarray(fun(point, *args), float))(x, r, near)
+        except OutOfBudget:
+            return {}, ""
+        J, active = dense(J), rows.equal | (y != 0.0)
+        C = dense(rows.jacobian(x))[active]
+        known, said = errors_along(J, C, (lower < x) & (x < upper), p.f, self.opts)
+        return {"residuals": r, "jacobian": J, **known}, said
 
 
 def _check_derivatives(

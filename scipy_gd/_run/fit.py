@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import null_space
 from scipy.optimize import LbfgsInvHessProduct, OptimizeResult
 
 from .._core.many import COMPLETE, ELSEWHERE, FOR_PYTHON
-from .._covariance import axes_of, combination, rounded, spread
+from .._covariance import axes_of, combination, distinct, rounded, spread
 from .._evaluate.evaluator import OutOfBudget
 from ..arguments import Vector
 from ..tables import aligned
@@ -71,7 +72,6 @@ def errors_of(
     opts: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
     """The errors of the parameters, from what `Residuals.errors` finds; what is to be said."""
-    names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(free.size))
     matrix, error = matrix[:-1], float(matrix[-1, 0])
     loose = np.zeros((free.size, 0))
     rank = free.size
@@ -83,6 +83,35 @@ def errors_of(
             axes = axes_of(matrix[:, free] / unit[free], error)
             root, loose = (lifted(part, free) for part in axes)
         inverse, rank = spread(root, loose), root.shape[1]
+    return _described(inverse, rank, loose, free, f, m, opts)
+
+
+def errors_along(
+    J: Vector, C: Vector, free: NDArray[np.bool_], f: float, opts: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """The same where only those changes of x are possible that leave C x as it is.
+
+    J is the Jacobian of the residuals, shape (m, n).
+    """
+    size = np.linalg.norm(J[:, free], axis=0)
+    unit = np.where(size > 0.0, 1.0 / np.where(size > 0.0, size, 1.0), 1.0)
+    ways = null_space(C[:, free] * unit) if len(C) else np.eye(unit.size)
+    ways = lifted(unit[:, np.newaxis] * ways, free)
+    root, loose = (ways @ part for part in axes_of(J @ ways, np.finfo(float).eps * len(J)))
+    loose = distinct(loose, 1.0 / np.abs(ways).max(axis=1, initial=1e-300)) if loose.size else loose
+    return _described(spread(root, loose), root.shape[1], loose, free, f, len(J), opts)
+
+
+def _described(
+    inverse: Vector,
+    rank: int,
+    loose: Vector,
+    free: NDArray[np.bool_],
+    f: float,
+    m: int,
+    opts: dict[str, Any],
+) -> tuple[dict[str, Any], str]:
+    names = opts["parameter_names"] or tuple(f"x[{i}]" for i in range(free.size))
     dof = m - rank
     variance = 1.0 if opts["absolute_sigma"] else 2.0 * f / dof if dof > 0 else np.inf
     covariance = np.where(np.isfinite(inverse) & (inverse != 0.0), variance, 1.0) * inverse

@@ -57,7 +57,10 @@ def minimize(
         from .constrained import constrained, listed  # what a plain run does not wait for
 
         if given := listed(constraints):
-            return constrained(method, problem, given, x, box, callback, options, opts)
+            result = constrained(method, problem, given, x, box, callback, options, opts)
+            if opts["disp"]:
+                _display(result)
+            return result
     random = method.needs & NOISE or method.probes or opts["batch_size"] is not None
     # a fresh generator takes longer than a short run
     rng = np.random.default_rng(opts["rng"]) if random or opts["check_grad"] else None
