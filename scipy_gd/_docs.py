@@ -74,10 +74,10 @@ scipy.optimize.OptimizeResult
     `constr_violation`, the largest violation; `nouter`, the number of inner runs; `constr_nfev`,
     `constr_njev` and `constr_nhev`, lists of the calls of each; and three more endings: 8, no
     feasible point, 9, multipliers that grow, and 10, a function that falls without end. Where `fun`
-    returns residuals, and there are no constraints: `residuals`, shape (m,), and `jacobian`, shape
-    (m, n); `covariance`, shape (n, n), and `stderr`, shape (n,), of the parameters; `hess_inv`, the
-    inverse of J'J; `dof`, the degrees of freedom; `at_bound`, shape (n,); `parameter_names`;
-    printed, it is a table of values and errors."""
+    returns residuals: `residuals`, shape (m,), and `jacobian`, shape (m, n); `covariance`, shape
+    (n, n), and `stderr`, shape (n,), of the parameters; `hess_inv`, the inverse of J'J; `dof`, the
+    degrees of freedom; `at_bound`, shape (n,); `parameter_names`; printed, it is a table of values
+    and errors."""
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
