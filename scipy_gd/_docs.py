@@ -17,8 +17,9 @@ args : tuple, optional
 {hess}
 bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
     Every iterate is projected onto the box.
-constraints
-    Not supported; an error if there are any.
+constraints : LinearConstraint, NonlinearConstraint, dict or sequence of these, optional
+    All forms that SciPy's solvers take, of m rows each. They hold at the solution within `ctol`,
+    and before that only where a constraint says `keep_feasible`.
 callback : callable, optional
     ``callback(intermediate_result=OptimizeResult)`` or ``callback(x)``, called after every
     iteration. Raise `StopIteration` to stop."""
@@ -68,10 +69,15 @@ scipy.optimize.OptimizeResult
     and 7, a minimum at a kink. Where the errors of `fun` are known: `noise`, their size, in units
     of f; `jac_error`, those of the gradient's components, shape (n,); `x_error`, about how far each
     parameter can move before f rises by `noise`, shape (n,). With a `penalty` there is its value,
-    `penalty`, which is a part of `fun`. Where `fun` returns residuals: `residuals`, shape (m,), and
-    `jacobian`, shape (m, n); `covariance`, shape (n, n), and `stderr`, shape (n,), of the
-    parameters; `hess_inv`, the inverse of J'J; `dof`, the degrees of freedom; `at_bound`, shape
-    (n,); `parameter_names`; printed, it is a table of values and errors."""
+    `penalty`, which is a part of `fun`. With `constraints` there are `multipliers`, a list with an
+    array of shape (m,) for each, such that ``jac + sum J'y`` vanishes, but for the bounds;
+    `constr_violation`, the largest violation; `nouter`, the number of inner runs; `constr_nfev`,
+    `constr_njev` and `constr_nhev`, lists of the calls of each; and three more endings: 8, no
+    feasible point, 9, multipliers that grow, and 10, a function that falls without end. Where `fun`
+    returns residuals: `residuals`, shape (m,), and `jacobian`, shape (m, n); `covariance`, shape
+    (n, n), and `stderr`, shape (n,), of the parameters; `hess_inv`, the inverse of J'J; `dof`, the
+    degrees of freedom; `at_bound`, shape (n,); `parameter_names`; printed, it is a table of values
+    and errors."""
 _RAISES = """\
 TypeError, ValueError
     If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or

@@ -230,6 +230,23 @@ def test_example_fits_the_certified_values_and_errors(capsys):
     assert "238.9  +-        2.7" in said
 
 
+def test_example_of_a_calibration_curve_rises_and_is_the_best_that_does(capsys):
+    free, rising = run_example("calibration_fit.py")
+    assert rising.success
+    assert rising.constr_violation < 1e-9
+    assert 2 * free.fun == pytest.approx(1.0554, abs=1e-4)
+    assert 2 * rising.fun == pytest.approx(1.295324493, rel=1e-8)  # SLSQP's, at tol=1e-14
+    assert "level at the doses 7, 10" in capsys.readouterr().out
+
+
+def test_example_of_a_mixture_finds_its_substances():
+    chosen = run_example("unmixing.py")
+    assert chosen.success
+    assert np.count_nonzero(chosen.x) < 10
+    found = {k: chosen.x[k] for k in np.flatnonzero(chosen.x > 0.02)}
+    assert found == pytest.approx({3: 0.9, 17: 0.4, 41: 0.25, 42: 0.6}, abs=0.02)
+
+
 def test_example_draws_every_schedule(tmp_path):
     import matplotlib
 

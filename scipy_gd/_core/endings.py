@@ -123,21 +123,21 @@ ENDINGS = {
     INFEASIBLE: Ending(
         8,
         False,
-        "No feasible point was found: at the returned point, no small step makes the violation of "
-        "`constraints` smaller. Check that they do not contradict each other, or begin elsewhere.",
+        "No feasible point was found: wherever the search for one came to rest, `constraints` were "
+        "violated. Check that they do not contradict each other, or start elsewhere.",
     ),
     MULTIPLIERS: Ending(
         9,
         False,
-        "The multipliers grow without end: the returned point may be the solution, but there the "
-        "gradients of the active `constraints` depend on each other, or vanish. Check whether one "
-        "of them says the same as others, or is squared.",
+        "The multipliers grow without bound. The returned point may be the solution, but the "
+        "gradients of the active `constraints` are linearly dependent there, or vanish. Check "
+        "whether one constraint repeats others, or is the square of what is to be zero.",
     ),
     UNBOUNDED: Ending(
         10,
         False,
-        "The function seems to fall without end within `constraints`: check their signs, or set "
-        "`bounds`.",
+        "The function seems to fall without end where `constraints` hold: check their signs, or "
+        "set `bounds`.",
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }
