@@ -54,7 +54,7 @@ BAD_ARGUMENTS = [
     ({"bounds": 3}, TypeError, "`bounds` must be"),
     ({"bounds": [1, 2]}, TypeError, "`bounds` must be"),
     ({"bounds": [("a", 1), (0, 1)]}, ValueError, "bounds"),
-    ({"constraints": [{"type": "eq", "fun": fun}]}, ValueError, "`constraints` are not supported"),
+    ({"constraints": [{"type": "le", "fun": fun}]}, ValueError, "`constraints`: 'type' must be"),
     ({"learning_rate": 0}, ValueError, "`learning_rate` must be above 0"),
     ({"learning_rate": -1e-3}, ValueError, "`learning_rate` must be above 0"),
     ({"learning_rate": np.nan}, ValueError, "`learning_rate` must be above 0"),
