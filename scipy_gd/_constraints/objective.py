@@ -57,6 +57,9 @@ class Remembered:
             raise OutOfBudget
         self.calls += calls
 
+    def knows(self, x: Vector) -> bool:
+        return any(same(at, x) for at, _ in self._found)
+
     def forget(self) -> None:
         self._found.clear()
 

@@ -238,9 +238,14 @@ class Outer:
     def _consider(self, p: Point) -> None:
         """Remember the best point: the lowest of those that violate nothing, else the nearest."""
         v = self.problem.violation(p.x, p.c)
-        key = (0, p.f) if v <= self.ctol else (1, v)
+        key = (0, p.f) if v <= self.ctol else (1, v * self.problem.length(p.x))
         if np.isfinite(v) and np.isfinite(p.f) and (self.best is None or key < self.best[0]):
             self.best = key, p
+
+    def pass_by(self, x: Vector, f: float, c: Vector) -> None:
+        """An iterate, of which there are no multipliers."""
+        if not self.now.restoring:
+            self._consider(Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan)))
 
     def consider(self, x: Vector, f: float, c: Vector) -> None:
         """A point on the way, where the run may stop: it is the best one if it is better."""
@@ -370,12 +375,12 @@ class Outer:
         now.restoring = False
         x = np.clip(found.x, *problem.box)
         f, c = problem.objective.value(x), problem.rows.value(x)
+        self._consider(Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan)))
         if np.isfinite(f) and problem.violation(x, c) <= 1e-4:
             self._scale(x)
             now.x, now.y, now.sigma = x, np.zeros(c.size), np.inf
             now.rho = 100.0**now.restarts * self._penalty(f, c)
             now.radius, now.gtol = 0.5 * problem.length(x), float(np.sqrt(self.gtol))
-            self._consider(Point(x, f, c, now.y, np.full(x.size, np.nan)))
         elif now.restarts < RESTARTS:
             now.restarts, now.restoring = now.restarts + 1, True
         else:

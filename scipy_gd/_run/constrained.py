@@ -289,13 +289,17 @@ class ConstrainedRun:
         """The same observers, who are told of the start only once."""
         passing = Observers()
         passing.now_and_then = observers.now_and_then
-        if observers.each:
-            first = self.nit == 0 and self.outer.now.nouter == 0
+        first = self.nit == 0 and self.outer.now.nouter == 0
 
-            def pass_on(run: RunState) -> None:
-                if first or run.r.nit > 0:
-                    observers.iteration(run)
+        def pass_on(run: RunState) -> None:
+            if self.fast is None:
+                x = self.point(run)
+                if self.fun.knows(x):
+                    self.outer.pass_by(x, self.objective.value(x), self.rows.value(x))
+            if first or run.r.nit > 0:
+                observers.iteration(run)
 
+        if observers.each or self.fast is None:
             passing.each = [pass_on]
         return passing
 
