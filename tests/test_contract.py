@@ -402,16 +402,6 @@ def test_hessians_are_said_to_be_unused(method, valley):
         minimize(valley.fun, valley.x0, method=method, hess=lambda x: np.eye(3), options=SHORT)
 
 
-def test_constraints_are_refused(method, valley):
-    with pytest.raises(ValueError, match="`constraints` are not supported"):
-        minimize(
-            valley.fun,
-            valley.x0,
-            method=method,
-            constraints={"type": "eq", "fun": lambda x: x[0]},
-        )
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["fun", "jac", "both", "start"])
 def test_non_finite_values_end_the_run_at_the_best_point(descent, bowl, bad, where):
