@@ -38,6 +38,8 @@ def distinct(columns: Array, unit: Array) -> Array:
 
     Parts are compared in a unit of each parameter.
     """
+    if not columns.size:
+        return columns
     parts = np.abs(columns / unit[:, np.newaxis])
     kept = np.where(parts > INVOLVED * parts.max(axis=0, initial=0.0), columns, 0.0)
     first = kept[np.argmax(kept != 0, axis=0), np.arange(kept.shape[1])]

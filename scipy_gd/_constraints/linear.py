@@ -99,9 +99,9 @@ class Simplified:
         if bad.any():
             k = int(np.argmax(bad))
             raise ValueError(
-                f"{rows.name_of(k)} and `bounds` contradict each other: within them, row {k} is "
-                f"between {least[k]:g} and {most[k]:g}, and not between {rows.lower[k]:g} and "
-                f"{rows.upper[k]:g}"
+                f"{rows.name_of(k)} and `bounds` contradict each other: within them, row "
+                f"{rows.place_of(k)} is between {least[k]:g} and {most[k]:g}, and not between "
+                f"{rows.lower[k]:g} and {rows.upper[k]:g}"
             )
 
     def _rest(self) -> Rows:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._evaluate.differences import difference_points, difference_quotients
 from .._evaluate.evaluator import Bound, OutOfBudget
+from .._evaluate.noise import grain
 from ..arguments import Vector, complex_scalar, pair, scalar, vector
 from .derivatives import Near, complex_steps
 
@@ -104,6 +105,7 @@ class Objective:
             f, near, far = (self.value(np.clip(x + k * h, lower, upper)) for k in (0, 1, 2))
             bend, change = abs(far - 2.0 * near + f), abs(far - f)
             noisy = bool(np.isfinite(bend) and (bend > NOISY * change or change == 0.0))
+            noisy |= grain([f, near, far], f, 2) > 0.0
         if noisy:
             self.noisy = True
             self.near = (1, self.near[1], LONG * np.maximum(1.0, np.abs(x)), lower, upper)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from .._core import endings
 from ..arguments import Vector
@@ -70,11 +72,11 @@ class Progress:
     rho: float
     radius: float
     gtol: float
+    flat: NDArray[np.bool_]  # rows whose size is not to be seen at the start
     mu: float = 0.1  # of the barriers
     sigma: float = np.inf  # how far rows and multipliers were from fitting together
     nouter: int = 0
     rejected: int = 0
-    flat: bool = False  # whether the size of a row was not to be seen at the start
     stuck: int = 0
     restarts: int = 0
     failed: int = 0
@@ -102,7 +104,9 @@ class Outer:
         self.passing: Point | None = None
         m, unknown = problem.rows.m, np.nan
         self.start = Point(x0, unknown, np.full(m, unknown), np.zeros(m), np.full(x0.size, unknown))
-        self.now = Progress(x0, np.zeros(m), FACTOR, FACTOR, np.sqrt(gtol))
+        self.now = Progress(
+            x0, np.zeros(m), FACTOR, FACTOR, float(np.sqrt(gtol)), np.zeros(m, bool)
+        )
         self.weight, self.scales, self.f0 = 1.0, np.ones(m), unknown
 
     def begin(self) -> int:
@@ -113,10 +117,10 @@ class Outer:
         if np.isfinite(start.f) and np.isfinite(start.c).all():
             problem.begin(x)
             g, J = problem.objective.gradient(x), problem.rows.jacobian(x)
-            if np.isfinite(g).all() and np.isfinite(J @ np.zeros(x.size)).all():
+            if np.isfinite(g).all() and np.isfinite(J.data if sparse.issparse(J) else J).all():
                 self._scale(x)
                 self.now.rho = self._penalty(start.f, start.c)
-                self.now.radius = FACTOR * problem.length(x)
+                self.now.radius = FACTOR * max(1.0, problem.length(x))
                 self._consider(start)
                 return endings.RUNNING
         self.ending = endings.UNDEFINED
@@ -133,11 +137,14 @@ class Outer:
     def _scale(self, x: Vector) -> None:
         """Such that gradients of f and of the rows are not above 1, nor tiny."""
         top = largest(self.problem.objective.gradient(x))
-        sizes, self.now.flat = self.problem.row_sizes(x)
         top = max(top, self.problem.slope_unit)
         usual = TINY <= top <= 1.0 or not np.isfinite(top)
         self.weight = 1.0 if usual else max(1.0 / top, 1e-8)
-        self.scales = 1.0 / np.clip(sizes, 1e-10, 1e8)
+        self.scales, self.now.flat = self._scales(x)
+
+    def _scales(self, x: Vector) -> tuple[Vector, NDArray[np.bool_]]:
+        sizes, flat = self.problem.row_sizes(x)
+        return 1.0 / np.clip(sizes, 1e-10, 1e8), flat
 
     def _penalty(self, f: float, c: Vector) -> float:
         """Such that violation and objective are of one size."""
@@ -341,8 +348,8 @@ class Outer:
             return
         sigma = self._sigma(p.c)
         if now.nouter == 1:
-            if now.flat:
-                self.scales = np.minimum(self.scales, 1.0 / self.problem.row_sizes(p.x)[0])
+            if now.flat.any():
+                self.scales = np.where(now.flat, self._scales(p.x)[0], self.scales)
             now.rho = self._penalty(p.f, p.c)
         elif sigma > 0.25 * now.sigma and max(sigma, violation) > 0.1 * self.ctol:
             now.rho = min(FACTOR * now.rho, 1e16)
@@ -380,7 +387,7 @@ class Outer:
             self._scale(x)
             now.x, now.y, now.sigma = x, np.zeros(c.size), np.inf
             now.rho = 100.0**now.restarts * self._penalty(f, c)
-            now.radius, now.gtol = 0.5 * problem.length(x), float(np.sqrt(self.gtol))
+            now.radius, now.gtol = 0.5 * max(1.0, problem.length(x)), float(np.sqrt(self.gtol))
         elif now.restarts < RESTARTS:
             now.restarts, now.restoring = now.restarts + 1, True
         else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arguments import Vector
 from .objective import Objective
@@ -84,11 +85,11 @@ class Problem:
         unit = min(self.farthest, 1.0) if self.farthest > 1e-30 else 1.0
         return max(unit, largest(x))
 
-    def row_sizes(self, x: Vector) -> tuple[Vector, bool]:
+    def row_sizes(self, x: Vector) -> tuple[Vector, NDArray[np.bool_]]:
         """How steep each row is; at least so steep that x could come to its limits.
 
-        (At x0 its gradient may vanish, or be the rounding of a difference.) And whether one of them
-        is flatter than that.
+        (At x0 its gradient may vanish, or be the rounding of a difference.) And which of them are
+        flatter than that.
         """
         rows = self.rows
         c, J = rows.value(x), rows.jacobian(x)
@@ -97,7 +98,7 @@ class Problem:
         room = np.minimum(np.abs(c - rows.lower), np.abs(rows.upper - c))
         sizes = np.fmax(steep, room / (1e2 * self.length(x)))
         known = np.isfinite(sizes) & (sizes > 0.0)
-        return np.where(known, sizes, 1.0), bool((known & (sizes > steep)).any())
+        return np.where(known, sizes, 1.0), known & (sizes > steep)
 
     def sharpen(self) -> None:
         """From now on take differences that cost twice as much, and are more exact."""

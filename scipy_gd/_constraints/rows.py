@@ -89,7 +89,7 @@ class Nonlinear:
             return self._differences(x, c)
         found = self.jac(x.copy(), *self.args)
         if sparse.issparse(found):
-            return self._of_right_shape(found.tocsr(), found)
+            return self._of_right_shape(found.tocsr(), found, x.size)
         J = real_numbers(found)
         if J is None:
             raise TypeError(f"the Jacobian of {self.name} must be real, got {shown(found)}")
@@ -99,8 +99,8 @@ class Nonlinear:
         J = J.reshape(1, -1) if flat else J.reshape(-1, 1) if J.ndim == 1 == x.size else J
         return self._of_right_shape(J.astype(np.float64, copy=False), found, x.size)
 
-    def _of_right_shape(self, J: Any, found: Any, n: int | None = None) -> Any:
-        shape = self.size, J.shape[-1] if n is None else n
+    def _of_right_shape(self, J: Any, found: Any, n: int) -> Any:
+        shape = self.size, n
         if J.shape != shape:
             hint = ": it is transposed" if J.shape == shape[::-1] else ""
             raise ValueError(
@@ -225,6 +225,10 @@ class Rows:
     def beyond(self, c: Vector) -> NDArray[np.bool_]:
         """Which rows that must be kept are not strictly within their limits."""
         return np.asarray(self.kept & ~((self.lower < c) & (c < self.upper)))
+
+    def place_of(self, row: int) -> int:
+        """Which of its constraint a row is."""
+        return row - max((end for end in self.ends.tolist() if end <= row), default=0)
 
     def name_of(self, row: Any) -> str:
         return self.parts[int(np.searchsorted(self.ends, row, "right"))].name

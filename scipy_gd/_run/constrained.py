@@ -14,7 +14,7 @@ from scipy.optimize import OptimizeResult
 
 from .._constraints import lagrangian, linear
 from .._constraints.compiled import compiled_rows, measured
-from .._constraints.derivatives import Near, of_differences
+from .._constraints.derivatives import Near, complex_steps, of_differences
 from .._constraints.linear import Simplified
 from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
@@ -110,17 +110,19 @@ class ConstrainedRun:
         self.sums = problem.squares is not None
         fun = Remembered(problem.fun, max(opts["maxfev"] - 1, 1))  # the last call is for the end
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
+        f, slope, alone = fun, jac, problem.fun
+        if self.sums:
+            if jac == "cs":  # the rows need not take complex x
+                jac = Remembered(_ComplexSteps(fun))
+            if rows.kept.any():
+                raise ValueError("`keep_feasible` does not go together with residuals")
+            (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
+            slope = g if callable(jac) or jac is True else "2-point" if jac == "adaptive" else jac
         rel_step, abs_step = (
             np.full(x.shape, np.nan if opts[name] is None else opts[name], float)
             for name in ("finite_diff_rel_step", "finite_diff_abs_step")
         )
-        near: Near = POINTS_OF.get(str(jac), 1), rel_step, abs_step, *self.linear.box
-        f, slope, alone = fun, jac, problem.fun
-        if self.sums:
-            if rows.kept.any():
-                raise ValueError("`keep_feasible` does not go together with residuals")
-            (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
-            slope = "2-point" if jac == "adaptive" else jac if isinstance(jac, str) else g
+        near: Near = POINTS_OF.get(str(slope), 1), rel_step, abs_step, *self.linear.box
         self.objective = Objective(fun, f, alone, slope, problem.args, near, map_, opts["noise"])
         self.fun, self.jac, self.data = fun, jac, ()
         self.values = _Values(rows)
@@ -210,6 +212,7 @@ class ConstrainedRun:
             run.r.stall_after = STALL
         if self.saved is not None:
             run.load(self.saved, rate_is_given=not isinstance(opts["learning_rate"], str))
+            self.nit += max(run.r.nit, 0) - self.saved["nit"]  # the last one may be done again
         self.inner, self.saved, self.done = run, None, max(run.r.nit, 0)
         return run, opts
 
@@ -251,6 +254,8 @@ class ConstrainedRun:
             try:
                 drive(run, self._passing(observers), maxtime=left, compiled=opts["compiled"])
                 result = outcome(run, opts)
+            except OutOfBudget:
+                return endings.MAXFEV
             finally:
                 self._count(run, *before)
                 self._look(run)
@@ -560,6 +565,17 @@ class _Values:
 
     def __call__(self, x: Vector, data: Any) -> Vector:
         return self.rows.value(x)
+
+
+class _ComplexSteps:
+    """The Jacobian of residuals."""
+
+    def __init__(self, fun: Remembered) -> None:
+        self.fun = fun
+
+    def __call__(self, x: Vector, *args: Any) -> Vector:
+        self.fun.count(x.size)
+        return complex_steps(lambda z: np.asarray(self.fun.function(z, *args)), x)
 
 
 class _Slopes(_Values):

@@ -1060,6 +1060,7 @@ def inputs() -> Cases:
         "bounds crossed": {"bounds": [(1, 0)] * 3},
         "bounds of two": {"bounds": [(0, 1)] * 2},
         "bounds of nan": {"bounds": [(np.nan, 1)] * 3},
+        "constraints": {"constraints": {"type": "le", "fun": rosen}},
         "unknown option": {"learning_rat": 1.0, "maxiter": 5},
         "rate of zero": {"learning_rate": 0.0},
         "rate a word": {"learning_rate": "exact"},
