@@ -1142,6 +1142,51 @@ def test_noise_that_is_known():
     assert np.median(steps[steps > 0]) < 1e-3
 
 
+# --- kept feasible, second derivatives
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "gd", "adam", "newton", "spsa", "random_search"])
+def test_values_are_never_asked_for_beyond_rows_that_are_kept(name):
+    seen = []
+
+    def f(x):
+        seen.append(x)
+        return fun(x)
+
+    ring = NonlinearConstraint(square, 0.1, 1, jac=doubled, keep_feasible=True)
+    res = solve([ring, linear([[1, -1]], 0.1, 0.1)], METHODS[name], f=f, maxiter=1000)
+    sizes = np.sum(np.square(seen), axis=1)
+    assert (sizes > 0.1).all()
+    assert (sizes < 1).all()
+    x1 = (np.sqrt(1.99) - 0.1) / 2
+    assert not res.success or res.x == pytest.approx([x1 + 0.1, x1], abs=1e-4)
+    if name in ("lbfgs", "gd"):
+        assert res.success
+
+
+def test_hessians_that_are_given():
+    made = []
+
+    def hess(x, v):
+        made.append(v)
+        return 2 * v[0] * np.eye(2)
+
+    more = linear([1, -1], -np.inf, 0.25)
+    constraints = [NonlinearConstraint(square, -np.inf, 1, jac=doubled, hess=hess), more]
+    res = minimize(
+        fun,
+        X0,
+        jac=jac,
+        hess=lambda x: 2 * np.eye(2),
+        method=newton,
+        constraints=constraints,
+    )
+    right(res, CORNER, CORNER_Y)
+    assert made
+    assert res.constr_nhev == [len(made), 0]
+    assert res.nit < 20
+
+
 # --- least squares
 
 
