@@ -277,7 +277,10 @@ class AskTell:
 
     def _keep_to_budget(self, wanted: int) -> None:
         run = self._run
-        if not self.done and run.evaluator.nfev + wanted > run.evaluator.limit:
+        left = run.evaluator.limit - run.evaluator.nfev
+        if left < 3 * wanted or run.r.nit + 2 >= run.r.maxiter:
+            run.r.land = 1  # with the last evaluation but one
+        if not self.done and left < wanted:
             run.rollback()
             run.end(MAXFEV)
 

@@ -110,8 +110,10 @@ class RunState:
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source
-        self.penalty = source.placed if isinstance(source, Penalized) else None
-        source = source.source if isinstance(source, Penalized) else source
+        self.penalty: Placed | None = None
+        if isinstance(source, Penalized):
+            source.bind(self.points, self.r)
+            self.penalty, source = source.placed, source.source
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:

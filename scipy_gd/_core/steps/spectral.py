@@ -39,7 +39,8 @@ def first(memory, record):
         s, y = x[i] - x_old[i], g[i] - g_old[i]
         sPs += P * s * s
         sy += s * y
-        yPy += y * y / P
+        if s != 0.0 or r.prox == 0:
+            yPy += y * y / P
     if sy > 0.0:
         long, short = sPs / sy, sy / yPy
         r.short[r.pairs % 6] = short
