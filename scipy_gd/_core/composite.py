@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from .bits import POINTS
 from .endings import BROKEN
-from .jit import call_for_number, local, maximum, summing, vector_at
+from .jit import call_for_number, inlined, keep_within, local, maximum, summing, vector_at
 
 
 @intrinsic
@@ -37,8 +37,7 @@ def prox(V, r, row, step, first, end):
     if step > 0.0 and call_for_number(r.prox, at):
         r.ending = BROKEN
     if r.bounds >= 0:
-        for i in range(first, end):
-            V[row, i] = min(max(V[row, i], V[r.bounds, i]), V[r.bounds + 1, i])
+        keep_within(V[row][first:end], V[r.bounds][first:end], V[r.bounds + 1][first:end])
 
 
 @local
@@ -66,6 +65,13 @@ def penalty_at_trial(V, r):
     return r.penalty_trial
 
 
+@inlined
+def go(x, alpha, d, y):
+    """y = x - alpha d"""
+    for i in range(x.size):
+        y[i] = x[i] - alpha * d[i]
+
+
 @summing
 def way(x, y, g):
     """Of the way from x to y: its square, and what the gradient promises of it."""
@@ -84,8 +90,7 @@ def proximal_step(V, r, row, direction, alpha):
     square = promised = there = 0.0
     for first in range(0, r.n, r.block):
         end = min(first + r.block, r.n)
-        for i in range(first, end):
-            y[i] = x[i] - alpha * d[i]
+        go(x[first:end], alpha, d[first:end], y[first:end])
         prox(V, r, row, alpha, first, end)
         there = penalty_up_to(V, r, row, first, end)
         length, slope = way(x[first:end], y[first:end], g[first:end])
@@ -115,8 +120,7 @@ def residual(V, r, row):
     x, g, p, square, top = V[row], V[row + POINTS], V[r.residual], 0.0, 0.0
     for first in range(0, r.n, r.block):
         end = min(first + r.block, r.n)
-        for i in range(first, end):
-            p[i] = x[i] - g[i]
+        go(x[first:end], 1.0, g[first:end], p[first:end])
         prox(V, r, r.residual, 1.0, first, end)
         length, most = turn(x[first:end], p[first:end])
         square, top = square + length, maximum(top, most)

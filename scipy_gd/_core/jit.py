@@ -225,6 +225,13 @@ def axpy_dot(y, alpha, x, z):
     return total
 
 
+@inlined
+def keep_within(x, lower, upper):
+    """Put x within bounds; NaN stays."""
+    for i in range(x.size):
+        x[i] = minimum(maximum(x[i], lower[i]), upper[i])
+
+
 @local
 def copy(V, to, row):
     for i in range(V.shape[1]):

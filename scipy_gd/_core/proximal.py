@@ -26,7 +26,20 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from .addresses import c_address
-from .jit import EXACT, call_for_number, dot, local, norm, rows_of, summing, vector_at
+from .jit import (
+    EXACT,
+    call_for_number,
+    dot,
+    inlined,
+    keep_within,
+    local,
+    maximum,
+    minimum,
+    norm,
+    rows_of,
+    summing,
+    vector_at,
+)
 
 HEAD = 8
 """Words before the rows."""
@@ -93,16 +106,15 @@ def l1_value(x, n, first, end, at):
     return add(at, first, absolute(x[first:end], weight[first:end]))
 
 
-@local
+@inlined
 def shrunk(x, threshold):
-    if abs(x) <= threshold:
-        return 0.0
-    return x - threshold if x > 0.0 else x + threshold  # NaN stays
+    """Nearer to 0 by that much, and at most there; NaN stays."""
+    return maximum(x - threshold, 0.0) + minimum(x + threshold, 0.0)
 
 
 def l1_prox(x, n, first, end, step, at):
-    x, weight = vector_at(x, n), rows(at, n)[0]
-    for i in range(first, end):
+    x, weight = vector_at(x, n)[first:end], rows(at, n)[0][first:end]
+    for i in range(x.size):
         x[i] = shrunk(x[i], step * weight[i])
     return 0
 
@@ -113,16 +125,15 @@ def elastic_net_value(x, n, first, end, at):
 
 
 def elastic_net_prox(x, n, first, end, step, at):
-    x, l1, l2 = vector_at(x, n), rows(at, n)[0], rows(at, n)[1]
-    for i in range(first, end):
+    x, l1, l2 = vector_at(x, n)[first:end], rows(at, n)[0][first:end], rows(at, n)[1][first:end]
+    for i in range(x.size):
         x[i] = shrunk(x[i], step * l1[i]) / (1.0 + step * l2[i])
     return 0
 
 
 def box_prox(x, n, first, end, step, at):
-    x, lower, upper = vector_at(x, n), rows(at, n)[0], rows(at, n)[1]
-    for i in range(first, end):
-        x[i] = min(max(x[i], lower[i]), upper[i])
+    limits = rows(at, n)
+    keep_within(vector_at(x, n)[first:end], limits[0][first:end], limits[1][first:end])
     return 0
 
 
@@ -478,10 +489,11 @@ class Placed:
         self.errors: list[BaseException] = [] if errors is None else errors
         self.memory = np.zeros(HEAD + penalty.rows * n)
         self.settings = self.memory.ctypes.data
-        numbers, rows = penalty.numbers(n)
+        numbers, given = penalty.numbers(n)
         self.memory[1 : 1 + len(numbers)] = numbers
-        for k, row in enumerate(rows):
-            self.rows[k, : np.size(row) if np.ndim(row) else None] = row
+        self.rows = self.memory[HEAD:].reshape(penalty.rows, n)
+        for row, values in zip(self.rows, given, strict=False):
+            row[: len(values) if isinstance(values, np.ndarray) else n] = values
         self.mark = zlib.crc32(self.memory.data, zlib.crc32(type(penalty).__name__.encode()))
         self.parts = self._placed_parts()
         self.known: deque[tuple[Vector, float]] = deque(maxlen=4)
@@ -514,10 +526,6 @@ class Placed:
             self.rows[2:5, j] = part.prox, part.penalty, part.settings
             self.mark = zlib.crc32(str(part.mark).encode(), self.mark)
         return parts
-
-    @property
-    def rows(self) -> Vector:
-        return self.memory[HEAD:].reshape(-1, self.n)
 
     # --- of penalties that are computed in Python; what is raised must not get into compiled code
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..bits import ACCEPT, GRADIENT, POINTS, RETRY, VALUE, fields
 from ..composite import proximal_step, way
-from ..jit import copy, largest, local, opened
+from ..jit import copy, inlined, largest, local, opened, summing
 from ..noise import give_up, noise, uncertain
 from ..trials import TRIALS, first_rate
 
@@ -56,15 +56,19 @@ def judge(memory, record):
     if not finite and r.beta > 0.0:
         r.theta = 1.0
         extrapolate(V, r)
-    elif not finite or too_long(V, r):
+        return RETRY
+    bend, rounded, change, slope = along(
+        V[r.x], V[r.d], V[r.d + 1], V[r.x + POINTS], V[r.trial + POINTS], V[r.own], r.beta
+    )
+    if not finite or too_long(V, r, bend, rounded):
         if r.trials > TRIALS or r.snorm == 0.0:
             return fail(V, r)
         r.bent = 1
         step(V, r, 0.5 * r.alpha)
-    elif r.beta > 0.0 and uphill(V, r):
+    elif r.beta > 0.0 and uphill(r, change, slope):
         go_back(V, r)
     else:
-        reach(V, r)
+        reach(V, r, bend)
         return ACCEPT
     return RETRY
 
@@ -97,57 +101,70 @@ def longer(theta):
     return 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * theta**2))
 
 
-@local
-def slope_at(V, r, i):
-    """The gradient at z, between those at the last one and at the trial."""
-    return (V[r.trial + POINTS, i] + r.beta * V[r.own, i]) / (1.0 + r.beta)
+@inlined
+def between(last, new, beta):
+    """The gradient at z, from those at the last one and at the trial."""
+    return (new + beta * last) / (1.0 + beta)
+
+
+@summing
+def along(y, z, kept, g, new, last, beta):
+    """The curvature from y to z, and what errors of g add to it if they are as large as g itself;
+    by how much f changes from the last z to this one, and the slope of that way at y."""
+    bend = size = change = slope = 0.0
+    for i in range(z.size):
+        s, w, h = z[i] - y[i], z[i] - kept[i], between(last[i], new[i], beta)
+        bend += s * (h - g[i])
+        size += abs(s * g[i])
+        change += w * (h + last[i])
+        slope -= w * s
+    return bend, size, 0.5 * change, slope
+
+
+@summing
+def weighed(y, z, errors):
+    total = 0.0
+    for i in range(z.size):
+        total += abs(z[i] - y[i]) * errors[i]
+    return total
 
 
 @local
-def too_long(V, r):
+def too_long(V, r, bend, size):
     """Whether the curvature of f is above 1/alpha: on the way to z, or, by values, to the trial."""
-    x, z, g, y = V[r.x], V[r.d], V[r.x + POINTS], V[r.trial]
-    bend = error = 0.0
-    for i in range(r.n):
-        s = z[i] - x[i]
-        bend += s * (slope_at(V, r, i) - g[i])
-        error += abs(s) * (V[r.error, i] if uncertain(r) else ROUNDING * abs(g[i]))
+    x, y = V[r.x], V[r.trial]
+    error = weighed(x, V[r.d], V[r.error]) if uncertain(r) else ROUNDING * size
     if bend > r.snorm**2 / r.alpha + 2.0 * error:
         return True
-    square, fall = way(x, y, g)
+    square, fall = way(x, y, V[r.x + POINTS])
     rise = (r.f_trial - r.penalty_trial) - (r.f - r.penalty_here) + fall
-    size = abs(r.f - r.penalty_here) + abs(r.penalty_here)
-    return rise > 0.5 * square / r.alpha + GUARD * size + 2.0 * noise(r, r.f)
+    least = GUARD * (abs(r.f - r.penalty_here) + abs(r.penalty_here)) + 2.0 * noise(r, r.f)
+    return rise > 0.5 * square / r.alpha + least
 
 
 @local
-def uphill(V, r):
+def uphill(r, change, slope):
     """Whether F has risen from the last z to this one; where that is hidden, the momentum's way."""
-    x, z, kept = V[r.x], V[r.d], V[r.d + 1]
-    change = slope = 0.0
-    for i in range(r.n):
-        s = z[i] - kept[i]
-        change += s * 0.5 * (slope_at(V, r, i) + V[r.own, i])
-        slope += s * (x[i] - z[i])
     rise = change + (r.penalty_reached - r.penalty_kept)
     hidden = ROUNDING * (abs(r.penalty_reached) + abs(r.penalty_kept)) + noise(r, r.f)
     return rise > 0.0 if abs(rise) > hidden else slope > 0.0
 
 
+@summing
+def keep(z, kept, new, last, beta):
+    """Make z, and its gradient, the last one."""
+    for i in range(z.size):
+        kept[i] = z[i]
+        last[i] = between(last[i], new[i], beta)
+
+
 @local
-def reach(V, r):
+def reach(V, r, bend):
     """What the step has reached is what is kept."""
     r.theta, r.ahead = longer(r.theta), r.beta > 0.0
-    if not r.ahead:
-        return
-    fall = 0.0
-    for i in range(r.n):
-        g = slope_at(V, r, i)
-        fall += 0.5 * (V[r.x, i] - V[r.d, i]) * (V[r.x + POINTS, i] + g)
-        V[r.own, i] = g
-    copy(V, r.d + 1, r.d)
-    r.penalty_kept = r.penalty_reached
-    r.f_kept = r.f - r.penalty_here - fall + r.penalty_reached
+    if r.ahead:
+        keep(V[r.d], V[r.d + 1], V[r.trial + POINTS], V[r.own], r.beta)
+        r.penalty_kept, r.f_kept = r.penalty_reached, r.f - r.promised + 0.5 * bend
 
 
 @local
