@@ -264,7 +264,8 @@ class AskTell:
         evaluator = self._run.evaluator
         evaluator.nfev += 1
         evaluator.njev += 1
-        self._answers.append((f, g))
+        penalty = self._run.penalty
+        self._answers.append((f if penalty is None else f + penalty.value(self._points[0]), g))
         self._points = self._points[1:]
         if not self._points:
             try:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..bits import ACCEPT, GRADIENT, POINTS, RETRY, VALUE, fields
-from ..composite import proximal_step, way
+from ..composite import proximal_step
 from ..jit import copy, inlined, largest, local, opened, summing
-from ..noise import give_up, noise, uncertain
+from ..noise import give_up, noise, tolerance, uncertain
 from ..trials import TRIALS, first_rate
 
 SCRATCH = fields("i8", "ahead land back bent") + fields("f8", "beta penalty_kept penalty_reached")
@@ -24,8 +24,10 @@ next one is to be one that is reached; `back`: it is the last one once more. `be
 too long for the curvature."""
 
 ROUNDING = 1e-15
-GUARD = 1e-10
-"""Relative changes of f below which only its curvature is looked at."""
+SLACK = 1e-12
+"""The relative error of the values of long sums."""
+SURPRISE = 1e-6
+"""Relative differences of values that more than rounding to single precision must explain."""
 
 
 def rows(n: int) -> int:
@@ -53,7 +55,7 @@ def judge(memory, record):
     finite = np.isfinite(r.f_trial) and np.isfinite(largest(V[r.trial + POINTS]))
     if r.back:
         return ACCEPT if finite else give_up(V, r)
-    if not finite and r.beta > 0.0:
+    if r.beta > 0.0 and not (finite and as_told(V, r)):
         r.theta = 1.0
         extrapolate(V, r)
         return RETRY
@@ -129,17 +131,36 @@ def weighed(y, z, errors):
     return total
 
 
+@summing
+def both_slopes(x, y, g, new):
+    total = 0.0
+    for i in range(x.size):
+        total += (g[i] + new[i]) * (y[i] - x[i])
+    return total
+
+
+@local
+def size_of_values(r):
+    return abs(r.f - r.penalty_here) + abs(r.penalty_here)
+
+
+@local
+def as_told(V, r):
+    """Whether f at the trial is what its gradients say, more or less: f may not be convex."""
+    told = 0.5 * both_slopes(V[r.x], V[r.trial], V[r.x + POINTS], V[r.trial + POINTS])
+    rise = (r.f_trial - r.penalty_trial) - (r.f - r.penalty_here)
+    return rise - told <= max(abs(told), SURPRISE * size_of_values(r)) + 2.0 * noise(r, r.f)
+
+
 @local
 def too_long(V, r, bend, size):
-    """Whether the curvature of f is above 1/alpha: on the way to z, or, by values, to the trial."""
-    x, y = V[r.x], V[r.trial]
-    error = weighed(x, V[r.d], V[r.error]) if uncertain(r) else ROUNDING * size
-    if bend > r.snorm**2 / r.alpha + 2.0 * error:
+    """Whether the curvature of f on the way to z is above 1/alpha; by values too, if z is told."""
+    error = weighed(V[r.x], V[r.d], V[r.error]) if uncertain(r) else ROUNDING * size
+    most = r.snorm**2 / r.alpha
+    if bend > most + 2.0 * error:
         return True
-    square, fall = way(x, y, V[r.x + POINTS])
-    rise = (r.f_trial - r.penalty_trial) - (r.f - r.penalty_here) + fall
-    least = GUARD * (abs(r.f - r.penalty_here) + abs(r.penalty_here)) + 2.0 * noise(r, r.f)
-    return rise > 0.5 * square / r.alpha + least
+    slack = max(tolerance(r), SLACK * size_of_values(r))
+    return r.beta == 0.0 and not r.f_trial <= r.f - r.promised + 0.5 * most + slack
 
 
 @local
