@@ -222,7 +222,8 @@ class Penalty:
 
     def projected(self, x: Array) -> Array:
         """The point of a set that is nearest to x; x where there is no set."""
-        return self.prox(x) if self.is_set else x
+        nearest: Array = _placed(self, x.size).apply(x.copy(), 1.0) if self.is_set else x
+        return nearest
 
     def numbers(self, n: int) -> Numbers:
         """What its compiled functions find in memory."""

@@ -178,7 +178,11 @@ maximum = _nan_propagating("maximum")
 minimum = _nan_propagating("minimum")
 
 
-@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+summing = njit(forceinline=True, _nrt=False, **INNER, **FAST)
+"""For loops that add up, in any order."""
+
+
+@summing
 def dot(a, b):
     """Of vectors: a loop, which is faster than a call of BLAS where they are short."""
     total = 0.0
@@ -187,17 +191,17 @@ def dot(a, b):
     return total
 
 
-@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+@summing
 def norm(a):
     return math.sqrt(dot(a, a))
 
 
-@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+@summing
 def square(a):
     return dot(a, a)
 
 
-@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+@summing
 def alone(r, part):
     """The sum, or the largest, of what all threads have, where there is one."""
     return part
@@ -210,7 +214,7 @@ def axpy(y, alpha, x):
         y[i] += alpha * x[i]
 
 
-@njit(forceinline=True, _nrt=False, **INNER, **FAST)
+@summing
 def axpy_dot(y, alpha, x, z):
     """The same, and y'z, in one pass over memory."""
     total = 0.0
@@ -219,6 +223,13 @@ def axpy_dot(y, alpha, x, z):
         y[i] = new
         total += new * z[i]
     return total
+
+
+@inlined
+def keep_within(x, lower, upper):
+    """Put x within bounds; NaN stays."""
+    for i in range(x.size):
+        x[i] = minimum(maximum(x[i], lower[i]), upper[i])
 
 
 @local

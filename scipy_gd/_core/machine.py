@@ -21,7 +21,7 @@ from numba import types
 from . import endings
 from .addresses import address_of, from_python, pointers_of
 from .bits import ACCEPT, ANEW, BETTER, DONE, GRADIENT, POINTS, RECENT, RETRY, STAY, VALUE
-from .composite import finish_step, penalty, residual
+from .composite import finish_step, residual
 from .jit import call, call_for_number, call_native, compiled, inlined, largest, local, norm, opened
 from .noise import (
     CLEAR,
@@ -107,15 +107,16 @@ def look_at_penalty(V, r):
     """Finish the step of a formula that made one, and measure how far x is from stationary."""
     if not r.searches:
         finish_step(V, r)
-    r.gnorm = residual(V, r, r.x)
-    r.penalty_here, r.dnorm = penalty(V, r, r.x), norm(V[r.residual])
+    r.gnorm, r.dnorm = residual(V, r, r.x)
+    r.penalty_here = r.penalty_trial
 
 
 @inlined
 def progressed(r):
     """Whether the best value or the best gradient has improved lately."""
-    if r.f_best < r.f_mark - 1e-8 * abs(r.f_mark) or r.gnorm < 0.99 * r.g_mark:
-        r.f_mark = min(r.f_best, r.f_mark)
+    best = r.f_kept if r.ahead else r.f_best
+    if best < r.f_mark - 1e-8 * abs(r.f_mark) or r.gnorm < 0.99 * r.g_mark:
+        r.f_mark = min(best, r.f_mark)
         r.g_mark = min(r.gnorm, r.g_mark)
         r.nit_mark = r.nit
     return r.nit - r.nit_mark < r.stall_after
@@ -148,11 +149,11 @@ def ending_at(V, r, arrived, moved):
     if r.needs & GRADIENT and not np.isfinite(r.gnorm):
         return endings.NONFINITE
     if not r.sampled or r.nit >= r.maxiter:  # a sampled run has all data at its end, only there
-        if r.gnorm <= r.gtol and r.error_most <= r.gtol and not r.ahead:
+        if r.gnorm <= r.gtol and r.error_most <= r.gtol:
             return endings.CONVERGED
-        if r.gtol_rel >= 0.0 and small(V, r, r.gtol_rel * fallen(r, r.f)) and not r.ahead:
+        if r.gtol_rel >= 0.0 and small(V, r, r.gtol_rel * fallen(r, r.f)):
             return endings.CONVERGED
-        if (r.f_seen if r.ahead else r.f) <= r.target:
+        if (r.f_kept if r.ahead else r.f) <= r.target:
             return endings.TARGET
     if arrived and r.closing:
         return r.closing
@@ -177,6 +178,13 @@ def ending_at(V, r, arrived, moved):
     return endings.RUNNING
 
 
+@local
+def comes_later(ending):
+    """Whether the run is to end at a point that a step has reached, where that is another one."""
+    here = ending == endings.NONFINITE or ending == endings.MAXITER
+    return ending != endings.RUNNING and not here
+
+
 @inlined
 def stop_if_broken(r):
     if r.ending == endings.BROKEN:
@@ -189,6 +197,7 @@ def advance(V, r, memory, record, f):
     if r.ask & VALUE:
         r.f_trial = f
         r.trials += 1
+    r.placed = 0
     if r.ask & GRADIENT and uncertain(r):
         weigh(V, r)
     again = r.ask & BETTER
@@ -218,6 +227,8 @@ def advance(V, r, memory, record, f):
         r.gnorm_scaled, r.gnorm = r.gnorm, largest_outside(V, r)
     if verdict != ANEW and r.ending != endings.BROKEN:
         r.ending = ending_at(V, r, verdict == ACCEPT, moved)
+        if r.ahead and comes_later(r.ending):
+            r.ending, r.land = endings.RUNNING, 1
     r.ask = DONE
     if r.ending == endings.RUNNING:
         doubtful = r.searches and uncertain(r)

@@ -217,7 +217,7 @@ def give_up(V, r):
     """Ask for a better gradient where we are; without one the run ends."""
     if r.better:
         copy(V, r.trial, r.x)
-        r.f_trial = r.f
+        r.f_trial, r.penalty_trial = r.f, r.penalty_here
         r.ending = RUNNING
         r.ask = BETTER | GRADIENT | (r.needs & HESSIAN)
     else:

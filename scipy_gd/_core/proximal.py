@@ -1,9 +1,13 @@
 """Penalties as native functions: their values, and their proximal operators in place.
 
-Both are called with the address and the number of the parameters, and with that of a memory: its
-first word takes the value, the next seven are numbers of the penalty, and rows as long as x follow.
-They return whether they have failed, which only functions of the user's do. A new penalty is two
-functions here and a row of `KERNELS`; what users see of it is in ``scipy_gd/prox.py``.
+Both are called with the address and the number of the parameters, the first and the end of those
+that are meant, and the address of a memory: its first word takes the value, the next seven are
+numbers of the penalty, and rows as long as x follow. They return whether they have failed, which
+only functions of the user's do. A new penalty is two functions here and a row of `KERNELS`; what
+users see of it is in ``scipy_gd/prox.py``.
+
+Only `ELEMENTWISE` penalties are asked for less than all parameters: block by block, in the order of
+the parameters, and the value is that of all blocks so far.
 """
 
 from __future__ import annotations
@@ -22,16 +26,31 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from .addresses import c_address
-from .jit import EXACT, call_for_number, dot, local, norm, rows_of, vector_at
+from .jit import (
+    EXACT,
+    call_for_number,
+    dot,
+    inlined,
+    keep_within,
+    local,
+    maximum,
+    minimum,
+    norm,
+    rows_of,
+    summing,
+    vector_at,
+)
 
 HEAD = 8
 """Words before the rows."""
 ROWS = 8
 """More rows than any penalty has."""
-PROX = types.int64(types.int64, types.int64, types.float64, types.int64)
-VALUE = types.int64(types.int64, types.int64, types.int64)
-C_PROX = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 3, ctypes.c_double, ctypes.c_int64)
-C_VALUE = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4)
+BLOCK = 4096
+"""Parameters that stay in the cache, with what belongs to them in other rows."""
+PROX = types.int64(*[types.int64] * 4, types.float64, types.int64)
+VALUE = types.int64(*[types.int64] * 5)
+C_PROX = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 5, ctypes.c_double, ctypes.c_int64)
+C_VALUE = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 6)
 
 Vector = NDArray[np.float64]
 inlined_there = njit(inline="always", **EXACT)
@@ -53,7 +72,7 @@ def answer(at, value):
     return 0
 
 
-def nothing(x, n, at):
+def nothing(x, n, first, end, at):
     """The value of the indicator of a set, in it."""
     return answer(at, 0.0)
 
@@ -61,45 +80,60 @@ def nothing(x, n, at):
 # --- of each parameter by itself
 
 
-def l1_value(x, n, at):
-    x, weight, total = vector_at(x, n), rows(at, n)[0], 0.0
-    for i in range(n):
+@summing
+def absolute(x, weight):
+    total = 0.0
+    for i in range(x.size):
         total += weight[i] * abs(x[i])
-    return answer(at, total)
+    return total
+
+
+@summing
+def absolute_and_square(x, l1, l2):
+    total = 0.0
+    for i in range(x.size):
+        total += l1[i] * abs(x[i]) + 0.5 * l2[i] * x[i] * x[i]
+    return total
 
 
 @local
-def shrunk(x, threshold):
-    if abs(x) <= threshold:
-        return 0.0
-    return x - threshold if x > 0.0 else x + threshold  # NaN stays
+def add(at, first, value):
+    return answer(at, value if first == 0 else head(at)[0] + value)
 
 
-def l1_prox(x, n, step, at):
+def l1_value(x, n, first, end, at):
     x, weight = vector_at(x, n), rows(at, n)[0]
-    for i in range(n):
+    return add(at, first, absolute(x[first:end], weight[first:end]))
+
+
+@inlined
+def shrunk(x, threshold):
+    """Nearer to 0 by that much, and at most there; NaN stays."""
+    return maximum(x - threshold, 0.0) + minimum(x + threshold, 0.0)
+
+
+def l1_prox(x, n, first, end, step, at):
+    x, weight = vector_at(x, n)[first:end], rows(at, n)[0][first:end]
+    for i in range(x.size):
         x[i] = shrunk(x[i], step * weight[i])
     return 0
 
 
-def elastic_net_value(x, n, at):
-    x, l1, l2, total = vector_at(x, n), rows(at, n)[0], rows(at, n)[1], 0.0
-    for i in range(n):
-        total += l1[i] * abs(x[i]) + 0.5 * l2[i] * x[i] * x[i]
-    return answer(at, total)
-
-
-def elastic_net_prox(x, n, step, at):
+def elastic_net_value(x, n, first, end, at):
     x, l1, l2 = vector_at(x, n), rows(at, n)[0], rows(at, n)[1]
-    for i in range(n):
+    return add(at, first, absolute_and_square(x[first:end], l1[first:end], l2[first:end]))
+
+
+def elastic_net_prox(x, n, first, end, step, at):
+    x, l1, l2 = vector_at(x, n)[first:end], rows(at, n)[0][first:end], rows(at, n)[1][first:end]
+    for i in range(x.size):
         x[i] = shrunk(x[i], step * l1[i]) / (1.0 + step * l2[i])
     return 0
 
 
-def box_prox(x, n, step, at):
-    x, lower, upper = vector_at(x, n), rows(at, n)[0], rows(at, n)[1]
-    for i in range(n):
-        x[i] = min(max(x[i], lower[i]), upper[i])
+def box_prox(x, n, first, end, step, at):
+    limits = rows(at, n)
+    keep_within(vector_at(x, n)[first:end], limits[0][first:end], limits[1][first:end])
     return 0
 
 
@@ -123,33 +157,33 @@ def group_norm(x, order, first, end):
     return top * np.sqrt(square)
 
 
-def group_l1_value(x, n, at):
-    x, groups, total, first = vector_at(x, n), rows(at, n), 0.0, 0
+def group_l1_value(x, n, first, end, at):
+    x, groups, total, begin = vector_at(x, n), rows(at, n), 0.0, 0
     order, ends, weight = groups[0], groups[1], groups[2]
     for j in range(int(head(at)[1])):
-        end = int(ends[j])
-        total += weight[j] * group_norm(x, order, first, end)
-        first = end
+        stop = int(ends[j])
+        total += weight[j] * group_norm(x, order, begin, stop)
+        begin = stop
     return answer(at, total)
 
 
-def group_l1_prox(x, n, step, at):
-    x, groups, first = vector_at(x, n), rows(at, n), 0
+def group_l1_prox(x, n, first, end, step, at):
+    x, groups, begin = vector_at(x, n), rows(at, n), 0
     order, ends, weight = groups[0], groups[1], groups[2]
     for j in range(int(head(at)[1])):
-        end = int(ends[j])
-        size, threshold = group_norm(x, order, first, end), step * weight[j]
-        for k in range(first, end):
+        stop = int(ends[j])
+        size, threshold = group_norm(x, order, begin, stop), step * weight[j]
+        for k in range(begin, stop):
             i = int(order[k])
             x[i] = 0.0 if size <= threshold else x[i] * (1.0 - threshold / size)
-        first = end
+        begin = stop
     return 0
 
 
 # --- balls, half-spaces, the simplex
 
 
-def l2_ball_prox(x, n, step, at):
+def l2_ball_prox(x, n, first, end, step, at):
     x, radius = vector_at(x, n), head(at)[1]
     size = norm(x)
     if size > radius:
@@ -158,7 +192,7 @@ def l2_ball_prox(x, n, step, at):
     return 0
 
 
-def half_space_prox(x, n, step, at):
+def half_space_prox(x, n, first, end, step, at):
     x, a, b = vector_at(x, n), rows(at, n)[0], head(at)[1]
     excess = dot(a, x) - b
     if excess > 0.0:
@@ -205,7 +239,7 @@ def threshold_for(y, total, kept, later):
     return t
 
 
-def simplex_prox(x, n, step, at):
+def simplex_prox(x, n, first, end, step, at):
     x, room = vector_at(x, n), rows(at, n)
     t = threshold_for(x, head(at)[1], room[0], room[1])
     for i in range(n):
@@ -213,7 +247,7 @@ def simplex_prox(x, n, step, at):
     return 0
 
 
-def l1_ball_prox(x, n, step, at):
+def l1_ball_prox(x, n, first, end, step, at):
     x, room, radius, size = vector_at(x, n), rows(at, n), head(at)[1], 0.0
     for i in range(n):
         room[2, i] = abs(x[i])
@@ -228,28 +262,43 @@ def l1_ball_prox(x, n, step, at):
 # --- differences of neighbours
 
 
-def total_variation_value(x, n, at):
+def total_variation_value(x, n, first, end, at):
     x, weight, total = vector_at(x, n), head(at)[1], 0.0
     for i in range(1, n):
         total += abs(x[i] - x[i - 1])
     return answer(at, weight * total)
 
 
-def total_variation_prox(x, n, step, at):
+def total_variation_prox(x, n, first, end, step, at):
     x, y, weight = vector_at(x, n), rows(at, n)[0], step * head(at)[1]
-    mean = total = highest = 0.0
-    for i in range(n):
-        y[i] = x[i]
-        mean += x[i] / n
-    for i in range(n):
-        total += y[i] - mean
-        highest = max(highest, abs(total))
-    if highest <= weight:  # nor does a weight that is much larger leave it any digits
+    mean = copied(x, y) / n
+    if stays_within(y, mean, weight):  # a weight that is much larger would leave it no digits
         for i in range(n):
             x[i] = mean
     else:
         denoise(y, x, weight)
     return 0
+
+
+@summing
+def copied(x, y):
+    """Copy x to y; its sum."""
+    total = 0.0
+    for i in range(x.size):
+        y[i] = x[i]
+        total += x[i]
+    return total
+
+
+@local
+def stays_within(y, mean, weight):
+    """Whether no partial sum of y - mean is beyond the weight: then all of it is one piece."""
+    total = 0.0
+    for i in range(y.size):
+        total += y[i] - mean
+        if not abs(total) <= weight:
+            return False
+    return True
 
 
 @local
@@ -321,30 +370,32 @@ def gather(x, parts, first, end):
         parts[5, k] = x[int(parts[0, k])]
 
 
-def groups_value(x, n, at):
-    x, parts, total, first = vector_at(x, n), rows(at, n), 0.0, 0
+def groups_value(x, n, first, end, at):
+    x, parts, total, begin = vector_at(x, n), rows(at, n), 0.0, 0
     room = at + 8 * (HEAD + 5 * n)
     for j in range(int(head(at)[1])):
-        end, own = int(parts[1, j]), int(parts[4, j])
-        gather(x, parts, first, end)
-        if call_for_number(int(parts[3, j]), (room + 8 * first, end - first, own)):
+        stop, own = int(parts[1, j]), int(parts[4, j])
+        size = stop - begin
+        gather(x, parts, begin, stop)
+        if call_for_number(int(parts[3, j]), (room + 8 * begin, size, 0, size, own)):
             return 1
         total += head(own)[0]
-        first = end
+        begin = stop
     return answer(at, total)
 
 
-def groups_prox(x, n, step, at):
-    x, parts, first = vector_at(x, n), rows(at, n), 0
+def groups_prox(x, n, first, end, step, at):
+    x, parts, begin = vector_at(x, n), rows(at, n), 0
     room = at + 8 * (HEAD + 5 * n)
     for j in range(int(head(at)[1])):
-        end, own = int(parts[1, j]), int(parts[4, j])
-        gather(x, parts, first, end)
-        if call_for_number(int(parts[2, j]), (room + 8 * first, end - first, step, own)):
+        stop, own = int(parts[1, j]), int(parts[4, j])
+        size = stop - begin
+        gather(x, parts, begin, stop)
+        if call_for_number(int(parts[2, j]), (room + 8 * begin, size, 0, size, step, own)):
             return 1
-        for k in range(first, end):
+        for k in range(begin, stop):
             x[int(parts[0, k])] = parts[5, k]
-        first = end
+        begin = stop
     return 0
 
 
@@ -360,6 +411,7 @@ KERNELS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "total_variation": (total_variation_value, total_variation_prox),
     "groups": (groups_value, groups_prox),
 }
+ELEMENTWISE = frozenset(("l1", "elastic_net", "box"))
 
 
 # --- Numba functions of the user's
@@ -380,7 +432,7 @@ def in_numba(value: Any, prox: Any) -> Any:
 
 
 def _compiled(value: Any, prox: Any) -> Any:
-    def value_at(x, n, at):
+    def value_at(x, n, first, end, at):
         v = vector_at(x, n)
         try:
             answer(at, float(value(v.copy())))
@@ -388,7 +440,7 @@ def _compiled(value: Any, prox: Any) -> Any:
             return fail(v, 1.0, 0.0, at)
         return 0
 
-    def prox_at(x, n, step, at):
+    def prox_at(x, n, first, end, step, at):
         v = vector_at(x, n)
         try:
             found = prox(v.copy(), step)
@@ -423,6 +475,8 @@ class Placed:
     ----------
     prox, penalty, settings : int
         Addresses: of the functions, and of the memory.
+    block : int
+        How many parameters they are asked for at a time.
     mark : int
         A checksum of the penalty; functions of the user's count by their names.
     errors : list of BaseException
@@ -431,13 +485,15 @@ class Placed:
 
     def __init__(self, penalty: Any, n: int, errors: list[BaseException] | None = None) -> None:
         self.of, self.n = penalty, n
+        self.block = BLOCK if penalty.kernel in ELEMENTWISE else n
         self.errors: list[BaseException] = [] if errors is None else errors
         self.memory = np.zeros(HEAD + penalty.rows * n)
         self.settings = self.memory.ctypes.data
-        numbers, rows = penalty.numbers(n)
+        numbers, given = penalty.numbers(n)
         self.memory[1 : 1 + len(numbers)] = numbers
-        for k, row in enumerate(rows):
-            self.rows[k, : np.size(row) if np.ndim(row) else None] = row
+        self.rows = self.memory[HEAD:].reshape(penalty.rows, n)
+        for row, values in zip(self.rows, given, strict=False):
+            row[: len(values) if isinstance(values, np.ndarray) else n] = values
         self.mark = zlib.crc32(self.memory.data, zlib.crc32(type(penalty).__name__.encode()))
         self.parts = self._placed_parts()
         self.known: deque[tuple[Vector, float]] = deque(maxlen=4)
@@ -471,19 +527,15 @@ class Placed:
             self.mark = zlib.crc32(str(part.mark).encode(), self.mark)
         return parts
 
-    @property
-    def rows(self) -> Vector:
-        return self.memory[HEAD:].reshape(-1, self.n)
-
     # --- of penalties that are computed in Python; what is raised must not get into compiled code
 
-    def _prox_at(self, x: int, n: int, step: float, at: int) -> int:
+    def _prox_at(self, x: int, n: int, first: int, end: int, step: float, at: int) -> int:
         def replace(v: Vector) -> None:
             v[:] = self.of.prox_at(v.copy(), step)
 
         return self._done(replace, x)
 
-    def _value_at(self, x: int, n: int, at: int) -> int:
+    def _value_at(self, x: int, n: int, first: int, end: int, at: int) -> int:
         def answer(v: Vector) -> None:
             known = (value for x, value in self.known if np.array_equal(v, x))
             value = next(known, None)
@@ -506,13 +558,15 @@ class Placed:
 
     def value(self, x: Vector) -> float:
         """The value at x; raises what a function of the user's raises."""
-        C_VALUE(self.penalty)(x.ctypes.data, self.n, self.settings)
+        value, n = C_VALUE(self.penalty), self.n
+        for first in range(0, n, self.block):
+            value(x.ctypes.data, n, first, min(first + self.block, n), self.settings)
         self.raise_error()
         return float(self.memory[0])
 
     def apply(self, v: Vector, step: float) -> Vector:
         """Replace v by its proximal point; raises what a function of the user's raises."""
-        C_PROX(self.prox)(v.ctypes.data, self.n, step, self.settings)
+        C_PROX(self.prox)(v.ctypes.data, self.n, 0, self.n, step, self.settings)
         self.raise_error()
         return v
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import ACCEPT, ANEW, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, VALUE, fields
-from .composite import penalty, prox, remember_step
+from .composite import proximal_step, remember_step
 from .jit import copy, largest, local, norm
 from .noise import give_up, tolerance
 
@@ -50,21 +50,11 @@ def place(V, r, alpha):
 @local
 def place_composite(V, r, alpha):
     """Put the trial at prox(x - alpha d); a direction that promises nothing is the gradient's."""
-    x, d, trial, g = V[r.x], V[r.d], V[r.trial], V[r.x + POINTS]
-    r.alpha = alpha
-    for attempt in range(2):
-        for i in range(r.n):
-            trial[i] = x[i] - alpha * d[i]
-        prox(V, r, r.trial, alpha)
-        square, promised = 0.0, r.penalty_here - penalty(V, r, r.trial)
-        for i in range(r.n):
-            square += (trial[i] - x[i]) ** 2
-            promised += g[i] * (x[i] - trial[i])
-        if promised > 0.0 or r.velocity < 0 or attempt == 1:
-            break
-        for i in range(r.n):
-            d[i] = g[i]
-    r.snorm, r.promised = np.sqrt(square), promised
+    r.alpha, r.placed = alpha, 1
+    r.penalty_trial = proximal_step(V, r, r.trial, r.d, alpha)
+    if r.velocity >= 0 and not r.promised > 0.0:
+        copy(V, r.d, r.x + POINTS)
+        r.penalty_trial = proximal_step(V, r, r.trial, r.d, alpha)
     remember_step(V, r, alpha)
 
 

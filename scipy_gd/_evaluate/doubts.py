@@ -13,6 +13,7 @@ import numpy as np
 
 from .._core.bits import POINTS
 from .._core.noise import TELLING, fallen, noise, within
+from .._core.proximal import Placed
 from ..arguments import Vector
 from . import kinks
 from .noise import (
@@ -31,10 +32,10 @@ from .noise import (
 Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
 
 
-def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
+def doubts(V: Vector, r: Any, known: float | None, penalty: Placed | None = None) -> Dialogue:
     """Measure the noise, or find the kink; `r.better` becomes 0 if there is nothing to be done.
 
-    `known` is the noise if the user has told it.
+    `known` is the noise if the user has told it. With a penalty only its kinks are expected.
     """
     r.failures += 1
     here, g = V[r.trial], V[r.trial + POINTS]
@@ -48,7 +49,7 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
         r.forget = 1
         return
     rounded = known is None and grain(recent(r)[-4:], r.f) > 0.0
-    if not (r.noisy or r.asked or rounded):
+    if not (r.noisy or r.asked or rounded or penalty):
         found = yield from kinks.settle(
             here.copy(), r.f, g.copy(), box=box_of(V, r), **goal(V, r, here - V[r.start])
         )
@@ -58,7 +59,7 @@ def doubts(V: Vector, r: Any, known: float | None) -> Dialogue:
             r.forget, r.failures = 1, 0
             return
     if known != 0.0:
-        yield from measure(V, r, known)
+        yield from measure(V, r, known, penalty)
     r.noisy = int(noise.py_func(r, r.f) > WORTH_IT * abs(r.f))
     r.better = r.noisy
     r.forget = 1
@@ -76,15 +77,18 @@ def goal(V: Vector, r: Any, way: Vector) -> dict[str, Any]:
     return {"gtol": r.gtol, "D": D, "reach": reach, "span": float(np.linalg.norm(D * way))}
 
 
-def measure(V: Vector, r: Any, known: float | None) -> Dialogue:
+def measure(V: Vector, r: Any, known: float | None, penalty: Placed | None) -> Dialogue:
     """The noise of f, and of every component of the gradient, along one line."""
     r.estimates += 1
     x, here = V[r.trial].copy(), V[r.trial + POINTS].copy()
     errors = np.full(x.size, np.nan)
-    talk = estimate(x, r.f, recent(r), seed=r.estimates, box=box_of(V, r))
+    before = [] if penalty else recent(r)
+    talk = estimate(x, r.f - r.penalty_here, before, seed=r.estimates, box=box_of(V, r))
     points = next(talk)
     while True:
         answers = yield points
+        if penalty:
+            answers = [(f - penalty.value(y), g) for y, (f, g) in zip(points, answers, strict=True)]
         found = [level(component) for component in np.transpose([here, *(g for _, g in answers)])]
         errors = np.where(np.isnan(found), errors, found)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._core.bits import VALUE
-from .._core.composite import penalty
+from .._core.composite import penalty_at_trial
 from .._core.endings import BROKEN
 from .._core.proximal import Placed
 from ..arguments import Vector
@@ -29,6 +29,11 @@ class Penalized:
         self.name = f"{source.name}, penalized"
         self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
         self.near, self.given, self.functions = source.near, source.given, source.functions
+        self.trials: list[Vector] = []
+
+    def bind(self, trials: list[Vector], r: Any) -> None:
+        """The memory of the run, where the penalty at the trial may be known, or is kept."""
+        self.trials, self.r = trials, r
 
     @property
     def room(self) -> Any:
@@ -51,7 +56,7 @@ class Penalized:
             return self.source.points(x, part)
 
     def value(self, values: Values, g: Vector) -> float:
-        f = self.source.value(values, g) + self.placed.value(self.x)
+        f = self.source.value(values, g) + self._penalty(self.x)
         if isinstance(self.source, Adaptive):
             self.source.r.f_trial = f
         return f
@@ -60,7 +65,14 @@ class Penalized:
         if self.given:
             return self.source.gradient(values, x, f, g, args)
         with self._smooth(x):
-            return self.source.gradient(values, x, f - self.placed.value(x), g, args)
+            return self.source.gradient(values, x, f - self._penalty(x), g, args)
+
+    def _penalty(self, x: Vector) -> float:
+        if not (self.trials and x is self.trials[self.r.trial]):
+            return self.placed.value(x)
+        if not self.r.placed:
+            self.r.penalty_trial, self.r.placed = self.placed.value(x), 1
+        return float(self.r.penalty_trial)
 
     @contextmanager
     def _smooth(self, x: Vector) -> Iterator[None]:
@@ -69,7 +81,7 @@ class Penalized:
             yield
             return
         r, f = self.source.r, self.source.r.f_trial
-        r.f_trial -= self.placed.value(x)
+        r.f_trial -= self._penalty(x)
         try:
             yield
         finally:
@@ -84,13 +96,13 @@ class Penalized:
         def value(V, r, x, args, budget, room):
             if own_value(V, r, x, args, budget, room):
                 return True
-            r.f_trial += penalty(V, r, r.trial)
+            r.f_trial += penalty_at_trial(V, r)
             return r.ending == BROKEN
 
         @part
         def gradient(V, r, x, args, budget, room):
             f = r.f_trial
-            r.f_trial -= penalty(V, r, r.trial)
+            r.f_trial -= r.penalty_trial
             spent = own_gradient(V, r, x, args, budget, room)
             r.f_trial = f
             return spent

@@ -264,7 +264,8 @@ class AskTell:
         evaluator = self._run.evaluator
         evaluator.nfev += 1
         evaluator.njev += 1
-        self._answers.append((f, g))
+        penalty = self._run.penalty
+        self._answers.append((f if penalty is None else f + penalty.value(self._points[0]), g))
         self._points = self._points[1:]
         if not self._points:
             try:
@@ -277,7 +278,10 @@ class AskTell:
 
     def _keep_to_budget(self, wanted: int) -> None:
         run = self._run
-        if not self.done and run.evaluator.nfev + wanted > run.evaluator.limit:
+        left = run.evaluator.limit - run.evaluator.nfev
+        if left < 3 * wanted or run.r.nit + 2 >= run.r.maxiter:
+            run.r.land = 1  # with the last evaluation but one
+        if not self.done and left < wanted:
             run.rollback()
             run.end(MAXFEV)
 

@@ -27,7 +27,7 @@ from .._evaluate.sources import Squares, source_of
 from .._formula import Formula
 from ..arguments import Vector
 from .epochs import Epochs
-from .layout import lay_out, ungrouped
+from .layout import lay_out, rule_for, ungrouped
 from .reduction import blocks_of, functions
 from .run_state import RunState
 
@@ -124,6 +124,9 @@ def begin(
     )
     if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
         evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
+    elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:
+        calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
+        evaluator.keep(calls if calls < opts["maxfev"] else 0)
     return run
 
 

@@ -76,7 +76,7 @@ def lay_out(
     V = _before_the_start(r, x, box, scale)
     if penalty is not None:
         r.prox, r.penalty, r.settings = penalty.prox, penalty.penalty, penalty.settings
-        r.penalized = penalty.mark
+        r.penalized, r.block = penalty.mark, penalty.block
     for name, value in method.init.items():
         V[r.states + method.states.index(name)] = value
     for k, name in enumerate(arrays):
@@ -297,6 +297,8 @@ def rule_for(
     if name is None:
         raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
     rule = RULES[name]
+    if opts["penalty"] is not None and rule.penalized:
+        rule = RULES[rule.penalized]
     if measured and rule.on_values:
         rule = RULES[rule.on_values]
     if sampled and not rule.on_samples:

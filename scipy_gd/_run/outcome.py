@@ -13,6 +13,7 @@ from .._core.bits import GRADIENT, POINTS, VALUE
 from .._core.machine import tell
 from .._core.noise import fallen
 from .._evaluate.evaluator import OutOfBudget
+from .._evaluate.gradients import Told
 from ..arguments import Vector, shown
 from .fit import FitResult, fitted, inverse_hessian
 from .interpreted import interpret
@@ -48,6 +49,8 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     r, epochs, exact = run.r, run.epochs, run.evaluator.exact
     ending, probed = r.ending, run.perturbed is not None
     x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
+    if r.ahead:
+        x, f, g = _reached(run, (x, f, g))
     if r.nit >= 0 and (probed or not r.sampled) and ending != endings.CONVERGED:
         # an average, or a gradient that the user has and the method has no use for
         averaged = opts["averaging"] is not None and r.nit > 0 and not probed
@@ -225,6 +228,19 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
         f_y = evaluator.elsewhere(y, VALUE | GRADIENT, g)
         if f_y < f:
             return y, f_y, g
+    return found
+
+
+def _reached(run: RunState, found: Found) -> Found:
+    """What the last step has reached, if that is lower; the run was stopped beyond it."""
+    evaluator, x, g = run.evaluator, run.V[run.r.d + 1].copy(), np.full(run.r.n, np.nan)
+    if evaluator.exact.name.startswith(Told.name):
+        return found
+    evaluator.keep(0)
+    with contextlib.suppress(OutOfBudget):
+        f = evaluator.elsewhere(x, VALUE | GRADIENT if evaluator.exact.given else VALUE, g)
+        if f < found[1]:
+            return x, f, g
     return found
 
 

@@ -26,6 +26,7 @@ from .._core.arrival import share
 from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
 from .._core.endings import CONVERGED, MAXITER
 from .._core.machine import go_on
+from .._core.proximal import Placed
 from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive, Before
 from .._evaluate.decayed import Decayed
@@ -110,8 +111,10 @@ class RunState:
         self.prepared = bool(scheduled) or bool(self.r.sampled or self.r.needs & NOISE)
         self.points = list(V[:POINTS])
         source = evaluator.source
-        self.penalty = source.placed if isinstance(source, Penalized) else None
-        source = source.source if isinstance(source, Penalized) else source
+        self.penalty: Placed | None = None
+        if isinstance(source, Penalized):
+            source.bind(self.points, self.r)
+            self.penalty, source = source.placed, source.source
         self.perturbed = source if isinstance(source, Perturbed) else None
         self.adaptive = source if isinstance(source, Adaptive) else None
         if self.adaptive is not None:
@@ -119,7 +122,7 @@ class RunState:
             self.adaptive.bind(V, s, self.r, self.at)
             if isinstance(evaluator.hessian, ValueDifferences):
                 evaluator.hessian.bind(V, self.r)
-        elif self.r.error >= 0 and self.penalty is None and (source.given or not source.near):
+        elif self.r.error >= 0 and (source.given or not source.near):
             self.r.better = 1
             # no circle: the rows of a large run must not wait for the garbage collector
             evaluator.doubts = functools.partial(RunState._doubts, weakref.proxy(self), noise)
@@ -273,7 +276,7 @@ class RunState:
 
     def _doubts(self, noise: float | None) -> Dialogue:
         self._before = self.s.copy(), slice(None), self.V.copy()
-        yield from doubts(self.V, self.r, noise)
+        yield from doubts(self.V, self.r, noise, self.penalty)
         self._before = None
         V, r = self.V, self.r
         if r.noisy and self.method.memory and (V[r.diagonal] == UNKNOWN).all():

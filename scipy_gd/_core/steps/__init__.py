@@ -35,8 +35,12 @@ class StepRule(NamedTuple):
     """Options that it cannot do without."""
     on_values: str = ""
     """The rule that takes its place where a gradient costs many values."""
+    extrapolates: bool = False
+    """Its points are not what its steps have reached."""
+    penalized: str = ""
+    """The rule that takes its place with a penalty."""
     rounding: float = 1e-14
-    """The relative change of f that does not count as a change."""
+    """The relative change of f that does not count as a change; below 0: any is one."""
 
     @property
     def module(self) -> ModuleType:
@@ -65,7 +69,8 @@ RULES = {
         StepRule("trust_region"),
         StepRule("spectral", proximal=True),
         StepRule("bold", proximal=True),
-        StepRule("restart", proximal=True),
+        StepRule("restart", penalized="fista"),
+        StepRule("fista", proximal=True, extrapolates=True, rounding=-1.0),
         StepRule(
             "polyak",
             offered="the step that would reach the lowest value, which you give as `target`",

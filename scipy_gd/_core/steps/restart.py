@@ -13,12 +13,7 @@ from ..jit import copy, local, opened
 from ..noise import give_up, tolerance
 from ..trials import TRIALS, arrived, first_rate, place, remember
 
-SCRATCH = fields("i8", "extrapolated ahead") + fields("f8", "theta f_kept")
-"""`ahead`: with a penalty, whether the point is beyond what a step has reached, where it may be
-outside of a set: not to be returned."""
-
-SLACK = 1e-12
-"""Relative rounding errors of f, with some to spare."""
+SCRATCH = fields("i8", "extrapolated") + fields("f8", "theta f_kept")
 
 
 def first(memory, record):
@@ -27,10 +22,8 @@ def first(memory, record):
         r.alpha, r.snorm = 0.9 * first_rate(V, r), np.inf
         copy(V, r.d + 1, r.x)
         r.theta, r.f_kept = 1.0, r.f
-    if r.prox and r.gnorm <= r.gtol:
-        r.theta = 1.0  # the next point is to be one that is reached
     r.extrapolated = 0
-    place(V, r, r.alpha if hidden(r) else r.alpha / 0.9)
+    place(V, r, r.alpha / 0.9)
     return VALUE
 
 
@@ -41,8 +34,7 @@ def judge(memory, record):
             return ACCEPT
         begin_again(V, r)
         return RETRY
-    slack = SLACK * abs(r.f) if hidden(r) else tolerance(r)
-    if not r.f_trial <= r.f - least_decrease(r) + slack:
+    if not r.f_trial <= r.f - 0.5 * r.promised + tolerance(r):
         if r.trials > TRIALS or r.snorm == 0.0:
             return give_up(V, r)
         place(V, r, 0.5 * r.alpha)
@@ -51,12 +43,12 @@ def judge(memory, record):
     r.extrapolated = 1
     remember(V, r)
     kept, trial = V[r.d + 1], V[r.trial]
-    if uphill(V, r):
+    if r.f_trial > r.f_kept:
         begin_again(V, r)
     else:
         theta = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * r.theta**2))
         beta = (r.theta - 1.0) / theta
-        r.theta, r.f_kept, r.ahead = theta, r.f_trial, r.prox != 0 and beta > 0.0
+        r.theta, r.f_kept = theta, r.f_trial
         for i in range(r.n):
             y = trial[i] + beta * (trial[i] - kept[i])
             kept[i] = trial[i]
@@ -68,31 +60,8 @@ def judge(memory, record):
 
 
 @local
-def hidden(r):
-    """Whether a step with a penalty is so short that rounding hides the curvature of f."""
-    return r.prox and 0.5 * r.snorm**2 <= 100.0 * SLACK * abs(r.f) * r.alpha
-
-
-@local
-def uphill(V, r):
-    """Whether f has risen; where rounding hides that, whether the momentum leads uphill."""
-    if not hidden(r):
-        return r.f_trial > r.f_kept
-    x, trial, kept, slope = V[r.x], V[r.trial], V[r.d + 1], 0.0
-    for i in range(r.n):
-        slope += (x[i] - trial[i]) * (trial[i] - kept[i])
-    return slope > 0.0
-
-
-@local
 def begin_again(V, r):
     """Go back to what the last step reached, without momentum."""
-    r.theta, r.ahead = 1.0, 0
+    r.theta = 1.0
     copy(V, r.trial, r.d + 1)
     r.ask = VALUE | GRADIENT
-
-
-@local
-def least_decrease(r):
-    """What a step promises if the curvature of f is at most 1/alpha."""
-    return r.promised - 0.5 * r.snorm**2 / r.alpha if r.prox else 0.5 * r.promised

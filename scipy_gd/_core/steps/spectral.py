@@ -1,12 +1,13 @@
 """Barzilai and Borwein's rate (1988) in the formula's own metric, backtracking now and then.
 
-Between the long and the short rate chooses the ABBmin of Frassoldati et al. (2008).
+Between the long and the short rate chooses the ABBmin of Frassoldati et al. (2008). With a penalty
+the rates are those of the parameters that move (Crisci, Ruggiero and Zanni 2019).
 """
 
 from __future__ import annotations
 
 from ..bits import ACCEPT, POINTS, RETRY, VALUE
-from ..jit import opened
+from ..jit import local, opened, summing
 from ..trials import (
     TRIALS,
     along_gradient,
@@ -31,15 +32,8 @@ def first(memory, record):
         r.tau = 0.5
         place(V, r, first_rate(V, r))
         return VALUE
-    x, x_old = V[r.x], V[r.old]
-    g, g_old = V[r.x + POINTS], V[r.old + POINTS]
-    sPs = sy = yPy = 0.0
-    for i in range(r.n):
-        P = V[r.p, i] if r.p >= 0 else 1.0
-        s, y = x[i] - x_old[i], g[i] - g_old[i]
-        sPs += P * s * s
-        sy += s * y
-        yPy += y * y / P
+    rows = V[r.x], V[r.old], V[r.x + POINTS], V[r.old + POINTS]
+    sPs, sy, yPy = of_moved(*rows) if r.prox else products(V, r, *rows)
     if sy > 0.0:
         long, short = sPs / sy, sy / yPy
         r.short[r.pairs % 6] = short
@@ -56,6 +50,31 @@ def first(memory, record):
         alpha = 10.0 * r.alpha
     place(V, r, alpha)
     return VALUE
+
+
+@local
+def products(V, r, x, x_old, g, g_old):
+    sPs = sy = yPy = 0.0
+    for i in range(r.n):
+        P = V[r.p, i] if r.p >= 0 else 1.0
+        s, y = x[i] - x_old[i], g[i] - g_old[i]
+        sPs += P * s * s
+        sy += s * y
+        yPy += y * y / P
+    return sPs, sy, yPy
+
+
+@summing
+def of_moved(x, x_old, g, g_old):
+    """The same without those that a penalty or a set holds, whose gradients change all the same."""
+    ss = sy = yy = 0.0
+    for i in range(x.size):
+        s, y = x[i] - x_old[i], g[i] - g_old[i]
+        y = y if s != 0.0 else 0.0
+        ss += s * s
+        sy += s * y
+        yy += y * y
+    return ss, sy, yy
 
 
 def judge(memory, record):
