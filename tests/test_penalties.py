@@ -143,9 +143,7 @@ def test_bounds_come_after_the_proximal_operator(each, bounds):
 @taking
 def test_a_penalty_of_zero_changes_no_solution(each):
     problem = Lasso(3)
-    plain = minimize(
-        problem.f, problem.x0, jac=problem.g, method=each, options={"gtol": 1e-7}
-    )
+    plain = minimize(problem.f, problem.x0, jac=problem.g, method=each, options={"gtol": 1e-7})
     with_penalty = problem.solve(each, prox.l1(0.0), gtol=1e-7)
     assert with_penalty.success
     np.testing.assert_allclose(with_penalty.x, plain.x, atol=1e-6)

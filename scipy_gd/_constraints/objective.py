@@ -14,6 +14,8 @@ from .._evaluate.noise import grain
 from ..arguments import Vector, complex_scalar, pair, scalar, vector
 from .derivatives import Near, complex_steps
 
+STEP = 1.7e-8
+"""Of a look at f, relative to x: no power of two, for which values could be round numbers."""
 NOISY = 1e-2
 """The change of a difference, relative to it, from which it counts as noise."""
 LONG = 1e-4
@@ -97,9 +99,10 @@ class Objective:
         """
         if self.jac != "adaptive" or self.noise == 0.0:
             return
-        h = np.sqrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
+        h = STEP * np.maximum(1.0, np.abs(x))
         lower, upper = self.near[-2:]
-        h = np.where(x + 2.0 * h <= upper, h, -h)
+        up, down = upper - x, x - lower
+        h = np.where(up >= down, np.minimum(h, 0.5 * up), -np.minimum(h, 0.5 * down))
         noisy = self.noise is not None
         if not noisy:
             f, near, far = (self.value(np.clip(x + k * h, lower, upper)) for k in (0, 1, 2))

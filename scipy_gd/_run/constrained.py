@@ -108,7 +108,7 @@ class ConstrainedRun:
         x = np.clip(x, *self.linear.box) if plane is None else plane.point(x)
         self.rows = rows = self.linear.rows
         self.sums = problem.squares is not None
-        fun = Remembered(problem.fun, max(opts["maxfev"] - 1, 1))  # the last call is for the end
+        fun = Remembered(problem.fun, opts["maxfev"])
         jac = Remembered(problem.jac) if callable(problem.jac) else problem.jac
         f, slope, alone = fun, jac, problem.fun
         if self.sums:
@@ -192,7 +192,7 @@ class ConstrainedRun:
         done = 0 if self.saved is None else self.saved["nit"]
         limits = {
             "maxiter": min(request.maxiter - done, self.limit - self.nit),
-            "maxfev": int(max(self.fun.limit - self.fun.calls, 1)) if self.fast else 2**62,
+            "maxfev": int(self.fun.limit - self.fun.calls - 1) if self.fast else 2**62,
             "gtol": request.gtol,
             "target": request.target,
             "noise": self.opts["noise"] and self.opts["noise"] * request.terms.weight,
@@ -251,12 +251,14 @@ class ConstrainedRun:
             ):
                 calibrate(run, opts)
             left = self.begun + self.opts["maxtime"] - perf_counter()
+            self.fun.limit -= 1  # a call for the end
             try:
                 drive(run, self._passing(observers), maxtime=left, compiled=opts["compiled"])
                 result = outcome(run, opts)
             except OutOfBudget:
                 return endings.MAXFEV
             finally:
+                self.fun.limit += 1
                 self._count(run, *before)
                 self._look(run)
             ending = run.r.ending
@@ -269,11 +271,9 @@ class ConstrainedRun:
 
     def _look(self, run: RunState) -> None:
         """See where the inner run is, should it be the end of all; with the call that was kept."""
-        self.fun.limit += 1
         with suppress(Exception):
             x = self._outside(run.outside(run.V[run.lowest[0]]))
             self.outer.consider(x, self.objective.value(x), self.rows.value(x))
-        self.fun.limit -= 1
 
     def _take(self) -> int:
         """Tell the outer loop; if it runs out of budget, it is to be told again."""
@@ -297,7 +297,7 @@ class ConstrainedRun:
         first = self.nit == 0 and self.outer.now.nouter == 0
 
         def pass_on(run: RunState) -> None:
-            if self.fast is None:
+            if self.fast is None and not run.r.sampled:
                 x = self.point(run)
                 if self.fun.knows(x):
                     self.outer.pass_by(x, self.objective.value(x), self.rows.value(x))
