@@ -254,6 +254,8 @@ def number(
     limits = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "a finite number"
     if high < math.inf:
         limits += f" and {'below' if below else 'at most'} {high:g}"
+    elif below and low > -math.inf:
+        limits += " and finite"
 
     def check(name: str, value: Any, n: int) -> float:
         try:
@@ -287,7 +289,7 @@ def per_parameter(scalar: Check, each: Check | None = None) -> Check:
                 f"got shape {array.shape}"
             )
         for extreme in (array.min(), array.max()):  # NaN is both
-            (each or scalar)(name, extreme, n)
+            (each or scalar)(name, float(extreme), n)
         return array
 
     return check

@@ -109,12 +109,15 @@ def _groups(name: str, value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return count(1)(name, value, 1)
     try:
-        return tuple(_index(name, each) for each in value)
+        where = tuple(_index(name, each) for each in value)
     except TypeError:
         raise TypeError(
             f"`{name}` must be a number of parameters, or a sequence of slices and arrays of "
             f"indices, got {shown(value)}"
         ) from None
+    if not where:
+        raise ValueError(f"`{name}` must be at least one group")
+    return where
 
 
 def _index(name: str, value: Any) -> Any:

@@ -101,11 +101,11 @@ def proximal_step(V, r, row, direction, alpha):
 
 
 @summing
-def turn(x, p):
-    """Replace p by x - p; the square of that, and its largest component."""
-    square = top = 0.0
+def turn(x, p, alpha):
+    """Replace p by (x - p) / alpha; the square of that, and its largest component."""
+    square, top, inverse = 0.0, 0.0, 1.0 / alpha
     for i in range(x.size):
-        p[i] = x[i] - p[i]
+        p[i] = (x[i] - p[i]) * inverse
         square += p[i] * p[i]
         top = maximum(top, abs(p[i]))
     return square, top
@@ -117,12 +117,18 @@ def residual(V, r, row):
 
     It is 0 where x is stationary.
     """
+    return residual_of_step(V, r, row, 1.0)
+
+
+@local
+def residual_of_step(V, r, row, alpha):
+    """The same for steps of another length, in units of g: (x - prox(x - alpha g)) / alpha."""
     x, g, p, square, top = V[row], V[row + POINTS], V[r.residual], 0.0, 0.0
     for first in range(0, r.n, r.block):
         end = min(first + r.block, r.n)
-        go(x[first:end], 1.0, g[first:end], p[first:end])
-        prox(V, r, r.residual, 1.0, first, end)
-        length, most = turn(x[first:end], p[first:end])
+        go(x[first:end], alpha, g[first:end], p[first:end])
+        prox(V, r, r.residual, alpha, first, end)
+        length, most = turn(x[first:end], p[first:end], alpha)
         square, top = square + length, maximum(top, most)
     return top, np.sqrt(square)
 
@@ -136,9 +142,14 @@ def remember_step(V, r, rate):
 
 
 @local
+def rate_of(V, r):
+    return r.alpha if r.pace < 0 else r.alpha * V[r.pace, 0]
+
+
+@local
 def finish_step(V, r):
     """What a step of the formula alone has left to do: the trial is x - rate g so far."""
-    rate = r.alpha if r.pace < 0 else r.alpha * V[r.pace, 0]
+    rate = rate_of(V, r)
     x, y, square = V[r.x], V[r.trial], 0.0
     for first in range(0, r.n, r.block):
         end = min(first + r.block, r.n)

@@ -13,10 +13,12 @@ the parameters, and the value is that of all blocks so far.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import weakref
 import zlib
 from collections import deque
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -478,7 +480,8 @@ class Placed:
     block : int
         How many parameters they are asked for at a time.
     mark : int
-        A checksum of the penalty; functions of the user's count by their names.
+        A checksum of the penalty; functions of the user's count by their code, and the numbers and
+        arrays that it refers to.
     errors : list of BaseException
         Those that have been raised where nobody could catch them.
     """
@@ -503,6 +506,8 @@ class Placed:
         else:
             self._place_functions()
             self.mark = zlib.crc32(repr(penalty).encode(), self.mark)
+            for function in getattr(penalty, "functions", ()):
+                self.mark = zlib.crc32(_written(function), self.mark)
 
     def _place_functions(self) -> None:
         """Those of a penalty without a kernel: Numba functions, or Python is called back."""
@@ -583,6 +588,22 @@ class Placed:
             error = self.errors[0]
             self.errors.clear()
             raise error
+
+
+def _written(function: Any) -> bytes:
+    """What a function does, as far as that can be read."""
+    function = getattr(function, "py_func", function)
+    if not isinstance(function, FunctionType):
+        return b""
+    names = inspect.getclosurevars(function)
+    known = names.nonlocals | names.globals
+    plain = [(name, value) for name, value in known.items() if isinstance(value, KNOWN)]
+    values = (value.tobytes() if isinstance(value, np.ndarray) else value for _, value in plain)
+    constants = [each for each in function.__code__.co_consts if isinstance(each, KNOWN)]
+    return function.__code__.co_code + repr((constants, function.__defaults__, *values)).encode()
+
+
+KNOWN = bool | int | float | str | tuple | np.ndarray | np.number
 
 
 def _address(function: Any) -> int:

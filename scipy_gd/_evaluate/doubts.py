@@ -18,6 +18,7 @@ from ..arguments import Vector
 from . import kinks
 from .noise import (
     EPS,
+    FEWEST,
     WORTH_IT,
     Verdict,
     box_of,
@@ -89,7 +90,7 @@ def measure(V: Vector, r: Any, known: float | None, penalty: Placed | None) -> D
         answers = yield points
         if penalty:
             answers = [(f - penalty.value(y), g) for y, (f, g) in zip(points, answers, strict=True)]
-        found = [level(component) for component in np.transpose([here, *(g for _, g in answers)])]
+        found = levels(np.array([here, *(g for _, g in answers)]))
         errors = np.where(np.isnan(found), errors, found)
         try:
             points = talk.send([f for f, _ in answers])
@@ -99,10 +100,41 @@ def measure(V: Vector, r: Any, known: float | None, penalty: Placed | None) -> D
     V[r.error] = np.where(np.isnan(errors), EPS * abs(here), errors)
 
 
+def levels(gradients: Vector) -> Vector:
+    """The noise of every component of gradients at points in a row, shape (k, n)."""
+    found = np.empty(gradients.shape[1])
+    whole = np.isfinite(gradients).all(axis=0) & (len(gradients) >= FEWEST)
+    for i in np.flatnonzero(~whole):
+        found[i] = level(gradients[:, i])
+    top = np.abs(gradients[:, whole]).max(axis=0)
+    found[whole] = np.maximum(columns(gradients[:, whole]), EPS * top)
+    return found
+
+
+def columns(table: Vector) -> Vector:
+    """`ecnoise` of every column; NaN of repeated values."""
+    _, exponents = np.frexp(np.abs(table).max(axis=0))
+    table, count, gamma = np.ldexp(table, -exponents), len(table), 1.0
+    sizes, signs = [], []
+    for k in range(1, count):
+        table = np.diff(table, axis=0)
+        if k == 1:
+            repeated = np.count_nonzero(table == 0.0, axis=0) >= count / 2
+        gamma *= 0.5 * k / (2 * k - 1)
+        sizes.append(np.sqrt(gamma * np.mean(table**2, axis=0)))
+        signs.append(table.min(axis=0) * table.max(axis=0) < 0.0)
+    found = sizes[-1]
+    for k in reversed(range(count - 3)):
+        few = sizes[k : k + 3]
+        shown = signs[k] & (np.max(few, axis=0) <= 4.0 * np.min(few, axis=0))
+        found = np.where(shown, sizes[k], found)
+    return np.where(repeated, np.nan, np.ldexp(found, exponents))
+
+
 def level(values: Vector) -> float:
     """The noise of a component of the gradient: inf of too few values, NaN of repeated ones."""
     finite = longest_run(values.tolist())
-    if len(finite) < 4:
+    if len(finite) < FEWEST:
         return np.inf
     e, verdict = ecnoise(finite)
     if verdict is Verdict.REPEATED:
