@@ -4,8 +4,8 @@
 `ending`. All that goes on from one to the next are numbers and arrays (`save`, `load`).
 
 After A. R. Conn, N. I. M. Gould and P. L. Toint, "A globally convergent augmented Lagrangian
-algorithm for optimization with general constraints and simple bounds", SIAM J. Numer. Anal. 28,
-545-572 (1991), https://doi.org/10.1137/0728030, with the safeguards of E. G. Birgin and J. M.
+algorithm for optimization with general constraints and simple bounds", SIAM Journal on Numerical
+Analysis 28, 545-572 (1991), https://doi.org/10.1137/0728030, with the safeguards of E. G. Birgin and J. M.
 Martinez, "Practical Augmented Lagrangian Methods for Constrained Optimization" (SIAM, 2014).
 """
 
