@@ -6,7 +6,8 @@
 After A. R. Conn, N. I. M. Gould and P. L. Toint, "A globally convergent augmented Lagrangian
 algorithm for optimization with general constraints and simple bounds", SIAM Journal on Numerical
 Analysis 28, 545-572 (1991), https://doi.org/10.1137/0728030, with the safeguards of E. G. Birgin
-and J. M. Martinez, "Practical Augmented Lagrangian Methods for Constrained Optimization" (SIAM, 2014).
+and J. M. Martinez, "Practical Augmented Lagrangian Methods for Constrained Optimization" (SIAM,
+2014).
 """
 
 from __future__ import annotations
