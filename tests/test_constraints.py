@@ -323,6 +323,7 @@ def test_an_equation_that_is_a_bound():
         [(0.3, 0.3 + 1e-7), (0, 5)],
         [(0, 1e-9), (0, 3)],
         [(0.8, 0.8 + 1e-13), (0.1, 3)],
+        [(ON_CIRCLE[0] - 1e-6, ON_CIRCLE[0] + 1e-6), (0, 3)],
         [(0.1, 0.1), (0.2, 0.2)],
     ],
 )
@@ -822,6 +823,29 @@ def test_going_on_is_as_never_stopped(name, form, gradient):
         half = run(maxfev=stop, maxiter=most)
         if half.status == 1 and half.nit < most:
             same(gone_on(half, run, maxiter=most - half.nit), whole)
+
+
+@pytest.mark.parametrize("how", ["rounded", "exact"])
+def test_what_is_known_of_differences_goes_on(how):
+    """That they measure noise, or are to be more exact; from another x0, which does not count."""
+    if how == "rounded":
+
+        def f(x):
+            return float(f"{fun(x):.6g}")
+
+        options = {}
+    else:
+        f, options = fun, {"gtol": 1e-13}
+
+    def run(x0=X0, **more):
+        return solve(circle(jac="2-point"), gd, f=f, g=None, x0=x0, **options | more)
+
+    most = 150
+    whole = run(maxiter=most)
+    for stop in (3, 20, 70, 110):
+        half = run(maxiter=stop)
+        assert half.nit == stop < whole.nit
+        same(gone_on(half, run, x0=half.x, maxiter=most - stop), whole)
 
 
 def test_a_state_can_be_used_again():
