@@ -50,9 +50,9 @@ def stacked(functions: tuple[tuple[Any, Any], ...]) -> tuple[Any, Any]:
         if fun is None:
             fill, fill_slopes = njit(linear(fill)), njit(linear_slopes(fill_slopes))
         else:
-            fill = njit(nonlinear(fun, fill))
-            how = of_jacobian(jac, fill_slopes) if jac else of_measured(fun, fill_slopes)
-            fill_slopes = njit(how)
+            fill = njit(nonlinear(fun, put, fill))
+            given = nonlinear(jac, put_slopes, fill_slopes) if jac else None
+            fill_slopes = njit(given or of_measured(fun, fill_slopes))
 
     @njit  # type: ignore[untyped-decorator]
     def values(x: Any, data: Any) -> Any:
@@ -91,20 +91,13 @@ def linear_slopes(rest: Any) -> Any:
     return fill
 
 
-def nonlinear(fun: Any, rest: Any) -> Any:
-    def fill(x: Any, parts: Any, c: Any) -> Any:
+def nonlinear(function: Any, put_there: Any, rest: Any) -> Any:
+    """For values and `put`, or for Jacobians and `put_slopes`."""
+
+    def fill(x: Any, parts: Any, out: Any) -> Any:
         args, start, _, _ = parts[0]
-        put(fun(x, *args), start, c)
-        rest(x, parts[1:], c)
-
-    return fill
-
-
-def of_jacobian(jac: Any, rest: Any) -> Any:
-    def fill(x: Any, parts: Any, J: Any) -> Any:
-        args, start, _, _ = parts[0]
-        put_slopes(jac(x, *args), start, J)
-        rest(x, parts[1:], J)
+        put_there(function(x, *args), start, out)
+        rest(x, parts[1:], out)
 
     return fill
 

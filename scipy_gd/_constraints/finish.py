@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .._evaluate.wrapped import dense
 from ..arguments import Vector
 from .point import SMALL, Point, Problem, largest
 
 STEPS = 8
-
-
-def _dense(J: Any) -> Vector:
-    return np.asarray(J.toarray() if hasattr(J, "toarray") else J)
 
 
 def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
@@ -34,7 +31,7 @@ def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
             break
         held = ((p.x <= lower) & (p.slope > 0)) | ((p.x >= upper) & (p.slope < 0))
         active = rows.equal | ((p.y != 0) & ~rows.kept) | (rows.violation(p.c) > 0)
-        J = _dense(rows.jacobian(p.x))[np.ix_(active, ~held)]
+        J = dense(rows.jacobian(p.x))[np.ix_(active, ~held)]
         end = np.where(p.y > 0, rows.upper, np.where(p.y < 0, rows.lower, p.c))
         end = np.where(p.y == 0.0, np.clip(p.c, rows.lower, rows.upper), end)
         x = p.x.copy()
@@ -70,7 +67,7 @@ class _Newton:
     def __init__(self, problem: Problem, p: Point) -> None:
         self.problem, rows = problem, problem.rows
         self.p, self.g, J = problem.at(p.x, p.y)
-        self.J = _dense(J)
+        self.J = dense(J)
         self.width = problem.length(p.x)
         lower, upper = problem.box
         close = 1e-8 * self.width
@@ -171,7 +168,7 @@ class _Newton:
         if problem.rows.beyond(problem.rows.value(x)).any():
             return False
         self.p, self.g, J = problem.at(x, y)
-        self.J = _dense(J)
+        self.J = dense(J)
         return bool(np.isfinite(self.p.slope).all() and np.isfinite(self.p.f))
 
     def _convex(self, free: Any) -> bool:

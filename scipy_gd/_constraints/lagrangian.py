@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .._core.jit import compiled
 from .._evaluate.wrapped import dense, wrapped
@@ -62,6 +63,14 @@ def multipliers(c: Any, rows: Any, following: Any) -> Any:
     return 0.5 * total
 
 
+@register_jitable  # type: ignore[untyped-decorator]
+def following(c: Any, rows: Any) -> Any:
+    """The penalty, and the multipliers that follow."""
+    y = np.empty(c.size)
+    penalty = multipliers(c, rows, y)
+    return penalty, y
+
+
 def bend(c: Vector, rows: Any, y: Vector) -> Vector:
     """The second derivatives of the penalty by c."""
     _, rho, mu, lower, upper = rows
@@ -96,8 +105,7 @@ def functions(
 def of_value(fun: Any, rows: Any) -> Any:
     def value(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        c = rows(x, terms.data)
-        penalty = multipliers(c, terms.rows, np.empty(c.size))
+        penalty, _ = following(rows(x, terms.data), terms.rows)
         if np.isnan(penalty):
             return penalty
         return terms.weight * scalar(fun(x, *args[:-1])) + penalty
@@ -108,9 +116,7 @@ def of_value(fun: Any, rows: Any) -> Any:
 def of_gradient(jac: Any, rows: Any, derivatives: Any) -> Any:
     def gradient(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        c = rows(x, terms.data)
-        y = np.empty(c.size)
-        multipliers(c, terms.rows, y)
+        _, y = following(rows(x, terms.data), terms.rows)
         g = vector(jac(x, *args[:-1]), x.size)
         return terms.weight * g + pulled(derivatives(x, terms.data), y)
 
@@ -120,8 +126,7 @@ def of_gradient(jac: Any, rows: Any, derivatives: Any) -> Any:
 def of_measured(slope: Any, rows: Any, derivatives: Any) -> Any:
     def gradient(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        y = np.empty(terms.rows[1].size)
-        multipliers(rows(x, terms.data), terms.rows, y)
+        _, y = following(rows(x, terms.data), terms.rows)
         g = slope(x, terms.near, *args[:-1])
         return terms.weight * g + pulled(derivatives(x, terms.data), y)
 
@@ -131,22 +136,32 @@ def of_measured(slope: Any, rows: Any, derivatives: Any) -> Any:
 def of_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
     def value_and_gradient(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        c = rows(x, terms.data)
-        y = np.empty(c.size)
-        penalty = multipliers(c, terms.rows, y)
+        penalty, y = following(rows(x, terms.data), terms.rows)
         f, g = pair(fun(x, *args[:-1]), x.size)
         return terms.weight * f + penalty, terms.weight * g + pulled(derivatives(x, terms.data), y)
 
     return value_and_gradient
 
 
+@register_jitable  # type: ignore[untyped-decorator]
+def with_rows(r: Any, y: Any, terms: Any) -> Any:
+    """The residuals, and one for each row below them."""
+    own = y / np.sqrt(terms.rows[1])
+    return np.concatenate((np.sqrt(terms.weight) * np.asarray(r), own))
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def with_slopes(J: Any, C: Any, y: Any, terms: Any) -> Any:
+    """Their Jacobian, from those of the residuals and of the rows."""
+    own = np.sqrt(terms.rows[1]) * (y != 0.0)
+    return np.concatenate((np.sqrt(terms.weight) * dense(J), (dense(C).T * own).T))
+
+
 def of_residuals(fun: Any, rows: Any) -> Any:
     def residuals(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        y = np.empty(terms.rows[1].size)
-        multipliers(rows(x, terms.data), terms.rows, y)
-        r = np.asarray(fun(x, *args[:-1]))
-        return np.concatenate((np.sqrt(terms.weight) * r, y / np.sqrt(terms.rows[1])))
+        _, y = following(rows(x, terms.data), terms.rows)
+        return with_rows(fun(x, *args[:-1]), y, terms)
 
     return residuals
 
@@ -154,11 +169,8 @@ def of_residuals(fun: Any, rows: Any) -> Any:
 def of_jacobian(jac: Any, rows: Any, derivatives: Any) -> Any:
     def jacobian(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        y = np.empty(terms.rows[1].size)
-        multipliers(rows(x, terms.data), terms.rows, y)
-        own = np.sqrt(terms.rows[1]) * (y != 0.0)
-        C = (dense(derivatives(x, terms.data)).T * own).T
-        return np.concatenate((np.sqrt(terms.weight) * dense(jac(x, *args[:-1])), C))
+        _, y = following(rows(x, terms.data), terms.rows)
+        return with_slopes(jac(x, *args[:-1]), derivatives(x, terms.data), y, terms)
 
     return jacobian
 
@@ -166,14 +178,8 @@ def of_jacobian(jac: Any, rows: Any, derivatives: Any) -> Any:
 def of_residuals_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
     def residuals_and_jacobian(x: Any, *args: Any) -> Any:
         terms = args[-1]
-        y = np.empty(terms.rows[1].size)
-        multipliers(rows(x, terms.data), terms.rows, y)
+        _, y = following(rows(x, terms.data), terms.rows)
         r, J = fun(x, *args[:-1])
-        size, own = np.sqrt(terms.weight), np.sqrt(terms.rows[1])
-        C = (dense(derivatives(x, terms.data)).T * (own * (y != 0.0))).T
-        return (
-            np.concatenate((size * np.asarray(r), y / own)),
-            np.concatenate((size * dense(J), C)),
-        )
+        return with_rows(r, y, terms), with_slopes(J, derivatives(x, terms.data), y, terms)
 
     return residuals_and_jacobian

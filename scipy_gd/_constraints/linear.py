@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from scipy import sparse
 from scipy.linalg import qr
 
-from .._evaluate.wrapped import wrapped
+from .._evaluate.wrapped import dense, wrapped
 from ..arguments import Vector, pair, vector
 from .point import SMALL, largest
 from .rows import Box, Limits, Linear, Part, Rows
@@ -36,13 +36,25 @@ class Plane(NamedTuple):
 
     def along(self, g: Vector) -> Vector:
         """The part of a gradient that does not lead away."""
-        return np.asarray(g - self.Q @ (self.Q.T @ g))
+        return np.asarray(along(g, self))
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def onto(z: Any, plane: Any) -> Any:
     Q, shift = plane
     return z - Q @ (Q.T @ z) + shift
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def along(g: Any, plane: Any) -> Any:
+    Q, _ = plane
+    return g - Q @ (Q.T @ g)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def rows_along(J: Any, plane: Any) -> Any:
+    Q, _ = plane
+    return J - (J @ Q) @ Q.T
 
 
 class Simplified:
@@ -128,8 +140,7 @@ class Simplified:
         every = np.zeros(self.all.m)
         every[self.left] = y
         if self.equal.any():
-            A = self.A[self.equal]
-            A = A.toarray() if sparse.issparse(A) else A
+            A = dense(self.A[self.equal])
             every[self.equal] = np.linalg.lstsq(A.T, -slope, rcond=None)[0]
         for k in np.flatnonzero(self.single):
             j, row = self.column[k], self.A[[k]]
@@ -165,7 +176,7 @@ def _stacked(rows: Rows) -> Any:
 
 
 def _plane(A: Any, b: Vector, rows: Rows) -> Plane:
-    A = A.toarray() if sparse.issparse(A) else A
+    A = dense(A)
     size = np.linalg.norm(A, axis=1)
     size = np.where(size > 0.0, size, 1.0)
     A, b = A / size[:, np.newaxis], b / size
@@ -191,36 +202,31 @@ def of_value(fun: Any) -> Any:
 
 def of_gradient(jac: Any) -> Any:
     def gradient(z: Any, *args: Any) -> Any:
-        Q, _ = args[-1]
         g = vector(jac(onto(z, args[-1]), *args[:-1]), z.size)
-        return g - Q @ (Q.T @ g)
+        return along(g, args[-1])
 
     return gradient
 
 
 def of_pair(fun: Any) -> Any:
     def value_and_gradient(z: Any, *args: Any) -> Any:
-        Q, _ = args[-1]
         f, g = pair(fun(onto(z, args[-1]), *args[:-1]), z.size)
-        return f, g - Q @ (Q.T @ g)
+        return f, along(g, args[-1])
 
     return value_and_gradient
 
 
 def of_jacobian(jac: Any) -> Any:
     def jacobian(z: Any, *args: Any) -> Any:
-        Q, _ = args[-1]
-        J = jac(onto(z, args[-1]), *args[:-1])
-        return J - (J @ Q) @ Q.T
+        return rows_along(jac(onto(z, args[-1]), *args[:-1]), args[-1])
 
     return jacobian
 
 
 def of_residuals_pair(fun: Any) -> Any:
     def residuals_and_jacobian(z: Any, *args: Any) -> Any:
-        Q, _ = args[-1]
         r, J = fun(onto(z, args[-1]), *args[:-1])
-        return r, J - (J @ Q) @ Q.T
+        return r, rows_along(J, args[-1])
 
     return residuals_and_jacobian
 

@@ -22,8 +22,8 @@ from scipy import sparse
 from .._core import endings
 from ..arguments import Vector
 from .finish import finish, polish
-from .lagrangian import Terms, multipliers
-from .point import Point, Problem, largest
+from .lagrangian import Terms, following
+from .point import Point, Problem, largest, on_the_way
 
 FACTOR = 10.0
 """By which rho grows where the violation has not been halved."""
@@ -32,6 +32,8 @@ FIRST = 10
 MOST = 60
 """Inner runs."""
 RESTARTS = 2
+UNKNOWN = 2, np.inf
+"""The key of a point that is no better than any other."""
 TINY = 0.01
 """A gradient at the start below which f is in small units."""
 SURE = 0.02
@@ -103,12 +105,12 @@ class Outer:
         self.ending = endings.RUNNING
         self.best: tuple[tuple[int, float], Point] | None = None
         self.passing: Point | None = None
-        m, unknown = problem.rows.m, np.nan
-        self.start = Point(x0, unknown, np.full(m, unknown), np.zeros(m), np.full(x0.size, unknown))
+        m = problem.rows.m
+        self.start = on_the_way(x0, np.nan, np.full(m, np.nan))
         self.now = Progress(
             x0, np.zeros(m), FACTOR, FACTOR, float(np.sqrt(gtol)), np.zeros(m, bool)
         )
-        self.weight, self.scales, self.f0 = 1.0, np.ones(m), unknown
+        self.weight, self.scales, self.f0 = 1.0, np.ones(m), np.nan
 
     def begin(self) -> int:
         """Look at the start; return the ending, if f or the rows are not defined there."""
@@ -129,11 +131,14 @@ class Outer:
 
     @property
     def best_point(self) -> Point:
-        before = self.best
-        if self.passing is not None and not self.ending:
-            self._consider(self.passing)
-        best, self.best = self.best, before
-        return self.start if best is None else best[1]
+        passing = None if self.ending else self.passing
+        if passing is not None and self._improves(self._key(passing)):
+            return passing
+        return self.start if self.best is None else self.best[1]
+
+    @property
+    def _feasible(self) -> bool:
+        return self.best is not None and self.best[0][0] == 0
 
     def _scale(self, x: Vector) -> None:
         """Such that gradients of f and of the rows are not above 1, nor tiny."""
@@ -202,8 +207,7 @@ class Outer:
         now.radius = FACTOR * (
             now.radius if held else max(0.1 * now.radius, self.problem.length(x))
         )
-        y = np.empty(c.size)
-        multipliers(c, request.terms.rows, y)
+        _, y = following(c, request.terms.rows)
         p = self._point(x, f, c, y, found)
         if self._ended(p, y, found):
             return self.ending
@@ -240,24 +244,33 @@ class Outer:
         self.problem.see(x)
         top = self.problem.slope_unit
         if top * self.weight > FACTOR:
-            self.now.y *= 1.0 / (top * self.weight)
+            self.now.y = self.now.y * (1.0 / (top * self.weight))  # the old one may be saved
             self.weight = 1.0 / top
 
     def _consider(self, p: Point) -> None:
         """Remember the best point: the lowest of those that violate nothing, else the nearest."""
-        v = self.problem.violation(p.x, p.c)
-        key = (0, p.f) if v <= self.ctol else (1, v * self.problem.length(p.x))
-        if np.isfinite(v) and np.isfinite(p.f) and (self.best is None or key < self.best[0]):
+        key = self._key(p)
+        if self._improves(key):
             self.best = key, p
+
+    def _key(self, p: Point) -> tuple[int, float]:
+        """What points are compared by: the less the better."""
+        v = self.problem.violation(p.x, p.c)
+        if not (np.isfinite(v) and np.isfinite(p.f)):
+            return UNKNOWN
+        return (0, p.f) if v <= self.ctol else (1, v * self.problem.length(p.x))
+
+    def _improves(self, key: tuple[int, float]) -> bool:
+        return key < (UNKNOWN if self.best is None else self.best[0])
 
     def pass_by(self, x: Vector, f: float, c: Vector) -> None:
         """An iterate, of which there are no multipliers."""
         if not self.now.restoring:
-            self._consider(Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan)))
+            self._consider(on_the_way(x, f, c))
 
     def consider(self, x: Vector, f: float, c: Vector) -> None:
         """A point on the way, where the run may stop: it is the best one if it is better."""
-        self.passing = Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan))
+        self.passing = on_the_way(x, f, c)
 
     def _passes(self, p: Point) -> bool:
         """Whether p is a solution; the gradient of f is asked for only if it matters."""
@@ -383,7 +396,7 @@ class Outer:
         now.restoring = False
         x = np.clip(found.x, *problem.box)
         f, c = problem.objective.value(x), problem.rows.value(x)
-        self._consider(Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan)))
+        self._consider(on_the_way(x, f, c))
         if np.isfinite(f) and problem.violation(x, c) <= 1e-4:
             self._scale(x)
             now.x, now.y, now.sigma = x, np.zeros(c.size), np.inf
@@ -396,19 +409,17 @@ class Outer:
 
     def _until_tired(self) -> int:
         if not self.ending and self.now.nouter >= MOST:
-            feasible = self.best is not None and self.best[0][0] == 0
-            self.ending = self._grown(endings.PRECISION if feasible else endings.INFEASIBLE)
+            self.ending = self._grown(endings.PRECISION if self._feasible else endings.INFEASIBLE)
         return self.ending
 
     def _grown(self, ending: int) -> int:
         """The ending of a run that finds no bounded multipliers, or another one."""
-        feasible = self.best is not None and self.best[0][0] == 0
         grown = largest(self.now.y / self.scales) > 1e2  # where gradients are about 1
-        return endings.MULTIPLIERS if feasible and grown else ending
+        return endings.MULTIPLIERS if self._feasible and grown else ending
 
     def save(self) -> dict[str, Any]:
         """All that goes on, as numbers and arrays."""
-        key, p = self.best or ((2, np.inf), self.start)
+        key, p = self.best or (UNKNOWN, self.start)
         units = self.problem.steepest, self.problem.farthest, self.problem.sizes
         objective = self.problem.objective
         return {

@@ -52,6 +52,11 @@ class Point:
     slope: Vector
 
 
+def on_the_way(x: Vector, f: float, c: Vector) -> Point:
+    """A point of which no multipliers are known."""
+    return Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan))
+
+
 class Problem:
     """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
 

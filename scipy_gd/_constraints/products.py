@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from .._core.jit import FAST, compiled
 from ..arguments import Vector
@@ -30,39 +30,37 @@ def add_pulled(A: Any, y: Any, out: Any) -> None:
                 out[j] += y[i] * A[i, j]
 
 
-def times(A: Any, x: Vector) -> Vector:
-    """``A x``, of a dense or a sparse matrix."""
-    if not isinstance(A, np.ndarray):
-        return np.asarray(A @ x, np.float64)
+@register_jitable  # type: ignore[untyped-decorator]
+def dense_times(A: Any, x: Any) -> Any:
     out = np.zeros(A.shape[0])
     add_times(A, x, out)
     return out
 
 
-def pulled(A: Any, y: Vector) -> Vector:
-    """``A' y``."""
-    if not isinstance(A, np.ndarray):
-        return np.asarray(A.T @ y, np.float64)
+@register_jitable  # type: ignore[untyped-decorator]
+def dense_pulled(A: Any, y: Any) -> Any:
     out = np.zeros(A.shape[1])
     add_pulled(A, y, out)
     return out
 
 
+def times(A: Any, x: Vector) -> Vector:
+    """``A x``, of a dense or a sparse matrix."""
+    dense = isinstance(A, np.ndarray)
+    return np.asarray(dense_times(A, x) if dense else A @ x, np.float64)
+
+
+def pulled(A: Any, y: Vector) -> Vector:
+    """``A' y``."""
+    dense = isinstance(A, np.ndarray)
+    return np.asarray(dense_pulled(A, y) if dense else A.T @ y, np.float64)
+
+
 @overload(times)
 def _times(A: Any, x: Any) -> Any:
-    def product(A: Any, x: Any) -> Any:
-        out = np.zeros(A.shape[0])
-        add_times(A, x, out)
-        return out
-
-    return product
+    return dense_times
 
 
 @overload(pulled)
 def _pulled(A: Any, y: Any) -> Any:
-    def product(A: Any, y: Any) -> Any:
-        out = np.zeros(A.shape[1])
-        add_pulled(A, y, out)
-        return out
-
-    return product
+    return dense_pulled

@@ -168,9 +168,9 @@ class Rows:
         none = np.empty(0)
         self.lower = np.concatenate([none, *(each.lower for each in limits)])
         self.upper = np.concatenate([none, *(each.upper for each in limits)])
-        self.ends = np.cumsum([part.size for part in parts])
-        self.equal = self.lower == self.upper
         sizes = [part.size for part in parts]
+        self.ends = np.cumsum(sizes)
+        self.equal = self.lower == self.upper
         self.linear = np.repeat(np.array([part.A is not None for part in parts], bool), sizes)
         kept = np.concatenate([none, *(each.kept for each in limits)]).astype(bool)
         self.kept = kept & ~self.equal

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._core.bits import POINTS, VALUE
 from .._core.jit import compiled, local
 from ..arguments import Vector
-from .gradients import Args, Source, Values
+from .gradients import Args, Around, Source, Values
 from .loop_parts import part
 
 
@@ -27,21 +27,16 @@ def penalty_at(x, weights):
     return half_square(x, weights)
 
 
-class Decayed:
+class Decayed(Around):
     """A source of gradients with the penalty's; the points are those of the source itself."""
 
     def __init__(self, source: Source, weights: Vector) -> None:
-        self.source, self.weights = source, weights
-        self.name = f"{source.name}, decayed"
-        self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
-        self.near, self.given, self.functions = source.near, source.given, source.functions
+        super().__init__(source, "decayed")
+        self.weights = weights
 
     @property
     def room(self) -> Any:
         return self.source.room, self.weights
-
-    def calls(self, part: int) -> int:
-        return self.source.calls(part)
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         if part == VALUE:

@@ -65,6 +65,19 @@ class Source(Protocol):
     ) -> bool | None: ...
 
 
+class Around:
+    """What a source that stands around another one has of it."""
+
+    def __init__(self, source: Source, what: str) -> None:
+        self.source = source
+        self.name = f"{source.name}, {what}"
+        self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
+        self.near, self.given, self.functions = source.near, source.given, source.functions
+
+    def calls(self, part: int) -> int:
+        return self.source.calls(part)
+
+
 class Given:
     """The user's function `jac`."""
 

@@ -17,18 +17,16 @@ from .._core.endings import BROKEN
 from .._core.proximal import Placed
 from ..arguments import Vector
 from .adaptive import Adaptive
-from .gradients import Args, Source, Values
+from .gradients import Args, Around, Source, Values
 from .loop_parts import part
 
 
-class Penalized:
+class Penalized(Around):
     """A source of gradients, whose values come with the penalty's."""
 
     def __init__(self, source: Source, placed: Placed) -> None:
-        self.source, self.placed = source, placed
-        self.name = f"{source.name}, penalized"
-        self.parts, self.gradients, self.counts = source.parts, source.gradients, source.counts
-        self.near, self.given, self.functions = source.near, source.given, source.functions
+        super().__init__(source, "penalized")
+        self.placed = placed
         self.trials: list[Vector] = []
 
     def bind(self, trials: list[Vector], r: Any) -> None:
@@ -44,9 +42,6 @@ class Penalized:
         """Of an adaptive source: the points of the next round."""
         asked: Sequence[Vector] = self.source.asked  # type: ignore[attr-defined]
         return asked
-
-    def calls(self, part: int) -> int:
-        return self.source.calls(part)
 
     def points(self, x: Vector, part: int) -> Sequence[NDArray[Any]]:
         if part == VALUE:

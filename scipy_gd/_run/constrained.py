@@ -20,7 +20,7 @@ from .._constraints.objective import Objective, Remembered
 from .._constraints.outer import Found, Outer, Request
 from .._constraints.point import Point, largest
 from .._constraints.point import Problem as Constrained
-from .._constraints.rows import Nonlinear, Rows, listed, read
+from .._constraints.rows import Nonlinear, Rows, read
 from .._core import endings
 from .._evaluate.differences import POINTS_OF
 from .._evaluate.evaluator import OutOfBudget
@@ -125,7 +125,6 @@ class ConstrainedRun:
         near: Near = POINTS_OF.get(str(slope), 1), rel_step, abs_step, *self.linear.box
         self.objective = Objective(fun, f, alone, slope, problem.args, near, map_, opts["noise"])
         self.fun, self.jac, self.data = fun, jac, ()
-        self.values = _Values(rows)
         self.plain: Problem | None = None
         self.fast: Problem | None = None
         self.inner: RunState | None = None  # the run that goes on
@@ -150,14 +149,13 @@ class ConstrainedRun:
 
     # --- what the inner runs minimize
 
-    def _lagrangian(self, fun: Any, jac: Any, slope: Any, values: Any, slopes: Any) -> Problem:
+    def _lagrangian(
+        self, fun: Any, jac: Any, slope: Any, values: Any, slopes: Any, hess: Any = None
+    ) -> Problem:
         L, dL = lagrangian.functions(fun, jac, slope, values, slopes, self.sums)
         dL = jac if self.objective.noisy else dL
         if self.linear.plane is not None:
             L, dL = linear.functions(L, dL, self.sums)
-        hess = None
-        if callable(self.problem.hess) and self.linear.plane is None and values is self.values:
-            hess = _Hessian(self.problem.hess, self.rows)
         return self.problem._replace(fun=L, jac=dL, hess=hess, hessp=None)
 
     def _chosen(self) -> Problem:
@@ -171,8 +169,11 @@ class ConstrainedRun:
         if self.fast is not None:
             return self.fast
         if self.plain is None:
-            slope, slopes = _Slope(self.objective), _Slopes(self.rows)
-            self.plain = self._lagrangian(self.fun, self.jac, slope, self.values, slopes)
+            rows, hess = self.rows, self.problem.hess
+            known = callable(hess) and self.linear.plane is None
+            of_f = self.fun, self.jac, _Slope(self.objective)
+            of_rows = _Values(rows), _Slopes(rows)
+            self.plain = self._lagrangian(*of_f, *of_rows, _Hessian(hess, rows) if known else None)
         return self.plain
 
     def _compiled(self) -> Any:
@@ -594,10 +595,9 @@ class _Hessian(_Values):
 
     def __call__(self, x: Vector, *args: Any) -> Any:
         terms, rows = args[-1], self.rows
-        y = np.empty(rows.m)
-        lagrangian.multipliers(rows.value(x), terms.rows, y)
-        J = dense(rows.jacobian(x))
-        steep = lagrangian.bend(rows.value(x), terms.rows, y)
+        c, J = rows.value(x), dense(rows.jacobian(x))
+        _, y = lagrangian.following(c, terms.rows)
+        steep = lagrangian.bend(c, terms.rows, y)
         H = terms.weight * matrix(self.hess(x.copy(), *args[:-1]), x.size)
         return H + rows.hessian(x, y) + (J.T * steep) @ J
 
@@ -610,6 +610,3 @@ class _Slope:
 
     def __call__(self, x: Vector, near: Any, *args: Any) -> Vector:
         return self.objective.gradient(x)
-
-
-__all__ = ["constrained", "listed"]

@@ -54,7 +54,8 @@ def minimize(
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
     if constraints is not None and not (isinstance(constraints, tuple | list) and not constraints):
-        from .constrained import constrained, listed  # what a plain run does not wait for
+        from .._constraints.rows import listed  # what a plain run does not wait for
+        from .constrained import constrained
 
         if given := listed(constraints):
             result = constrained(method, problem, given, x, box, callback, options, opts)
