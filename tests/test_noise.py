@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scipy_gd._evaluate.doubts import level
+from scipy_gd._evaluate.doubts import level, levels
 from scipy_gd._evaluate.noise import EPS, Verdict, ecnoise, estimate, grain, longest_run
 
 ROUNDED = {
@@ -234,3 +234,13 @@ def test_estimates_look_in_other_directions_with_another_seed():
     first, again, other = (asked(fun, [1.0, 2.0, 3.0], seed=k)[1][0] for k in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_the_levels_of_all_components_are_those_of_each():
+    rng = np.random.default_rng(0)
+    for k in (3, 4, 7):
+        table = rng.normal(size=(k, 40)) * 10.0 ** rng.integers(-200, 200, 40)
+        table[:, :5] = np.linspace(0, 1, k)[:, None] + 1e-9 * rng.normal(size=(k, 5))
+        table[:, 5:10] = rng.integers(0, 2, (k, 5))
+        table[rng.random(table.shape) < 0.01] = np.nan
+        np.testing.assert_array_equal(levels(table), [level(column) for column in table.T])

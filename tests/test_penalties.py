@@ -50,7 +50,6 @@ PENALTIES = [
     prox.groups((slice(1, 6), prox.l1(1.0)), ([7, 9, 11], prox.simplex())),
     prox.custom(length, shorter),
 ]
-penalties = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 
 
 class Lasso:
@@ -84,8 +83,12 @@ def residual(res, penalty, low=-np.inf, high=np.inf):
 
 
 @taking
-@penalties
-@pytest.mark.parametrize("gradient", ["jac", None, "2-point"])
+@pytest.mark.parametrize(
+    ("penalty", "gradient"),
+    [(each, "jac") for each in PENALTIES]
+    + [(each, jac) for each in PENALTIES[::4] for jac in (None, "2-point")],
+    ids=repr,
+)
 def test_success_is_a_small_residual(each, penalty, gradient):
     problem = Lasso()
     res = problem.solve(each, penalty, jac=gradient)
@@ -192,6 +195,75 @@ def test_functions_that_are_not_convex(each):
     assert res.success
     assert residual(res, prox.l1(0.1)) <= 1e-5
     assert abs(res.x).min() > 0.9
+
+
+def test_fista_takes_little_more_than_one_evaluation_an_iteration():
+    problem = Lasso(m=60, n=40)
+    res = problem.solve(nesterov_restart, prox.l1(2.0), gtol=1e-9)
+    assert res.success
+    assert res.nfev <= 1.2 * res.nit + 10
+
+
+@njit
+def decaying(x, A, b):
+    r = A @ x - b
+    return 0.5 * (r @ r), A.T @ r
+
+
+@pytest.mark.parametrize("each", [nesterov_restart, spg], ids=lambda m: m.__name__)
+def test_slow_progress_is_progress(each):
+    """A sum of decays: thousands of iterations, and a value that falls in all of them."""
+    A = np.exp(-np.outer(np.geomspace(0.01, 10, 60), np.geomspace(0.1, 100, 20)))
+    b = A @ (np.arange(20) % 7 == 3) + 1e-3 * np.cos(np.arange(60.0))
+    options = {"penalty": prox.nonnegative(), "gtol": 1e-6, "maxiter": 30_000, "compiled": True}
+    res = minimize(decaying, np.zeros(20), (A, b), each, True, options=options)
+    assert res.status == 0
+    np.testing.assert_allclose(res.fun, 0.5 * nnls(A, b)[1] ** 2, rtol=0.01)
+
+
+@taking
+def test_many_parameters(each):
+    """More than a block of them; of each there is a closed form."""
+    rng = np.random.default_rng(0)
+    d, b = rng.uniform(1, 9, 9000), rng.normal(size=9000)
+    res = minimize(
+        lambda x: 0.5 * d @ (x - b) ** 2, np.zeros(9000), jac=lambda x: d * (x - b), method=each,
+        options={"penalty": prox.l1(1.5), "gtol": 1e-9},
+    )  # fmt: skip
+    assert res.success
+    np.testing.assert_allclose(res.x, np.sign(b) * np.maximum(abs(b) - 1.5 / d, 0), atol=1e-8)
+    assert res.fun == 0.5 * d @ (res.x - b) ** 2 + prox.l1(1.5).value(res.x)
+
+
+@taking
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_a_relative_tolerance_in_any_unit_of_the_function(each, unit):
+    """Where the gradient is much larger than x, all of a residual of step one is below it."""
+    problem = Lasso(6)
+    for penalty, best in (
+        (prox.simplex(), problem.solve(spg, prox.simplex(), gtol=1e-10)),
+        (prox.l1(2.0 * unit), problem.solve(spg, prox.l1(2.0), gtol=1e-10)),
+    ):
+        res = minimize(
+            lambda x: unit * problem.f(x), problem.x0, jac=lambda x: unit * problem.g(x),
+            method=each, options={"penalty": penalty, "gtol": 0.0, "gtol_rel": 1e-7},
+        )  # fmt: skip
+        assert res.success
+        np.testing.assert_allclose(res.x, best.x, atol=1e-4)
+
+
+@taking
+def test_no_component_of_a_gradient_that_is_nan_is_lost(each):
+    def jac(x):
+        return np.array([np.nan, 1.0, 1.0]) if x[1] < 1 else 2 * x
+
+    rate = {"learning_rate": 0.1} if each in (gd, momentum) else {}
+    res = minimize(
+        lambda x: x @ x, np.full(3, 1.05), jac=jac, method=each,
+        options={"penalty": prox.l1(0.1), **rate},
+    )  # fmt: skip
+    assert not res.success
+    assert np.isfinite(res.x).all()
 
 
 # --- the steps, against implementations of their own
@@ -379,7 +451,7 @@ def same(a, b):
     [(jit_f, jit_g), (jit_both, True), (jit_f, None)],
     ids=["jac", "pair", "differences"],
 )
-@penalties
+@pytest.mark.parametrize("penalty", [PENALTIES[0], PENALTIES[6], PENALTIES[-2]], ids=repr)
 def test_compiled_runs_are_the_same(each, given, penalty):
     problem = Lasso()
     runs = [
@@ -534,6 +606,67 @@ def test_noise_of_the_function_is_not_that_of_the_penalty(each, noise):
         assert noise / 5 <= res.noise <= 5 * noise
 
 
+@taking
+@pytest.mark.parametrize("size", ["float32", 1e-3])
+@pytest.mark.parametrize("penalty", [prox.l1(2.0), prox.simplex()], ids=repr)
+def test_noise_of_a_function_with_its_gradient(each, size, penalty):
+    """Success is only claimed where the residual is as small as the errors of the gradient."""
+    problem, rng = Lasso(m=60, n=30), np.random.default_rng(0)
+    if size == "float32":
+        A, b = problem.A.astype("f"), problem.b.astype("f")
+        res = minimize(
+            lambda x: float(np.sum((A @ x.astype("f") - b) ** 2) / np.float32(2)), problem.x0,
+            jac=lambda x: A.T @ (A @ x.astype("f") - b), method=each,
+            options={"penalty": penalty, "gtol": 1e-7},
+        )  # fmt: skip
+        most = 1e-3
+    else:
+        res = minimize(
+            lambda x: problem.f(x) + size * rng.normal(), problem.x0,
+            jac=lambda x: problem.g(x) + size * rng.normal(size=30), method=each,
+            options={"penalty": penalty},
+        )  # fmt: skip
+        most = 0.02
+        if each in (gd, spg):
+            assert res.status == 6
+            assert size / 5 <= res.noise <= 5 * size
+    x = res.x
+    if res.success:
+        assert np.abs(x - penalty.prox(x - problem.g(x))).max() <= most
+
+
+@pytest.mark.parametrize("each", [gd, spg, momentum, nesterov_restart], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("penalty", [prox.l1(2.0), prox.simplex()], ids=repr)
+def test_a_gradient_of_the_wrong_sign_is_no_success(each, penalty):
+    problem = Lasso()
+    res = problem.solve(each, penalty, jac=lambda x: -problem.g(x))
+    assert not res.success
+
+
+@pytest.mark.parametrize("most", range(2, 14))
+def test_what_fista_returns_is_what_a_step_has_reached(most):
+    """Also where it is stopped beyond: then that is evaluated, within the budget."""
+    problem, penalty = Lasso(4), prox.simplex()
+
+    def stop(intermediate_result):
+        if intermediate_result.nit == most:
+            raise StopIteration
+
+    start_at = penalty.projected(problem.x0)
+    for res in (
+        problem.solve(nesterov_restart, penalty, maxfev=most, gtol=0.0),
+        minimize(
+            problem.f, problem.x0, jac=problem.g, method=nesterov_restart, callback=stop,
+            options={"penalty": penalty, "gtol": 0.0},
+        ),
+    ):  # fmt: skip
+        assert res.nfev <= most or res.status == 99
+        assert res.x.min() >= 0.0
+        assert res.x.sum() == pytest.approx(1.0, abs=1e-12)
+        assert res.fun == problem.f(res.x)
+        assert res.fun < problem.f(start_at) or most < 5
+
+
 # --- functions of the user's that fail
 
 
@@ -593,15 +726,14 @@ def too_short(v, step):
     return v[1:]
 
 
-@taking
 @pytest.mark.parametrize("compiled", [True, False])
-def test_numba_functions_as_a_penalty(each, compiled):
+def test_numba_functions_as_a_penalty(compiled):
     problem = Lasso()
     problem.b = problem.b * 5
 
     def solve(penalty):
         options = {"penalty": penalty, "compiled": compiled}
-        return minimize(jit_f, problem.x0, (problem.A, problem.b), each, jit_g, options=options)
+        return minimize(jit_f, problem.x0, (problem.A, problem.b), spg, jit_g, options=options)
 
     own, built_in = solve(prox.custom(jit_value, jit_prox)), solve(prox.l1(1.0))
     np.testing.assert_allclose(own.x, built_in.x, atol=1e-6)
@@ -704,3 +836,21 @@ def test_armijo_is_for_gradients():
     problem = Lasso()
     for method in (gd, spg):
         assert problem.solve(method, prox.l1(2.0), learning_rate="armijo").success
+
+
+def test_a_run_goes_on_with_the_same_functions_only():
+    problem = Lasso()
+
+    def weighed(w):
+        def value(x):
+            return w * np.abs(x).sum()
+
+        def operator(v, step):
+            return prox.l1(1.0).prox(v, step * w)
+
+        return prox.custom(value, operator)
+
+    half = problem.solve(spg, weighed(2.0), maxiter=3)
+    assert problem.solve(spg, weighed(2.0), resume=half.state).success
+    with pytest.raises(ValueError, match="other options"):
+        problem.solve(spg, weighed(2.5), resume=half.state)

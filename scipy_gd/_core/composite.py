@@ -142,14 +142,9 @@ def remember_step(V, r, rate):
 
 
 @local
-def rate_of(V, r):
-    return r.alpha if r.pace < 0 else r.alpha * V[r.pace, 0]
-
-
-@local
 def finish_step(V, r):
     """What a step of the formula alone has left to do: the trial is x - rate g so far."""
-    rate = rate_of(V, r)
+    rate = r.alpha if r.pace < 0 else r.alpha * V[r.pace, 0]
     x, y, square = V[r.x], V[r.trial], 0.0
     for first in range(0, r.n, r.block):
         end = min(first + r.block, r.n)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bits import BETTER, DONE, GRADIENT, HESSIAN, POINTS, RECENT, RETRY, fields
-from .composite import rate_of, residual_of_step
+from .composite import residual_of_step
 from .endings import KINK, NOISE_REACHED, PRECISION, RUNNING
 from .jit import copy, largest, local
 
@@ -162,8 +162,9 @@ def small(V, r, limit):
     g = r.gnorm if r.scale < 0 else r.gnorm_scaled
     if not g <= limit or r.error_most == np.inf:
         return False
-    if r.prox and rate_of(V, r) > 0.0:  # where g is much larger than x, a step of one tells nothing
-        g, _ = residual_of_step(V, r, r.x, min(1.0, rate_of(V, r)))
+    if r.prox:  # where g is much larger than x, a step of length one tells nothing
+        longest = max(1.0, largest(V[r.x])) / max(largest(V[r.x + POINTS]), 1e-300)
+        g, _ = residual_of_step(V, r, r.x, min(1.0, longest))
         if not g <= limit:
             return False
     last = r.f_old - r.f if r.nit > 0 else 0.0

@@ -596,14 +596,13 @@ def _written(function: Any) -> bytes:
     if not isinstance(function, FunctionType):
         return b""
     names = inspect.getclosurevars(function)
-    known = {**names.nonlocals, **names.globals}
-    plain = [(name, value) for name, value in known.items() if isinstance(value, KNOWN)]
-    values = (value.tobytes() if isinstance(value, np.ndarray) else value for _, value in plain)
-    constants = [each for each in function.__code__.co_consts if isinstance(each, KNOWN)]
-    return function.__code__.co_code + repr((constants, function.__defaults__, *values)).encode()
+    given = *names.nonlocals.values(), *names.globals.values(), *(function.__defaults__ or ())
+    arrays = [each.tobytes() for each in given if isinstance(each, np.ndarray)]
+    constants = [each for each in (*function.__code__.co_consts, *given) if isinstance(each, PLAIN)]
+    return function.__code__.co_code + repr((constants, arrays)).encode()
 
 
-KNOWN = (bool, int, float, str, tuple, np.ndarray, np.number)
+PLAIN = bool | int | float | str | np.number
 
 
 def _address(function: Any) -> int:

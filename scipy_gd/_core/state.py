@@ -55,8 +55,8 @@ RECORD = np.dtype(
         # made with, which alpha no longer is once a schedule has set the next, and the last one's
         *fields("f8", "alpha rate rate_old f_trial slope dnorm snorm promised"),
         *fields("i8", "trials fresh"),
-        # of a penalty: how many parameters it is asked for at a time; its value at the current
-        # point and at the trial, and whether that is known before the trial is evaluated
+        # of a penalty: how many parameters it is asked for at a time; its values at the current
+        # point and at the trial, and whether this is known before the trial is evaluated
         *fields("i8", "block placed"),
         *fields("f8", "penalty_here penalty_trial"),
         # the best trial that was not kept; the noise of f; how the gradient is measured

@@ -83,8 +83,8 @@ def measure(V: Vector, r: Any, known: float | None, penalty: Placed | None) -> D
     r.estimates += 1
     x, here = V[r.trial].copy(), V[r.trial + POINTS].copy()
     errors = np.full(x.size, np.nan)
-    before = [] if penalty else recent(r)
-    talk = estimate(x, r.f - r.penalty_here, before, seed=r.estimates, box=box_of(V, r))
+    f = r.f - r.penalty_here
+    talk = estimate(x, f, recent(r), seed=r.estimates, box=box_of(V, r))
     points = next(talk)
     while True:
         answers = yield points

@@ -171,6 +171,7 @@ def _told(run: RunState) -> Found:
         return run.V[row].copy(), f, None
     slope = r.needs & GRADIENT and run.perturbed is None
     here = r.ending == endings.CONVERGED or r.sampled
+    here |= run.penalty is not None and r.ending == endings.NOISE_REACHED  # it is said of this one
     # the lowest of noisy values is low by chance
     here |= r.noisy and r.f <= r.f_best + 3.0 * run.noise
     row, f = (r.x, r.f) if here else run.lowest

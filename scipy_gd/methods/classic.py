@@ -99,7 +99,8 @@ def spg(g):
     The rate is chosen by ABBmin between the long and the short of Barzilai and Borwein's, within a
     non-monotone line search over the last 30 values, along the projection of the path on the
     bounds. (The first paper uses the long rate alone and 10 values, and searches on the segment.)
-    With a `penalty` its proximal operator takes the place of the projection, as in SpaRSA.
+    With a `penalty` its proximal operator takes the place of the projection, as in SpaRSA, and the
+    rates are those of the parameters that move (Crisci, Ruggiero and Zanni).
 
     References
     ----------
@@ -110,7 +111,9 @@ def spg(g):
     Optimization 4(2), 299-312 (2008), rule ABBmin1, https://doi.org/10.3934/jimo.2008.4.299. S. J.
     Wright, R. D. Nowak and M. A. T. Figueiredo, "Sparse reconstruction by separable approximation",
     IEEE Transactions on Signal Processing 57(7), 2479-2493 (2009),
-    https://doi.org/10.1109/TSP.2009.2016892.
+    https://doi.org/10.1109/TSP.2009.2016892. S. Crisci, V. Ruggiero and L. Zanni, "Steplength
+    selection in gradient projection methods for box-constrained quadratic programs", Applied
+    Mathematics and Computation 356, 312-327 (2019).
     """
     return g
 
@@ -121,7 +124,9 @@ def nesterov_restart(g):
 
     The rate is 1/L with a backtracking estimate of L, which falls by the factor 0.9 in each
     iteration. The iterates are the extrapolated points, where the gradients are taken. With a
-    `penalty` it is FISTA, and what is returned is the end of a proximal step.
+    `penalty` it is FISTA, and what is returned is the end of a proximal step. There the estimate of
+    L is halved until it is too low for the first time, and f is not evaluated where the steps end:
+    the curvature along a step, and how f changes, follow from the gradients before and after it.
 
     References
     ----------
