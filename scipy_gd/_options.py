@@ -10,11 +10,15 @@ import difflib
 import functools
 import math
 import operator
+import os
+import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import _checkpoint
 from ._core.bits import GRADIENT
 from ._core.steps import RULES
 from ._formula import Formula
@@ -99,6 +103,33 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
         ) from None
 
 
+def file_to_write(name: str, value: Any, n: int) -> Path:
+    path = _path(name, value)
+    try:
+        _checkpoint.writable(path)
+    except ValueError as error:
+        raise ValueError(f"`{name}`: {error}, and would be overwritten") from None
+    except OSError as error:
+        said = f"`{name}`: cannot be written ({error.strerror})"
+        raise type(error)(error.errno, said, str(path)) from None
+    return path
+
+
+def state_or_file(name: str, value: Any, n: int) -> Any:
+    if not isinstance(value, str | os.PathLike):
+        return value
+    try:
+        return _checkpoint.read(_path(name, value))
+    except ValueError as error:
+        raise ValueError(f"`{name}`: {error}") from None
+
+
+def _path(name: str, value: Any) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"`{name}` must be the name of a file, got {shown(value)}")
+    return Path(os.fsdecode(value))
+
+
 def names(name: str, value: Any, n: int) -> tuple[str, ...]:
     given = () if isinstance(value, str) else tuple(value)
     if len(given) != n or len({*given}) != n or not all(isinstance(each, str) for each in given):
@@ -179,6 +210,14 @@ COMMON = {
         "(2-norms). Default: off.",
         number(0),
         off=-1.0,
+    ),
+    "stagnation": Option(
+        "Stop when in this many iterations the best value of f (with mini-batches and spsa: the "
+        "running mean of its values over as many iterations) has not fallen by more than 1e-4 of "
+        "itself, or of what it fell by before if that is less. Not a success: nothing says that a "
+        "minimum is near. Default: off.",
+        count(1),
+        off=0,
     ),
     "target": Option(
         "Stop, as a success, when f is at most this. Default: off.", number(), off=-math.inf
@@ -277,10 +316,24 @@ COMMON = {
         "numbers or schedules as values.",
         pairs,
     ),
+    "checkpoint": Option(
+        "A file that the state of the run is written to every `checkpoint_every` seconds, at the "
+        "end, on Ctrl-C and on any other exception, so that `resume` can continue it after a "
+        "crash. The file is replaced in one step: at any time it holds a whole state. Default: "
+        "none.",
+        file_to_write,
+    ),
+    "checkpoint_every": Option(
+        "Seconds between two checkpoints; more, where writing takes longer than 1 % of that.",
+        number(0),
+        60.0,
+    ),
     "resume": Option(
-        "The `state` of an earlier result: continue that run exactly as if it had not stopped. "
-        "Give the same options; `x0` is ignored, and budgets count from here.",
-        anything,
+        "The `state` of an earlier result, or the file of a `checkpoint`: continue that run "
+        "exactly as if it had not stopped. Give the same options; `x0` is ignored. Budgets "
+        "(`maxiter`, `maxfev`, `epochs`) count from the end of the earlier call; if that was "
+        "interrupted by a crash or an exception, what is left of its budgets remains.",
+        state_or_file,
     ),
     "check_grad": Option(
         "Check `jac` against finite differences before the first step, and raise `GradientError` "
@@ -415,6 +468,23 @@ def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, 
     if isinstance(known["x_scale"], str) and comparable and not absolute:
         known["gtol"], known["gtol_rel"] = 0.0, GTOL_REL
     return known
+
+
+FIXED = (
+    *("batch_size", "shuffle", "batch_args", "averaging", "reduce", "residuals", "loss", "f_scale"),
+    *("finite_diff_scheme", "finite_diff_rel_step", "finite_diff_abs_step"),
+)
+"""Options that a resumed run must have been given as well."""
+
+
+def fixed(options: Mapping[str, Any]) -> dict[str, str]:
+    """Those of them that are not at their defaults, as text."""
+    return {name: _text(options[name]) for name in FIXED if options[name] is not DEFAULTS[name]}
+
+
+def _text(value: Any) -> str:
+    content = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+    return shown(value) if len(content) <= 60 else f"{shown(value)} ({zlib.crc32(content):08x})"
 
 
 def scheme(options: Mapping[str, Any]) -> str:

@@ -100,8 +100,8 @@ def test_an_error_can_be_continued(method, culprit):
     try:
         assert_same(again_and_again(maxiter=30), whole)  # it needs less than twelve of them
     except ConnectionError as error:
-        part = error.optimize_result
-        rest = again_and_again(maxiter=30 - part.nit, resume=again(part.state))
+        state = error.optimize_result.state
+        rest = again_and_again(maxiter=30, resume=again(state))
         assert_same(rest, whole)
 
 
@@ -120,9 +120,8 @@ def test_an_error_gives_its_batch_back():
 
     with pytest.raises(ConnectionError) as caught:
         fit(fragile, epochs=3)
-    part = caught.value.optimize_result
     whole = fit(loss, epochs=3)
-    rest = fit(loss, epochs=None, maxiter=whole.nit - part.nit, resume=part.state)
+    rest = fit(loss, epochs=3, resume=caught.value.optimize_result.state)
     assert (rest.x.tolist(), rest.nit) == (whole.x.tolist(), whole.nit)
 
 
@@ -144,8 +143,8 @@ def test_noise_is_drawn_once_for_a_point_that_fails(compiled):
     whole = run(fun.py_func)
     with pytest.raises(ConnectionError) as caught:
         run(fragile)
-    part = caught.value.optimize_result
-    rest = run(fun, maxiter=50 - part.nit, resume=again(part.state), compiled=compiled)
+    state = caught.value.optimize_result.state
+    rest = run(fun, resume=again(state), compiled=compiled)
     assert_same(rest, whole)
 
 
@@ -158,7 +157,7 @@ def test_an_error_at_the_very_end_can_be_continued():
     with pytest.raises(ConnectionError) as caught:
         minimize(rosen, X0, jac=rosen_der, method=adam, callback=last, options=options)
     state = caught.value.optimize_result.state
-    assert_same(solve(adam, maxiter=5, resume=state), solve(adam, maxiter=10))
+    assert_same(solve(adam, maxiter=10, resume=state), solve(adam, maxiter=10))
 
 
 @pytest.mark.parametrize("why", ["maxfev", "averaging"])
@@ -205,7 +204,7 @@ def test_a_batch_that_was_only_cut_is_the_next_one_again(monkeypatch):
     with pytest.raises(KeyboardInterrupt) as caught:
         fit(epochs=3)
     part, whole = caught.value.optimize_result, fit(epochs=3)
-    rest = fit(epochs=None, maxiter=whole.nit - part.nit, resume=part.state)
+    rest = fit(epochs=3, resume=part.state)
     assert rest.x.tolist() == whole.x.tolist()
 
 
@@ -225,7 +224,7 @@ def test_an_error_in_a_schedule_gives_the_batch_back():
         fit(epochs=3)
     broken[0] = False
     part, whole = caught.value.optimize_result, fit(epochs=3)
-    rest = fit(epochs=None, maxiter=whole.nit - part.nit, resume=part.state)
+    rest = fit(epochs=3, resume=part.state)
     assert rest.x.tolist() == whole.x.tolist()
 
 
@@ -310,7 +309,7 @@ def test_in_another_process(tmp_path):
 
 def test_a_state_is_small_and_plain():
     state = solve(adam, maxiter=50).state
-    assert len(pickle.dumps(state)) < 5600
+    assert len(pickle.dumps(state)) < 5800
     assert repr(state) == "<state of adam after 50 iterations>"
     assert {type(value) for value in state.values()} <= {np.ndarray, str, int, dict}
 
@@ -326,11 +325,11 @@ def test_the_state_is_not_used_up():
     [
         (gd, {}, ValueError, "is the state of adam, not of gd"),
         (adam, {"learning_rate": "armijo"}, ValueError, "with other options"),
-        (adam, {"averaging": "polyak"}, ValueError, "with other options"),
-        (adam, {"resume": "nonsense"}, TypeError, "must be the `state` of a result"),
+        (adam, {"averaging": "polyak"}, ValueError, "with `averaging` at its default, now it is"),
+        (adam, {"resume": 3}, TypeError, "must be the `state` of a result"),
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
         (adam, {"counts": 3}, TypeError, "must be the `state` of a result"),
-        (adam, {"nit": "many"}, TypeError, "must be the `state` of a result"),
+        (adam, {"since": "the start"}, TypeError, "must be the `state` of a result"),
     ],
 )
 def test_what_does_not_fit_is_refused(other, options, error, message):

@@ -13,7 +13,10 @@ NOISE_REACHED, KINK = 15, 16
 BROKEN = 12  # the formula has raised an error; so does the run
 UNDEFINED = 17  # not finite, and the run is still at its start
 INFEASIBLE, MULTIPLIERS, UNBOUNDED = 18, 19, 20  # of constrained problems
+STAGNATED = 21
 CALLBACK = 99
+OF_A_BUDGET = MAXITER, MAXFEV, MAXTIME, CALLBACK
+"""Endings of runs that could go on."""
 
 # What is known of a run, for the advice: where its gradients come from, and who chose its rate.
 WITH_JAC, DIFFERENCES = "with `jac`", "with differences"
@@ -138,6 +141,9 @@ ENDINGS = {
         False,
         "The function seems to fall without end where `constraints` hold: check their signs, or "
         "set `bounds`.",
+    ),
+    STAGNATED: Ending(
+        11, False, "No progress worth the name has been made for `stagnation` iterations."
     ),
     CALLBACK: Ending(99, False, "`callback` raised `StopIteration`."),
 }

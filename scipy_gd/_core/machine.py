@@ -37,6 +37,9 @@ from .noise import (
 )
 from .trials import forget
 
+WORTH = 1e-4
+"""Of f, or of what it has fallen by, if that is less: the least progress that counts."""
+
 
 @inlined
 def arrive(V, r, memory, record):
@@ -122,6 +125,22 @@ def progressed(r):
     return r.nit - r.nit_mark < r.stall_after
 
 
+@inlined
+def stagnates(r):
+    """Whether the best value, or the running mean of those on samples, has hardly fallen."""
+    f = r.f_kept if r.ahead else r.f_best
+    if r.sampled:
+        r.f_mean += (r.f - r.f_mean) / min(max(r.nit, 1), r.stagnation)
+        f = r.f_mean
+    if r.nit == 0 or (r.sampled and r.nit <= r.stagnation):  # a mean of few values is no mean
+        r.f_first = r.f_lowest = f
+        r.nit_lowest = r.nit
+    elif f < r.f_lowest - WORTH * min(abs(r.f_lowest), r.f_first - r.f_lowest):
+        r.f_lowest, r.nit_lowest = f, r.nit
+    r.risen = f - r.f_lowest
+    return r.nit - r.nit_lowest >= r.stagnation
+
+
 @local
 def idle(r):
     """Whether a step rule goes round in the rounding errors of f."""
@@ -167,6 +186,8 @@ def ending_at(V, r, arrived, moved):
         return endings.DIVERGED
     if r.nit >= r.maxiter:
         return endings.MAXITER
+    if r.stagnation and stagnates(r):
+        return endings.STAGNATED
     if not progressed(r):
         return endings.STALLED
     if r.searches and idle(r):

@@ -43,13 +43,17 @@ RECORD = np.dtype(
         ("h", "f8", (HYPER,)),
         ("init", "f8", (HYPER,)),
         # when to stop
-        *fields("i8", "maxiter stall_after idle"),
+        *fields("i8", "maxiter stall_after idle stagnation"),
         *fields("f8", "gtol gtol_rel ftol xtol target"),
         # how far it has come; the last progress worth the name; a bound on max |x|; f when the run
         # was between an eighth and a quarter as long, and what will be that; max |g| in units of z
         *fields("i8", "ask ending closing nit nfev njev nhev nit_mark"),
         *fields("f8", "t f f_start f_old f_best gnorm f_mark g_mark extent far"),
         *fields("f8", "f_early f_then f_later gnorm_scaled"),
+        # of values, or of their running mean on samples: the first, the lowest and when that was,
+        # and how far above it the last one is
+        *fields("i8", "nit_lowest"),
+        *fields("f8", "f_mean f_first f_lowest risen"),
         ("recent", "f8", (RECENT,)),
         # the step under way: x - alpha d, its length, what the slope promises of it; the rate it is
         # made with, which alpha no longer is once a schedule has set the next, and the last one's

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from .. import _options
+from .._checkpoint import blamed
 from .._core.bits import BETTER, GRADIENT, HESSIAN, VALUE
 from .._core.endings import BROKEN, ENDINGS, MAXFEV
 from .._core.machine import tell
@@ -110,13 +111,15 @@ class AskTell:
         self._run = RunState(
             method, V, s, evaluator, scheduled, rng, noise=opts["noise"], scale=scale
         )
+        self._run.fixed = _options.fixed(opts)
         self._points: list[Vector] = []
         self._doubts: Dialogue | None = None
         self._answers: list[tuple[float, Vector]] = []
         self._since: list[tuple[Any, Any]] = []  # what has been told of this evaluation so far
         self._counts = (0, 0)  # before that
         if opts["resume"] is not None:
-            self._run.load(opts["resume"], not isinstance(opts["learning_rate"], str))
+            with blamed(opts["resume"]):
+                self._run.load(opts["resume"], not isinstance(opts["learning_rate"], str))
             self._doubt()
 
     @property
@@ -339,7 +342,7 @@ class AskTell:
 
     @property
     def state(self) -> State:
-        return copy.deepcopy(self._run.save())
+        return copy.deepcopy(self._run.save(ended=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
         run, (method, x0, bounds, jac, options) = self._run, self._made_of

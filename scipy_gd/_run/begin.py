@@ -122,6 +122,7 @@ def begin(
     run = RunState(
         method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
     )
+    run.fixed = _options.fixed(opts)
     if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
         evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
     elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:

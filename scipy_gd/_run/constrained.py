@@ -12,6 +12,7 @@ import numpy as np
 from numba.extending import is_jitted
 from scipy.optimize import OptimizeResult
 
+from .._checkpoint import blamed
 from .._constraints import lagrangian, linear
 from .._constraints.compiled import compiled_rows, measured
 from .._constraints.derivatives import Near, complex_steps, of_differences
@@ -34,13 +35,14 @@ from .drive import drive
 from .fit import FitResult, errors_along
 from .layout import lay_out
 from .observers import Observers, bar, intermediate_result, observers_of
-from .outcome import outcome
+from .outcome import outcome, where_to_go_on
 from .reduction import evaluating
 from .run_state import RunState, State
 
-REFUSED = "batch_size", "reduce", "averaging", "penalty"
+REFUSED = "batch_size", "reduce", "averaging", "penalty", "stagnation"
 INNER = {"gtol_rel": -1.0, "disp": False, "check_grad": False, "resume": None, "progress": False}
 """Options of the inner runs."""
+TOLERANCES = "ctol", "gtol", "target"
 WAIT = 3.0
 """Seconds that a run spends in Python before its functions are compiled together."""
 STALL = 200
@@ -77,8 +79,10 @@ def constrained(
     with nullcontext(map) if not opts["workers"] else evaluating(None, opts["workers"]) as map_:
         run = ConstrainedRun(method, problem, rows, x, box, opts, map_)
         if opts["resume"] is not None:
-            run.load(opts["resume"])
-        observers, log = observers_of(method.__name__, callback, opts, run.seen, run.point)
+            with blamed(opts["resume"]):
+                run.load(opts["resume"])
+        watch = run.seen, run.point, run.saved_at
+        observers, log = observers_of(method.__name__, callback, opts, *watch)
         with run.bar() as shown:
             observers.now_and_then += [shown] if shown else []
             result = run.go(observers)
@@ -129,7 +133,9 @@ class ConstrainedRun:
         self.fast: Problem | None = None
         self.inner: RunState | None = None  # the run that goes on
         self.noise = 0.0  # of f, as the last run has found it
-        self.done = 0  # its iterations that `nit` contains
+        self.counted = 0, 0, 0, 0  # values, gradients, Hessians and iterations of it, so far
+        self.ending = endings.RUNNING
+        self.since = 0, 0  # iterations and values that do not count against the budgets
         self.saved: Any = None  # its state, if it was begun elsewhere
         self.found: Found | None = None  # what has become of it, if the outer loop does not know
         self.limit = opts["maxiter"]
@@ -214,7 +220,7 @@ class ConstrainedRun:
         if self.saved is not None:
             run.load(self.saved, rate_is_given=not isinstance(opts["learning_rate"], str))
             self.nit += max(run.r.nit, 0) - self.saved["nit"]  # the last one may be done again
-        self.inner, self.saved, self.done = run, None, max(run.r.nit, 0)
+        self.inner, self.saved, self.counted = run, None, _counts(run)
         return run, opts
 
     # --- the outer loop
@@ -222,10 +228,17 @@ class ConstrainedRun:
     def go(self, observers: Observers) -> OptimizeResult:
         """Run to the end; an error takes the best point along."""
         try:
-            return self._result(self._ended(observers))
+            self.ending = self.ending or self._ended(observers)
+            result = self._result(self.ending)
+            observers.keep(self.save())
+            result.state = self.save(ended=True)
+            return result
         except BaseException as error:
             with suppress(AttributeError, TypeError):
                 result = self._so_far(f"Stopped by {type(error).__name__}: {error}")
+                result.state = self.save()
+                with suppress(OSError):  # what has happened before is what matters
+                    observers.keep(result.state)
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
 
@@ -244,7 +257,6 @@ class ConstrainedRun:
         ending = self._start() or self._budget()
         while not ending:
             run, opts = self._begin()
-            before = run.evaluator.nfev, run.evaluator.njev, run.evaluator.nhev, self.done
             if (
                 run.perturbed is not None
                 and isinstance(opts["learning_rate"], str)
@@ -260,7 +272,7 @@ class ConstrainedRun:
                 return endings.MAXFEV
             finally:
                 self.fun.limit += 1
-                self._count(run, *before)
+                self._count(run)
                 self._look(run)
             ending = run.r.ending
             if not self._over(ending):
@@ -328,14 +340,15 @@ class ConstrainedRun:
 
     # --- what there is to tell
 
-    def _count(self, run: RunState, nfev: int, njev: int, nhev: int, nit: int) -> None:
-        """What the inner run has done; functions in Python count their calls themselves."""
-        self.nit += max(run.r.nit, 0) - nit
-        self.done = max(run.r.nit, 0)
-        self.nhev += run.evaluator.nhev - nhev
+    def _count(self, run: RunState) -> None:
+        """What the inner run has done since; functions in Python count their calls themselves."""
+        counts = _counts(run)
+        values, slopes, hessians, iterations = np.subtract(counts, self.counted).tolist()
+        self.counted = counts
+        self.nit += iterations
+        self.nhev += hessians
         if not is_jitted(run.evaluator.fun):
             return
-        values, slopes = run.evaluator.nfev - nfev, run.evaluator.njev - njev
         self.fun.calls += values
         if isinstance(self.jac, Remembered):
             self.jac.calls += slopes
@@ -357,12 +370,12 @@ class ConstrainedRun:
 
     def seen(self, run: RunState) -> OptimizeResult:
         """What a callback is told."""
-        told = intermediate_result(run)
+        told = intermediate_result(run, self.saved_at)
         told.x = self._outside(told.x)
         told.fun = self.objective.value(told.x)
         told.constr_violation = self._violation(told.x)
-        told.nit += self.nit - self.done
-        told.nfev, told.njev = self.fun.calls, self.njev
+        self._count(run)
+        told.nit, told.nfev, told.njev = self.nit, self.fun.calls, self.njev
         return told
 
     # --- resume
@@ -375,13 +388,20 @@ class ConstrainedRun:
             if isinstance(each, Remembered)
         ]
 
-    def save(self) -> State:
-        """The run as arrays and numbers, ready to be pickled."""
+    def saved_at(self, run: RunState) -> State:
+        """The state of all, in the middle of an inner run."""
+        self._count(run)
+        return self.save()
+
+    def save(self, *, ended: bool = False) -> State:
+        """The run as arrays and numbers, ready to be pickled; as that of a plain run."""
         saved = State()
-        inner = self.saved if self.inner is None else self.inner.save()
+        inner = self.saved if self.inner is None else self.inner.save(ended=True)
         saved.data = {
             "method": self.method.__name__,
             "nit": self.nit,
+            "since": (self.nit, self.fun.calls) if ended else self.since,
+            "ending": (self.ending, *(self.opts[name] for name in TOLERANCES)),
             "outer": self.outer.save() if self.started else None,
             "inner": None if inner is None else dict(inner),
             "found": None if self.found is None else tuple(self.found),
@@ -400,8 +420,8 @@ class ConstrainedRun:
             If `state` is none, or one of another method or other constraints.
         """
         try:
-            method, nit, outer, found = (
-                state[name] for name in ("method", "nit", "outer", "found")
+            method, nit, outer, found, since, (ending, *tolerances) = (
+                state[name] for name in ("method", "nit", "outer", "found", "since", "ending")
             )
             sizes = outer and (outer["now"]["x"].shape, outer["now"]["y"].shape)
         except (TypeError, KeyError, IndexError):
@@ -413,14 +433,19 @@ class ConstrainedRun:
             raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
         if sizes not in (None, (now.x.shape, now.y.shape)):
             raise ValueError("`resume` is the state of a run with other `constraints`")
+        if ending not in endings.OF_A_BUDGET and tolerances == [
+            self.opts[name] for name in TOLERANCES
+        ]:
+            self.ending = ending
         if outer is not None:
             self.outer.load(outer)
             self.started = True
-        self.saved, self.nit, self.limit = state["inner"], nit, nit + self.opts["maxiter"]
+        self.saved, self.nit, self.since = state["inner"], nit, since
+        self.limit += since[0]
         self.nhev = state["nhev"]
         self.found = None if found is None else Found(*found)
         for each, calls in zip(self._counters, state["calls"], strict=True):
-            each.calls, each.limit = calls, each.limit + calls
+            each.calls, each.limit = calls, each.limit + since[1]
         for part, counts in zip(self.linear.all.parts, state["rows"], strict=True):
             part.nfev, part.njev, part.nhev = (
                 now + before
@@ -435,7 +460,8 @@ class ConstrainedRun:
         """A progress bar for all inner runs, a context."""
         if not self.opts["progress"]:
             return nullcontext()
-        return bar(self.opts["maxiter"], self.method.__name__, self.seen)
+        maxtime, label = self.opts["maxtime"], self.method.__name__
+        return bar(self.nit, self.limit, maxtime, label, self.seen)
 
     def _so_far(self, message: str) -> OptimizeResult:
         """The best point of a run that has not ended; nothing is called any more."""
@@ -456,7 +482,6 @@ class ConstrainedRun:
             status=-1,
             success=False,
             message=message,
-            state=self.save(),
         )
 
     def _result(self, ending: int) -> OptimizeResult:
@@ -475,6 +500,7 @@ class ConstrainedRun:
             known, said = self._fit(p, y)
             kind = FitResult if "stderr" in known else OptimizeResult
             known |= {"jac": g, "multipliers": self.linear.all.split(y)}
+        said += where_to_go_on(ending, opts)
         return kind(self._so_far(message + said), status=status, success=success, **known)
 
     def _gradient(self, p: Point) -> Vector:
@@ -547,6 +573,11 @@ def _check_derivatives(
                 )
                 check.raise_if_wrong(f"{part.name}: the Jacobian, row {k}")
             part.nfev = part.njev = 0
+
+
+def _counts(run: RunState) -> tuple[int, int, int, int]:
+    evaluator = run.evaluator
+    return evaluator.nfev, evaluator.njev, evaluator.nhev, max(run.r.nit, 0)
 
 
 def _errors(run: RunState) -> tuple[float, float]:

@@ -115,7 +115,7 @@ def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vect
 
 def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
     """What the options say of the end, of clipping and of averages."""
-    for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target"):
+    for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target", "stagnation"):
         setattr(r, name, opts[name])
     r.alpha_max, r.threads = opts["max_learning_rate"], opts["threads"]
     if method.probes:  # an estimate of the gradient proves nothing

@@ -16,6 +16,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
 from .. import _options
+from .._checkpoint import blamed
 from .._core.bits import HESSIAN, NOISE
 from .._core.endings import BROKEN
 from .._formula import Formula
@@ -72,10 +73,11 @@ def minimize(
     with nullcontext(map) if plain else evaluating(problem.blocks, opts["workers"]) as map_:
         run = begin(method, problem, x, box, opts, epochs, rng, map_)
         if opts["resume"] is not None:
-            run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
+            with blamed(opts["resume"]):
+                run.load(opts["resume"], rate_is_given=not isinstance(opts["learning_rate"], str))
         observers, log = observers_of(method.__name__, callback, opts)
         result = _driven(run, observers, opts)
-    result.update(log, state=run.save())
+    result.update(log)
     if opts["disp"]:
         _display(result)
     return result
@@ -106,19 +108,25 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
     try:
         if run.perturbed and unknown_rate and opts["resume"] is None and opts["maxiter"] > 0:
             calibrate(run, opts)
-        with bar(run.r.maxiter, label) if opts["progress"] else nullcontext() as shown:
+        limits = max(run.r.nit, 0), run.r.maxiter, opts["maxtime"]
+        with bar(*limits, label) if opts["progress"] else nullcontext() as shown:
             observers.now_and_then += [shown] if shown else []
             try:
                 drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
             finally:
                 observers.report(run)
-        return outcome(run, opts)
+        result = outcome(run, opts)
+        observers.keep(run.save())
+        result.state = run.save(ended=True)
+        return result
     except BaseException as error:
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
             # spsa may not have found its rate before the first iteration
             if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
+                with suppress(OSError):  # what has happened before is what matters
+                    observers.keep(result.state)
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
 

@@ -6,20 +6,27 @@ times a second, between two evaluations.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .. import _checkpoint
 from .._core.bits import GRADIENT
 from ..arguments import Vector, listener
 from ..history import History
-from .run_state import RunState
+from .run_state import RunState, State
 
 Observer = Callable[[RunState], None]
+Save = Callable[[RunState], State]
+SHARE = 0.01
+"""Of the time of a run, at most, that checkpoints may take."""
 
 
 class Halt(Exception):
@@ -32,6 +39,7 @@ class Observers:
     def __init__(self) -> None:
         self.each: list[Observer] = []
         self.now_and_then: list[Observer] = []
+        self.file: Path | None = None
 
     def iteration(self, run: RunState) -> None:
         for observer in self.each:
@@ -41,11 +49,28 @@ class Observers:
         for observer in self.now_and_then:
             observer(run)
 
+    def keep(self, state: State) -> None:
+        """Write the last checkpoint."""
+        if self.file is not None:
+            _checkpoint.write(self.file, state)
 
-def intermediate_result(run: RunState) -> OptimizeResult:
+
+class IntermediateResult(OptimizeResult):  # type: ignore[misc]
+    """What a callback is told, and the state of the run, should it ask."""
+
+    def state(self) -> State:
+        """A copy of the state, to `resume` from; of the run as it is when this is called."""
+        saved: State = self.__dict__["save"]()
+        return copy.deepcopy(saved)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OptimizeResult, (dict(self),)
+
+
+def intermediate_result(run: RunState, save: Save = RunState.save) -> IntermediateResult:
     """What a callback is told; a rate for each parameter is no number."""
     r, evaluator = run.r, run.evaluator
-    return OptimizeResult(
+    told = IntermediateResult(
         x=run.x,
         fun=run.value(run.points[r.x], r.f),
         nit=r.nit,
@@ -54,6 +79,8 @@ def intermediate_result(run: RunState) -> OptimizeResult:
         nfev=evaluator.nfev,
         njev=evaluator.njev,
     )
+    told.__dict__["save"] = lambda: save(run)
+    return told
 
 
 Seen = Callable[[RunState], OptimizeResult]
@@ -66,6 +93,7 @@ def observers_of(
     opts: dict[str, Any],
     seen: Seen = intermediate_result,
     at: At = attrgetter("x"),
+    save: Save = RunState.save,
 ) -> tuple[Observers, dict[str, Any]]:
     """Those who watch a run; what they will have logged, for the result."""
     observers, log = Observers(), dict[str, Any]()
@@ -77,6 +105,9 @@ def observers_of(
         observers.each.append(keeps_history(log["history"], seen))
     if told := tells(callback, label, seen):
         observers.each.append(told)
+    if opts["checkpoint"] is not None:
+        observers.file, every = opts["checkpoint"], opts["checkpoint_every"]
+        observers.now_and_then.append(writes_checkpoints(observers.file, every, save))
     return observers, log
 
 
@@ -113,6 +144,21 @@ def tells(callback: Any, label: str, seen: Seen) -> Observer | None:
     return observer
 
 
+def writes_checkpoints(path: Path, every: float, save: Save) -> Observer:
+    """The state goes to a file every so many seconds."""
+    due = perf_counter() + every
+
+    def observer(run: RunState) -> None:
+        nonlocal due
+        begun = perf_counter()
+        if begun >= due:
+            _checkpoint.write(path, save(run))
+            taken = perf_counter() - begun
+            due = begun + taken + max(every, taken / SHARE)
+
+    return observer
+
+
 def progress_bar(**how: Any) -> Any:
     """A bar of tqdm's.
 
@@ -131,20 +177,31 @@ def progress_bar(**how: Any) -> Any:
 
 
 @contextmanager
-def bar(most: int, label: str, seen: Seen = intermediate_result) -> Iterator[Observer]:
-    """A bar in a terminal or a notebook: iterations, f, the gradient norm and the rate.
+def bar(
+    begun: int,
+    most: int,
+    maxtime: float,
+    label: str,
+    seen: Seen = intermediate_result,
+) -> Iterator[Observer]:
+    """A bar in a terminal or a notebook: iterations, f, the gradient norm, the rate, the time left.
+
+    It is filled by the iterations from `begun` to `most`, if there are as many.
 
     Raises
     ------
     ImportError
         If tqdm is missing.
     """
-    with progress_bar(total=most if most < 2**62 else None, desc=label, unit="it") as shown:
+    total, until = most if most < 2**62 else None, perf_counter() + maxtime
+    with progress_bar(initial=begun, total=total, desc=label, unit="it") as shown:
 
         def observer(run: RunState) -> None:
             told = seen(run)
             slope = "" if np.isnan(told.gnorm) else f", |g| {told.gnorm:.2e}"
             text = f"f {told.fun:.6g}{slope}, rate {run.r.rate_old:.2e}"
+            if until < np.inf:
+                text += f", {max(until - perf_counter(), 0.0):.0f} s left"
             shown.set_postfix_str(text, refresh=False)
             shown.update(max(told.nit, 0) - shown.n)
 

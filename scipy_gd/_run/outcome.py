@@ -119,7 +119,18 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
         }
         sizes = [f"{e:.1e} in {what}" for what, e in errors.items() if not np.isnan(e)]
         text += f" The errors are about {', '.join(sizes)}."
-    return text
+    if ending == endings.STAGNATED:
+        what = "the running mean of its values" if r.sampled else "its best value"
+        below = f"did not fall below {r.f_lowest:.6g}"
+        change = f"fell by {-r.risen:.1e}" if r.risen < 0.0 else below
+        text += f" In the last {r.nit - r.nit_lowest}, {what} {change}."
+    return text + where_to_go_on(ending, opts)
+
+
+def where_to_go_on(ending: int, opts: dict[str, Any]) -> str:
+    """What the message of a run that a budget has ended says of its checkpoint."""
+    file = opts.get("checkpoint") if ending in endings.OF_A_BUDGET else None
+    return "" if file is None else f" To continue the run, pass `resume={str(file)!r}`."
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:

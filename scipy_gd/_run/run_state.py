@@ -24,7 +24,7 @@ from scipy.optimize import LbfgsInvHessProduct
 from .._core import noise as noise_of
 from .._core.arrival import share
 from .._core.bits import DONE, GRADIENT, NOISE, POINTS, VALUE
-from .._core.endings import CONVERGED, MAXITER
+from .._core.endings import CONVERGED, MAXITER, OF_A_BUDGET
 from .._core.machine import go_on
 from .._core.proximal import Placed
 from .._core.state import ADDRESSES, RECORD, named, record
@@ -43,12 +43,12 @@ from .epochs import Epochs
 from .layout import UNKNOWN
 from .scheduled import Scheduled
 
-# What belongs to the process or the call, not to the run.
-OF_THE_CALL = (
-    *ADDRESSES.split(),
-    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after"),
-    *("clip_value", "clip_norm", "accelerate", "least_f", "least_x", "threads"),
+# What belongs to the call or the process, not to the run.
+GIVEN = (
+    *("alpha_max", "gtol", "gtol_rel", "ftol", "xtol", "target", "stall_after", "stagnation"),
+    *("clip_value", "clip_norm", "accelerate", "least_f", "least_x"),
 )
+OF_THE_CALL = (*ADDRESSES.split(), *GIVEN, "threads")
 # What must be the same in a run that goes on.
 SHAPE = (
     *("rows", "n", "rule", "states", "arrays", "array_rows"),
@@ -133,6 +133,8 @@ class RunState:
             self.fit.bind(self.r)
         self.whole = False  # whether a sampled run has come to see all data
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
+        self.fixed: dict[str, str] = {}  # options that cannot change, as text
+        self.since = 0, 0  # the iterations and values that do not count against the budgets
         self._before: Before | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
         self._kept: dict[str, Any] | None = None
@@ -324,10 +326,11 @@ class RunState:
             point += share.py_func(r) * (V[row] - point)
         return point
 
-    def save(self) -> State:
+    def save(self, *, ended: bool = False) -> State:
         """The run as arrays and numbers, ready to be pickled.
 
-        `V` is the run's own: it must not go on, or the state must be copied.
+        `V` is the run's own: it must not go on, or the state must be copied. If the call has
+        `ended`, budgets will count from here, else from where it began.
         """
         evaluator = self.evaluator
         s = record(self.s.base)
@@ -342,6 +345,8 @@ class RunState:
         state = saved.data = self._kept or {"V": V, "s": s}
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
+        state["options"] = self.fixed
+        state["since"] = (state["nit"], evaluator.nfev) if ended else self.since
         if self.rng is not None:
             state.setdefault("rng", copy.deepcopy(self.rng.bit_generator.state))
         if self.perturbed is not None:
@@ -364,7 +369,8 @@ class RunState:
         """Put a run that has not begun where another one has stopped.
 
         A learning rate that the method has found goes on; one that is given is the one of this
-        call, as are limits and hyper-parameters.
+        call, as are limits and hyper-parameters. A run that has ended by itself goes on only if one
+        of these is another one.
 
         Raises
         ------
@@ -372,7 +378,7 @@ class RunState:
             If `state` is none, or one of another method, size or set of options.
         """
         V, r, evaluator = self.V, self.r, self.evaluator
-        saved, kept, counts, nit = self._checked(state)
+        saved, kept, counts, self.since = self._checked(state)
         steps = r.maxiter
         arrays = slice(r.arrays, r.arrays + r.array_rows)
         fresh, h, alpha = V[arrays].copy(), list(r.h), r.alpha
@@ -387,7 +393,7 @@ class RunState:
             r.alpha = alpha
         elif self.perturbed is not None:  # the limit that was found together with the rate
             r.clip_norm = min(r.clip_norm, saved["clip_norm"])
-        r.maxiter = min(nit + steps, MOST)
+        r.maxiter = min(self.since[0] + steps, MOST)
         for each in self.scheduled:
             told = state.get("told", ()) if each.follows_value else ()
             for t, f in told:
@@ -395,7 +401,7 @@ class RunState:
             if not len(told):
                 each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
-        evaluator.limit = min(evaluator.limit + evaluator.nfev, MOST)
+        evaluator.limit = min(evaluator.limit + self.since[1], MOST)
         evaluator.f = r.f_trial
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
@@ -408,23 +414,41 @@ class RunState:
             self.epochs.load(state)
         if self.fit is not None and "fit" in state:
             self.fit.load(state["fit"])
+        if r.ending and r.ending not in OF_A_BUDGET and self._asked_the_same(saved):
+            return
         if r.nit >= r.maxiter:  # not one more iteration
             self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
         elif not r.ask:
             go_on(*self.at, r)
 
-    def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], int]:
-        """Record, rows, counts and iterations of a saved run that suits this one."""
+    def _asked_the_same(self, saved: Any) -> bool:
+        """Whether tolerances, rate and hyper-parameters are those of the saved record."""
+        r = self.r
+        tolerances = all(saved[name] == getattr(r, name) for name in GIVEN)
+        steady = not self.scheduled and (saved["alpha"], *saved["h"]) == (r.alpha, *r.h)
+        return tolerances and (steady or r.ending == CONVERGED)
+
+    def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], tuple[int, int]]:
+        """Record, rows, counts and where budgets begin, of a saved run that suits this one."""
         V, r = self.V, self.r
         try:
-            saved = record(np.asarray(state["s"], RECORD).tobytes())[0]
+            if state["s"].dtype != RECORD:
+                raise ValueError
+            saved = record(state["s"].tobytes())[0]
             kept = np.asarray(state["V"], float)
             nfev, njev, nhev = map(int, state["counts"])
-            name, nit = state["method"], int(state["nit"])
-        except (TypeError, KeyError, ValueError, IndexError):
+            name, options = state["method"], dict(state["options"])
+            nit, calls = map(int, state["since"])
+        except (AttributeError, TypeError, KeyError, ValueError, IndexError):
             raise TypeError("`resume` must be the `state` of a result of this version") from None
         if name != self.method.__name__:
             raise ValueError(f"`resume` is the state of {name}, not of {self.method.__name__}")
+        for each in options.keys() | self.fixed.keys():
+            if options.get(each) != self.fixed.get(each):
+                then, now = options.get(each, "its default"), self.fixed.get(each, "its default")
+                raise ValueError(
+                    f"`resume` is the state of a run with `{each}` at {then}, now it is {now}"
+                )
         if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in SHAPE):
             raise ValueError(
                 "`resume` is the state of a run with other options or another number of parameters"
@@ -434,4 +458,4 @@ class RunState:
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
             raise ValueError("`resume` is the state of a run with other bounds")
-        return saved, kept, (nfev, njev, nhev), nit
+        return saved, kept, (nfev, njev, nhev), (nit, calls)
