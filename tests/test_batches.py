@@ -259,6 +259,7 @@ def test_held_out_data_choose_the_point_and_stop():
     seen = []
     res, loss = run(
         adam,
+        w0=(5.0, 5.0),
         learning_rate=0.3,
         epochs=200,
         validation=(X[held_out], Y[held_out]),
@@ -305,7 +306,7 @@ def test_a_held_out_loss_that_failed_is_made_up_for(trouble):
 
     def both(w, A, y):
         seen.append(len(y))
-        if fragile[0] and seen.count(20) == 4:
+        if fragile[0] and seen.count(20) == 5:
             raise ConnectionError
         return Loss().both(w, A, y)
 
@@ -315,12 +316,14 @@ def test_a_held_out_loss_that_failed_is_made_up_for(trouble):
         return minimize(both, [3.0, -4.0], (X, Y), sgd, jac=True, options=options)
 
     try:
-        part = fit(epochs=6, **({"maxfev": 24} if trouble == "maxfev" else {}))
+        part = fit(epochs=6, **({"maxfev": 26} if trouble == "maxfev" else {}))
     except ConnectionError as error:
         part = error.optimize_result
     assert part.nit == 19
+    assert len(part.validation_losses) == 4
     fragile[0] = False
-    rest = fit(maxiter=30 - part.nit, epochs=None, resume=part.state)
+    left = {"maxiter": 30 - part.nit} if trouble == "maxfev" else {"epochs": 6}
+    rest = fit(resume=part.state, **left)
     whole = fit(epochs=6)
     assert rest.validation_losses == whole.validation_losses
     assert rest.x.tolist() == whole.x.tolist()
@@ -330,7 +333,59 @@ def test_the_first_held_out_loss_is_not_that_of_an_average_of_nothing():
     options = {"batch_size": 50, "epochs": 1, "validation": (X, Y), "averaging": "polyak"}
     res, loss = run(w0=(5.0, 5.0), learning_rate=1e-3, **options)
     after_one_step = np.array([5.0, 5.0]) - 1e-3 * loss.jac(np.array([5.0, 5.0]), X, Y)
-    assert res.validation_losses == [pytest.approx(loss.fun(after_one_step, X, Y), rel=1e-12)]
+    points = [5.0, 5.0], after_one_step
+    assert res.validation_losses == pytest.approx([loss.fun(w, X, Y) for w in points], rel=1e-12)
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_the_start_is_a_candidate_and_no_success(patience):
+    def mean(w, rows):
+        return np.mean((rows - w) ** 2), 2 * np.mean(w - rows, axis=0)
+
+    rows, held_out = RNG.normal(3.0, 1.0, (40, 2)), RNG.normal(-1.0, 1.0, (10, 2))
+    options = {"batch_size": 8, "epochs": 4, "rng": 0, "learning_rate": 0.1}
+    options |= {"validation": (held_out,), "patience": patience}
+    res = minimize(mean, [-1.0, -1.0], (rows,), sgd, jac=True, options=options)
+    assert (res.success, res.status) == (False, 12)
+    assert "that at the start" in res.message
+    assert res.x.tolist() == [-1.0, -1.0]
+    assert res.fun == mean(res.x, rows)[0]
+    assert len(res.validation_losses) == (5 if patience is None else 3)
+    assert res.validation_losses[0] == mean(res.x, held_out)[0] == min(res.validation_losses)
+
+
+@pytest.mark.parametrize("epoch", [0, 3])
+@pytest.mark.parametrize("compiled", [None, False])
+def test_a_held_out_loss_that_is_nan_ends_the_run(epoch, compiled):
+    seen = []
+
+    def both(w, A, y):
+        f, g = Loss().both(w, A, y)
+        if len(y) == 20:
+            seen.append(f if len(seen) < epoch else np.nan)
+            f = seen[-1]
+        return f, g
+
+    options = {"batch_size": 10, "learning_rate": 1e-2, "rng": 0, "validation": (X[:20], Y[:20])}
+    res = minimize(both, [3.0, -4.0], (X, Y), sgd, jac=True, options=options)
+    assert (res.success, res.status) == (False, 3)
+    assert "held-out loss is not a number" in res.message
+    np.testing.assert_array_equal(res.validation_losses, seen)
+    assert len(seen) == epoch + 1
+    assert res.fun == Loss().fun(res.x, X, Y)
+    if epoch:
+        assert Loss().fun(res.x, X[:20], Y[:20]) == min(seen[:epoch])
+
+
+def test_the_last_iterate_ends_what_is_recorded():
+    """Not the point that is returned."""
+    options = {"validation": (X[:20], Y[:20]), "return_all": True, "history": True, "epochs": 9}
+    plain = {name: options[name] for name in ("return_all", "epochs")}
+    way = [run(adam, w0=(5.0, 5.0), learning_rate=1.0, **each)[0] for each in (options, plain)]
+    assert way[0].x.tolist() != way[1].x.tolist()
+    np.testing.assert_array_equal(way[0].allvecs, way[1].allvecs)
+    np.testing.assert_array_equal(way[0].history.x[-1], way[1].x)
+    assert way[0].history.fun[-1] == way[1].fun
 
 
 def test_a_stop_on_the_way_is_told_of_all_data():

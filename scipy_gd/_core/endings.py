@@ -14,6 +14,7 @@ BROKEN = 12  # the formula has raised an error; so does the run
 UNDEFINED = 17  # not finite, and the run is still at its start
 INFEASIBLE, MULTIPLIERS, UNBOUNDED = 18, 19, 20  # of constrained problems
 STAGNATED = 21
+UNIMPROVED, NO_LOSS = 22, 23  # of runs with held-out data
 CALLBACK = 99
 OF_A_BUDGET = MAXITER, MAXFEV, MAXTIME, CALLBACK
 """Endings of runs that could go on."""
@@ -141,6 +142,17 @@ ENDINGS = {
         False,
         "The function seems to fall without end where `constraints` hold: check their signs, or "
         "set `bounds`.",
+    ),
+    UNIMPROVED: Ending(
+        12,
+        False,
+        "No epoch has lowered the held-out loss below that at the start, which is returned. Check "
+        "`validation`, or lower `learning_rate`.",
+    ),
+    NO_LOSS: Ending(
+        3,
+        False,
+        "The held-out loss is not a number (NaN): check `validation`, or lower `learning_rate`.",
     ),
     STAGNATED: Ending(
         11, False, "No progress worth the name has been made for `stagnation` iterations."

@@ -124,7 +124,9 @@ def begin(
     )
     run.fixed = _options.fixed(opts)
     if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-        evaluator.keep(1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT))
+        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
+        chosen = opts["averaging"] is not None or (epochs is not None and epochs.held_out)
+        evaluator.keep(2 * calls if chosen else calls)  # at the last point and at another one
     elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:
         calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
         evaluator.keep(calls if calls < opts["maxfev"] else 0)

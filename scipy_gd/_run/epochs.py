@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._core.bits import VALUE
+from .._core.endings import EARLY, NO_LOSS, RUNNING, UNIMPROVED
 from .._evaluate.evaluator import Evaluator
 from ..arguments import Vector
 from .batches import length, sampled_arguments, take
@@ -18,9 +19,10 @@ class Epochs:
 
     `args` is never modified, and of its arrays (those at the positions `which`) only the rows of a
     batch are copied. `order` has the rows of this epoch; `cursor` says how many of them have been
-    given out, and how many evaluated. After every epoch comes a value on the arguments `held_out`:
-    `losses` has them all, `x_best` is the point with the lowest, and the stream is `stopped` when
-    `patience` epochs have brought no lower one. `planned` steps were asked for.
+    given out, and how many evaluated. Before the first and after every epoch comes a value on the
+    arguments `held_out`: `losses` has them all, `x_best` is the point with the lowest, and the
+    stream is `stopped` when `patience` epochs have brought no lower one, or one that is NaN.
+    `planned` steps were asked for.
     """
 
     def __init__(
@@ -42,12 +44,36 @@ class Epochs:
         self.patience = 2**62
         self.losses: list[float] = []
         self.x_best: Vector | None = None
-        self.stopped, self.planned = False, 2**62
+        self.planned = 2**62
 
     @property
     def steps(self) -> int:
         """How many batches an epoch has."""
         return -(-self.rows // self.size)
+
+    def hold_out(self, held_out: tuple[Any, ...], patience: int) -> None:
+        self.held_out, self.patience = held_out, patience
+        self.closed = False  # the start has a loss as well
+
+    @property
+    def _since_lowest(self) -> int:
+        return len(self.losses) - 1 - int(np.nanargmin([*self.losses, np.inf]))
+
+    @property
+    def stopped(self) -> bool:
+        lost = bool(self.losses) and bool(np.isnan(self.losses[-1]))
+        return lost or self._since_lowest >= self.patience
+
+    @property
+    def ending(self) -> int:
+        """How the run ends, as far as it is a matter of the held-out loss; RUNNING if it is not."""
+        if not self.losses:
+            return RUNNING
+        if np.isnan(self.losses[-1]):
+            return NO_LOSS
+        if len(self.losses) > 1 and self._since_lowest == len(self.losses) - 1:
+            return UNIMPROVED
+        return EARLY if self.stopped else RUNNING
 
     @property
     def exhausted(self) -> bool:
@@ -77,7 +103,7 @@ class Epochs:
         self.cursor[0] = self.cursor[1]
 
     def close(self, x: Vector, evaluator: Evaluator) -> None:
-        """What follows an epoch that ends at `x`: the held-out loss."""
+        """What follows an epoch that ends at `x`, and comes before the first: the held-out loss."""
         if self.held_out is not None:
             kept, evaluator.args = evaluator.args, self.held_out
             try:
@@ -85,11 +111,8 @@ class Epochs:
             finally:
                 evaluator.args = kept
             self.losses.append(loss)
-            lowest = int(np.argmin(np.where(np.isnan(self.losses), np.inf, self.losses)))
-            since = len(self.losses) - 1 - lowest
-            if since == 0 and loss < np.inf:
+            if self._since_lowest == 0 and loss < np.inf:
                 self.x_best = x
-            self.stopped = since >= self.patience
         self.closed = True
 
     def save(self) -> dict[str, Any]:

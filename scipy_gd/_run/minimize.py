@@ -153,8 +153,8 @@ def _epochs(
     unlimited = given.get("maxiter") is None
     opts["maxiter"] = stream.planned if unlimited else min(opts["maxiter"], stream.planned)
     if opts["validation"] is not None:
-        stream.held_out = held_out_arguments(args, stream.which, opts["validation"])
-        stream.patience = opts["patience"]
+        held_out = held_out_arguments(args, stream.which, opts["validation"])
+        stream.hold_out(held_out, opts["patience"])
     elif given.get("patience") is not None:
         raise ValueError("`patience` needs a `validation`")
     return stream

@@ -31,9 +31,8 @@ def last_iteration(run: RunState, observers: Observers) -> None:
         interpret(run, observers, to_the_end=True)
         return
     r = run.r
-    run.keep()  # before a point is put in the place of the last iterate
+    run.keep()  # before it sees all data
     x, g = run.points[r.trial], run.gradients[r.trial]
-    x[:] = _chosen(run, r.trial)
     r.maxiter = r.nit + 1
     _see_all_data(run)
     estimated = run.perturbed is not None
@@ -48,7 +47,13 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     """The result of a run that has ended."""
     r, epochs, exact = run.r, run.epochs, run.evaluator.exact
     ending, probed = r.ending, run.perturbed is not None
-    x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
+    whole = run.whole
+    x, f, g = _told(run) if whole or not r.sampled else _on_the_way(run)
+    if whole and not np.array_equal(x, chosen := _chosen(run, r.x)):
+        x, f, g = _at(run, chosen)
+        ending = endings.MAXITER
+        if g is not None and _converged(run, x, f, g, opts["gtol"]):
+            ending = endings.CONVERGED
     if r.ahead:
         x, f, g = _reached(run, (x, f, g))
     if r.nit >= 0 and (probed or not r.sampled) and ending != endings.CONVERGED:
@@ -61,9 +66,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
                 ending = endings.CONVERGED
     if ending == endings.MAXITER and epochs is not None:
         complete = opts["maxiter"] == epochs.planned
-        ending = (
-            endings.EARLY if epochs.stopped else endings.EPOCHS if complete else endings.MAXITER
-        )
+        ending = epochs.ending or (endings.EPOCHS if complete else endings.MAXITER)
     remarks = _remarks(run, ending, x, f, g)
     known, said = fitted(run, x, f, opts)
     known, remarks = known or inverse_hessian(run, x), remarks + said
@@ -87,7 +90,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
         **_precision(run),
         **_penalty(run, x),
         **known,
-        **({"validation_losses": epochs.losses} if epochs and epochs.held_out else {}),
+        **_losses(run),
     )
 
 
@@ -134,9 +137,11 @@ def where_to_go_on(ending: int, opts: dict[str, Any]) -> str:
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:
-    """The best point of a run that has not ended."""
+    """The best point of a run that has not ended; on held-out data, `fun` is not known of it."""
     row, f = run.lowest
-    x = run.V[row]
+    x, best = run.V[row], None if run.epochs is None else run.epochs.x_best
+    if best is not None and not np.array_equal(x, best):
+        x, f = best, np.nan
     return OptimizeResult(
         x=run.outside(x),
         fun=run.value(x, f),
@@ -144,7 +149,13 @@ def so_far(run: RunState, message: str) -> OptimizeResult:
         success=False,
         status=-1,
         message=message,
+        **_losses(run),
     )
+
+
+def _losses(run: RunState) -> dict[str, list[float]]:
+    held_out = run.epochs is not None and run.epochs.held_out is not None
+    return {"validation_losses": list(run.epochs.losses)} if run.epochs and held_out else {}
 
 
 def _precision(run: RunState) -> dict[str, Any]:
@@ -199,20 +210,24 @@ def _told(run: RunState) -> Found:
 
 def _on_the_way(run: RunState) -> Found:
     """The same of a sampled run that was stopped before its end, with the calls kept for this."""
-    r, evaluator = run.r, run.evaluator
-    started, g = r.nit >= 0, None
+    r, started = run.r, run.r.nit >= 0
     x = run.points[r.best if started else r.trial].copy()
     found = run.epochs is not None and run.epochs.x_best is not None
     if started and (found or r.ending in (endings.MAXFEV, endings.MAXTIME, endings.CALLBACK)):
         x = _chosen(run, r.x)
     _see_all_data(run)
-    slope = np.empty(x.size)
-    f = evaluator(x, VALUE, slope, run.H)
-    if started and r.needs & GRADIENT and run.perturbed is None:
+    return _at(run, x, slope=started)
+
+
+def _at(run: RunState, x: Vector, slope: bool = True) -> Found:
+    """Value and gradient on all data; with the calls that were kept for this."""
+    evaluator, g = run.evaluator, np.empty(x.size)
+    f = evaluator(x, VALUE, g, run.H)
+    if slope and run.r.needs & GRADIENT and run.perturbed is None:
         with contextlib.suppress(OutOfBudget):
-            evaluator(x, GRADIENT, slope, run.H)
-            g = slope
-    return x, f, g
+            evaluator(x, GRADIENT, g, run.H)
+            return x, f, g
+    return x, f, None
 
 
 def _see_all_data(run: RunState) -> None:
