@@ -1,4 +1,4 @@
-"""The option `workers`: where work that can be done in parallel is done."""
+"""The option `workers`: how parallel work is done."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["mapping"]
 def mapping(workers: int | Callable[..., Iterable[Any]] | None) -> Iterator[Callable[..., Any]]:
     """The ``map(function, items)`` that `workers` stands for; its results come in order.
 
-    It is a number of processes (-1: as many as there are cores), a map-like callable, or None for
-    the map of Python.
+    `workers` is a number of processes (-1: one per core), a map-like callable, or None for Python's
+    map.
     """
     if callable(workers):
         yield workers

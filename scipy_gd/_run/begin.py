@@ -50,7 +50,7 @@ def problem_of(
     squares = _squares(method, opts)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
     if squares is not None and isinstance(fun, LowLevelCallable):
-        raise TypeError("`fun` must be a Python function, to return residuals")
+        raise TypeError("`fun` must be a Python function if it returns residuals")
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
     args = args if isinstance(args, tuple) else (args,)
     blocks = blocks_of(opts, fun, jac, args, squares)
@@ -180,7 +180,7 @@ def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
     if hasattr(hess, "get_matrix"):
         raise TypeError(
             f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
-            "which updates its Hessian, or leave `hess` out, for differences"
+            "which updates its own Hessian, or leave `hess` out to use finite differences"
         )
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):

@@ -333,15 +333,15 @@ def loop_for(run: RunState) -> Loop:
     if run.perturbed is not None:
         raise ValueError("the method draws its perturbations in Python")
     if epochs and not all(type(epochs.args[k]) is np.ndarray for k in epochs.which):
-        raise ValueError("the data are no plain arrays")
+        raise ValueError("the data are not plain arrays")
     if any(each.follows_value for each in run.scheduled):
-        raise ValueError("a schedule follows the values of the function")
+        raise ValueError("a schedule depends on the function values")
     if run.fit is not None and run.fit.varying:
         raise ValueError("the number of residuals changes from batch to batch")
     if source.parts == VALUE and not slope:
-        raise ValueError("`fun` returns gradients as well, which the method has no use for")
+        raise ValueError("`fun` also returns gradients, which the method does not use")
     if evaluator.map is not map and slope and not source.given:
-        raise ValueError("`workers` evaluate in Python")
+        raise ValueError("`workers` run in Python")
     functions = functions_of(run)
     try:
         others = (weakref.ref(f) for name, f in functions.items() if name != "fun")

@@ -64,13 +64,13 @@ def constrained(
     """What `minimize` does where there are constraints."""
     for name in REFUSED:
         if options.get(name) is not None:
-            raise ValueError(f"`{name}` does not go together with `constraints`")
+            raise ValueError(f"`{name}` cannot be combined with `constraints`")
     if isinstance(opts["learning_rate"], str) and opts["learning_rate"] == "polyak":
-        raise ValueError("`learning_rate='polyak'` does not go together with `constraints`")
+        raise ValueError("`learning_rate='polyak'` cannot be combined with `constraints`")
     if method.penalty and np.any(opts[method.penalty]):
-        raise ValueError(f"`{method.penalty}` does not go together with `constraints`")
+        raise ValueError(f"`{method.penalty}` cannot be combined with `constraints`")
     if problem.squares is not None and opts["loss"] != "linear":
-        raise ValueError("`loss` does not go together with `constraints`")
+        raise ValueError("`loss` cannot be combined with `constraints`")
     rows = read(given, x, box, opts["undefined"])
     if opts["gtol"] == 0.0 and options.get("gtol") is None:
         opts["gtol"] = 1e-5  # tolerances that are relative to f do not tell of the multipliers
@@ -119,7 +119,7 @@ class ConstrainedRun:
             if jac == "cs":  # the rows need not take complex x
                 jac = Remembered(_ComplexSteps(fun))
             if rows.kept.any():
-                raise ValueError("`keep_feasible` does not go together with residuals")
+                raise ValueError("`keep_feasible` cannot be combined with residuals")
             (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
             slope = g if callable(jac) or jac is True else "2-point" if jac == "adaptive" else jac
         rel_step, abs_step = (
@@ -149,8 +149,7 @@ class ConstrainedRun:
         if self.opts["compiled"] and self._compiled() is None:
             raise ValueError(
                 "`compiled=True` is not possible: `fun`, `jac` and all functions of `constraints` "
-                "must be Numba functions, matrices dense, and without `jac` there can be no "
-                "`maxfev`"
+                "must be Numba functions, matrices must be dense, and `maxfev` needs `jac`"
             )
 
     # --- what the inner runs minimize
@@ -425,14 +424,12 @@ class ConstrainedRun:
             )
             sizes = outer and (outer["now"]["x"].shape, outer["now"]["y"].shape)
         except (TypeError, KeyError, IndexError):
-            raise TypeError(
-                "`resume` must be the `state` of a result of a run with `constraints`"
-            ) from None
+            raise TypeError("`resume` must be the `state` of a run with `constraints`") from None
         now = self.outer.now
         if method != self.method.__name__:
             raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
         if sizes not in (None, (now.x.shape, now.y.shape)):
-            raise ValueError("`resume` is the state of a run with other `constraints`")
+            raise ValueError("`resume` is the state of a run with different `constraints`")
         if ending not in endings.OF_A_BUDGET and tolerances == [
             self.opts[name] for name in TOLERANCES
         ]:
@@ -524,8 +521,8 @@ class ConstrainedRun:
         elif (bad := ~np.isfinite(p.c)).any():
             what = self.rows.name_of(np.argmax(bad))
         return (
-            f"{what} is not finite (inf or NaN) at the start x0 = {shown(p.x.tolist())}: begin "
-            "where all are."
+            f"{what} is not finite (inf or NaN) at the starting point x0 = {shown(p.x.tolist())}: "
+            "start where all of them are finite."
         )
 
     def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:

@@ -67,8 +67,8 @@ def drive(
         run.raise_error()
         if r.ending == BROKEN:
             raise ValueError(
-                "the formula of the method has raised an error, or returned a direction or a state "
-                "of the wrong shape"
+                "the method's formula raised an error, or returned a direction or state of the "
+                "wrong shape"
             )
     except OutOfBudget:
         run.raise_error()

@@ -126,7 +126,7 @@ class Epochs:
     def load(self, state: Any) -> None:
         order = np.asarray(state["order"])
         if not np.array_equal(np.sort(order), np.arange(self.rows)):
-            raise ValueError("`resume` is the state of a run with another number of rows")
+            raise ValueError("`resume` is the state of a run with a different number of rows")
         self.losses, self.x_best = list(state["losses"]), state["x_best"]
         self.lowest = int(np.nanargmin([*self.losses, np.inf]))
         self.order[:], self.closed = order, state["closed"]

@@ -126,7 +126,7 @@ def _described(
     said = ""
     if not free.all():
         held = ", ".join(name for name, moves in zip(names, free, strict=True) if not moves)
-        said += f" The errors are those with {held} held at the bound."
+        said += f" The errors are computed with {held} held at the bound."
     if loose.size:
         words = ", ".join(combination(direction, names) for direction in loose.T)
         said += f" The data do not determine {words}."

@@ -131,18 +131,23 @@ def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
     """What does not go together."""
     if sampled and not method.needs & GRADIENT:
         raise ValueError(
-            f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
+            f"{method.__name__} compares function values, so it cannot be used on a sampled "
+            "objective (mini-batches)"
         )
     for name, what in (("gtol_rel", "values"), ("ftol", "values"), ("xtol", "steps")):
         if sampled and opts[name] >= 0.0:
             raise ValueError(
-                f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
+                f"`{name}` compares {what}, so it cannot be used on a sampled objective "
+                "(mini-batches)"
             )
     if opts["averaging"] is not None and method.average:
-        raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
+        raise ValueError(
+            f"`averaging` cannot be used with {method.__name__}, which averages its iterates itself"
+        )
     if _clipped(method, opts) and "g_old" in method.supplied:
         raise ValueError(
-            f"`clip_value` and `clip_norm` do not suit {method.__name__}: it compares gradients"
+            f"`clip_value` and `clip_norm` cannot be used with {method.__name__}, which compares "
+            "gradients"
         )
 
 
@@ -152,8 +157,8 @@ def _divided(method: Formula, opts: dict[str, Any], n: int) -> bool:
         return False
     if not divisible(method):
         raise ValueError(
-            f"`threads` must be 1 for {method.__name__}: its formula is not made of elementwise "
-            "operations, `dot` and `norm` alone"
+            f"`threads` must be 1 for {method.__name__}: its formula uses more than elementwise "
+            "operations, `dot` and `norm`"
         )
     return n >= SMALLEST
 
@@ -286,8 +291,8 @@ def rule_for(
     slope = method.needs & GRADIENT
     if method.residuals and not (isinstance(rate, str) and rate == "auto"):
         raise ValueError(
-            f"`learning_rate` must be 'auto' for {method.__name__}, which makes its own "
-            f"steps, got {shown(rate)}"
+            f"`learning_rate` must be 'auto' for {method.__name__}, which chooses its own steps, "
+            f"got {shown(rate)}"
         )
     if not isinstance(rate, str):
         return RULES["fixed" if slope else "keep_best"]
@@ -295,7 +300,7 @@ def rule_for(
         return RULES["fixed"]
     name = method.auto if rate == "auto" else rate
     if name is None:
-        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
+        raise ValueError(f"`learning_rate` must be a number for {method!r}, which has no 'auto'")
     rule = RULES[name]
     if opts["penalty"] is not None and rule.penalized:
         rule = RULES[rule.penalized]
@@ -304,7 +309,7 @@ def rule_for(
     if sampled and not rule.on_samples:
         raise ValueError(
             f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
-            "sampled objective (mini-batches): its values cannot be compared"
+            "sampled objective (mini-batches), whose values cannot be compared"
         )
     if rule.searches and (method.probes or not slope):
         raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
@@ -416,15 +421,15 @@ def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dic
             items = dict(hyper).items()
         except (TypeError, ValueError, IndexError):
             raise ValueError(
-                "`groups` must be pairs of a slice (or other index of parameters) and a dict of "
-                f"hyper-parameters, got {group!r:.80}"
+                "`groups` must be pairs (slice or other index, dict of hyper-parameters), got "
+                f"{group!r:.80}"
             ) from None
         if members == 0:
-            raise ValueError(f"`groups`: there are {n} parameters, and none of them in {where!r}")
+            raise ValueError(f"`groups`: {where!r} selects none of the {n} parameters")
         for name, value in items:
             if name not in values:
                 raise ValueError(
-                    f"`groups` may set {', '.join(values)} of {method.__name__}, got {name!r}"
+                    f"`groups` can only set {', '.join(values)} for {method.__name__}, got {name!r}"
                 )
             parts.setdefault(name, []).append((where, value))
     whole = {}

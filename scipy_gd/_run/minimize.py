@@ -142,7 +142,7 @@ def _epochs(
         alone = {"epochs", "shuffle", "batch_args", "validation", "patience"}
         for name in given.keys() & alone:
             if given[name] is not None and not (name == "batch_args" and opts["reduce"]):
-                raise ValueError(f"`{name}` needs a `batch_size`")
+                raise ValueError(f"`{name}` needs `batch_size`")
         return None
     assert rng is not None
     stream = Epochs(args, opts["batch_size"], rng, opts["shuffle"], opts["batch_args"])
@@ -156,7 +156,7 @@ def _epochs(
         held_out = held_out_arguments(args, stream.which, opts["validation"])
         stream.hold_out(held_out, opts["patience"])
     elif given.get("patience") is not None:
-        raise ValueError("`patience` needs a `validation`")
+        raise ValueError("`patience` needs `validation`")
     return stream
 
 

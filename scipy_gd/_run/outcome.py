@@ -123,10 +123,10 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
         sizes = [f"{e:.1e} in {what}" for what, e in errors.items() if not np.isnan(e)]
         text += f" The errors are about {', '.join(sizes)}."
     if ending == endings.STAGNATED:
-        what = "the running mean of its values" if r.sampled else "its best value"
+        what = "the running mean of the values" if r.sampled else "the best value"
         below = f"did not fall below {r.f_lowest:.6g}"
         change = f"fell by {-r.risen:.1e}" if r.risen < 0.0 else below
-        text += f" In the last {r.nit - r.nit_lowest}, {what} {change}."
+        text += f" In the last {r.nit - r.nit_lowest} iterations, {what} {change}."
     return text + where_to_go_on(ending, opts)
 
 
@@ -297,8 +297,8 @@ def _remarks(run: RunState, ending: int, x: Vector, f: float, g: Vector | None) 
         share = abs(run.outside(x) * p).max() / abs(f)
         if SUSPICIOUS <= share <= 1.0 / SUSPICIOUS:  # more is a zero of f that is near
             said += (
-                f" The gradient at the start, {abs(p).max():.1e}, is below `gtol`, but times x it "
-                f"is {share:.2g} times f: if f or x has a small or a large unit, use `gtol_rel` or "
-                "`x_scale`."
+                f" The gradient at the starting point, {abs(p).max():.1e}, is below `gtol`, but "
+                f"its product with x is {share:.2g} times f: if f or x is measured in very small "
+                "or very large units, use `gtol_rel` or `x_scale`."
             )
     return said

@@ -33,24 +33,25 @@ def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vect
         return x
     x = np.clip(x, *box)
     if penalty is not None and not np.array_equal(penalty.projected(x), x):
-        raise ValueError("`bounds` and the sets of the `penalty` have no point in common")
+        raise ValueError("`bounds` and the sets of `penalty` have no point in common")
     return x
 
 
 def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -> None:
     if not method.proximal:
         raise ValueError(
-            f"`penalty` is not for {method.__name__}, whose steps are no proximal ones: use "
+            f"`penalty` cannot be used with {method.__name__}, which takes no proximal steps: use "
             f"{PROXIMAL}"
         )
     for name in APART:
         if not (opts[name] is None or opts[name] is False):
-            raise ValueError(f"`penalty` does not go together with `{name}`")
+            raise ValueError(f"`penalty` cannot be combined with `{name}`")
     if opts.get("dampening"):
-        raise ValueError("`penalty` does not go together with `dampening`")
+        raise ValueError("`penalty` cannot be combined with `dampening`")
     if box is not None and not penalty.separable:
         raise ValueError(
-            f"`bounds` need a `penalty` with a term for each parameter, got {shown(penalty)}"
+            "`bounds` need a `penalty` that is separable (one term per parameter), got "
+            f"{shown(penalty)}"
         )
 
 
@@ -59,9 +60,9 @@ def refuse_rates(
 ) -> None:
     """A step has one length, that of the proximal operator."""
     if "learning_rate" in arrays:
-        raise ValueError("`penalty` needs one `learning_rate` for all parameters")
+        raise ValueError("`penalty` needs a single `learning_rate` for all parameters")
     if not rule.proximal or (method.velocity and rule is RULES["armijo"]):
         raise ValueError(
-            f"`learning_rate={opts['learning_rate']!r}` is not for a `penalty` with "
-            f"{method.__name__}: give a number or a schedule, or leave it out"
+            f"`learning_rate={opts['learning_rate']!r}` cannot be combined with a `penalty` for "
+            f"{method.__name__}: use a number or a schedule, or leave it out"
         )

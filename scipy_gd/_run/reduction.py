@@ -16,9 +16,9 @@ from ..workers import mapping
 from .batches import check_lazy, is_dask, sampled_arguments, take
 
 APART = {
-    "batch_size": "an evaluation is of all rows, or of those of a batch",
+    "batch_size": "an evaluation uses either all rows or those of one batch",
     "workers": "the points of differences are evaluated together, in one pass over the data",
-    "compiled": "a compiled loop has all data in memory",
+    "compiled": "a compiled loop needs all data in memory",
     "accelerate": "it needs the Jacobian of all data in memory",
 }
 """Options that do not go together with `reduce`, and why."""
@@ -38,18 +38,18 @@ def blocks_of(
     if reduce is None:
         if opts["batch_size"] is not None and any(map(is_dask, args)):
             raise ValueError(
-                "`batch_size` needs arrays in memory or on disk in `args`, got a Dask array: "
-                'use the option `reduce` ("sum" or "mean") instead'
+                "`batch_size` needs arrays in memory or on disk in `args`, got a Dask array: use "
+                '`reduce` ("sum" or "mean") instead'
             )
         return None
     for name, why in APART.items():
         if opts.get(name):
-            raise ValueError(f"`reduce` and `{name}` do not go together: {why}")
+            raise ValueError(f"`reduce` cannot be combined with `{name}`: {why}")
     if is_low_level(fun) or is_low_level(jac):
         raise TypeError("`reduce` needs Python or Numba functions: C functions have no `args`")
     if squares is not None and reduce == "mean":
         raise ValueError(
-            '`reduce` must be "sum" for residuals: half of the sum of their squares is minimized'
+            '`reduce` must be "sum" for residuals, since half the sum of their squares is minimized'
         )
     for k, each in enumerate(args):
         check_lazy(f"args[{k}]", each)

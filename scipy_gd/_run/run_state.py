@@ -407,7 +407,9 @@ class RunState:
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
             if kind is not None and type(self.rng.bit_generator) is not kind:
-                raise ValueError("`rng` must be of the kind that the run began with")
+                raise ValueError(
+                    "`rng` must be the same kind of generator as at the start of the run"
+                )
             self.rng.bit_generator.state = state["rng"]
         if self.perturbed is not None:
             self.perturbed.t = state["perturbations"]
@@ -441,22 +443,25 @@ class RunState:
             name, options = state["method"], dict(state["options"])
             nit, calls = map(int, state["since"])
         except (AttributeError, TypeError, KeyError, ValueError, IndexError):
-            raise TypeError("`resume` must be the `state` of a result of this version") from None
+            raise TypeError(
+                "`resume` must be the `state` of a result from this version of scipy_gd"
+            ) from None
         if name != self.method.__name__:
             raise ValueError(f"`resume` is the state of {name}, not of {self.method.__name__}")
         for each in options.keys() | self.fixed.keys():
             if options.get(each) != self.fixed.get(each):
                 then, now = options.get(each, "its default"), self.fixed.get(each, "its default")
                 raise ValueError(
-                    f"`resume` is the state of a run with `{each}` at {then}, now it is {now}"
+                    f"`resume` is the state of a run with `{each}` = {then}, got {now}"
                 )
         if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in SHAPE):
             raise ValueError(
-                "`resume` is the state of a run with other options or another number of parameters"
+                "`resume` is the state of a run with different options or a different number of "
+                "parameters"
             )
         if r.scale >= 0 and not np.array_equal(kept[r.scale], V[r.scale]):
-            raise ValueError("`resume` is the state of a run with another `x_scale`")
+            raise ValueError("`resume` is the state of a run with a different `x_scale`")
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
-            raise ValueError("`resume` is the state of a run with other bounds")
+            raise ValueError("`resume` is the state of a run with different `bounds`")
         return saved, kept, (nfev, njev, nhev), (nit, calls)
