@@ -111,8 +111,7 @@ class Formula:
 
     @cached_property
     def needs(self) -> int:
-        """What a step requires, as bits: 1 the value, 2 the gradient, 4 the Hessian, 8 random
-        noise."""
+        """What a step requires, as bits: 1 value, 2 gradient, 4 Hessian, 8 random noise."""
         has = self.supplied.__contains__
         return VALUE | GRADIENT * has("g") | HESSIAN * has("hess") | NOISE * has("z")
 
@@ -252,8 +251,7 @@ def _check(formula: Formula) -> None:
 
 
 def _stored(function: Callable[..., Any]) -> set[str]:
-    """The names that are assigned to, from the bytecode, which is available even without the
-    source."""
+    """The names that are assigned to, from the bytecode, which is there even without a source."""
     found: set[str] = set()
     for line in dis.get_instructions(function):
         if line.opname.startswith("STORE_FAST"):

@@ -1,5 +1,4 @@
-"""User input, checked and converted: SciPy's arguments, the values of options, and what functions
-return.
+"""User input, checked and converted: arguments, options, and what functions return.
 
 `minimize` passes everything to a callable method as the user wrote it (it only standardizes bounds
 and callbacks for its own solvers), so this is our job. Invalid input raises TypeError or

@@ -229,8 +229,7 @@ def _part(noise: float) -> float:
 
 
 def _room(rows: Array, x: Array, box: Box) -> Array:
-    """The fraction of each row, at most 1, that reaches no bound on either side, with another one
-    added."""
+    """The fraction of each row, at most 1, of which twice as much fits between the bounds."""
     nearest = np.minimum(x - box[0], box[1] - x)
     parts = np.divide(nearest, np.abs(rows), out=np.full(rows.shape, np.inf), where=rows != 0)
     return np.asarray(np.minimum(1.0, parts.min(axis=1, initial=np.inf) / 2))

@@ -1,5 +1,4 @@
-"""Error bars for the result of any solver: covariance, profiles, and quantities derived from
-them."""
+"""Error bars for the result of any solver: covariance, profiles, error propagation."""
 
 from __future__ import annotations
 
@@ -362,7 +361,8 @@ class Uncertainty:
         path : str or path-like, optional
             Where to save the figure; the extension sets the format.
         **options
-            Passed on to `scipy_gd.plot.uncertainty`."""
+            Passed on to `scipy_gd.plot.uncertainty`.
+        """
         from .plot import uncertainty
 
         figure = uncertainty(self, **options)

@@ -24,8 +24,7 @@ LEAST = 64
 
 
 class Thinned(list[Any]):
-    """Keep up to `size` of the items offered: the first ones in full, then every 2nd, every 4th,
-    ...
+    """Keep up to `size` of the items offered: first all, then every 2nd, every 4th, ...
 
     The stride doubles whenever the count does, so that the end of a run has the resolution of a
     logarithmic axis, and a short run is kept whole. The default of `size` is 1000, or less if items
@@ -163,8 +162,7 @@ class History:
         self._last: _Point | None = None
 
     def __scipy_gd_start__(self, label: str) -> None:
-        """Receive the name of the method before its run starts; the starting point is then passed
-        too."""
+        """Receive the name of the method before its run; its starting point will be passed too."""
         self.label = self.label or label
 
     def __call__(self, intermediate_result: Any) -> None:

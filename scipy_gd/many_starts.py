@@ -172,7 +172,8 @@ class MultistartResult(OptimizeResult):  # type: ignore[misc]
         path : str or path-like, optional
             Where to save the figure; the extension sets the format.
         **options
-            Passed on to `scipy_gd.plot.multistart`."""
+            Passed on to `scipy_gd.plot.multistart`.
+        """
         from .plot import multistart
 
         figure = multistart(self, **options).figure
@@ -193,8 +194,7 @@ class _Distinct:
         return len(self.fun)
 
     def place(self, x: Array, f: float, new: bool = True) -> int:
-        """The index of the point that x counts as; NOWHERE if it is far from all of them and not
-        new."""
+        """The index of the point that x counts as; NOWHERE if it is far from all and not new."""
         near = np.flatnonzero((np.abs(self.x - x) <= self.reach).all(axis=1))
         if near.size:
             i = int(near[np.argmin(self.fun[near])])
@@ -348,8 +348,7 @@ class _Search:
             self._note(self._improved(self._run(leapt, workers, ftol=ROUGH), workers))
 
     def _run(self, x0: Any, workers: Any, **rough: float) -> list[_Run]:
-        """Run from each of these points; `rough` holds options for when the user did not set
-        them."""
+        """Run from each of these points; `rough` has options that the user may override."""
         if not len(x0):
             return []
         known = getattr(self.how["method"], "options", ())

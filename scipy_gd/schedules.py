@@ -150,8 +150,7 @@ class Schedule:
         return _unwrapped(values.reshape(t.shape + shape))
 
     def table(self, first: int, count: int) -> Array:
-        """The values of `count` steps from step `first` on, as rows; identical to those of
-        calls."""
+        """The values of `count` steps from step `first` on, as rows; the same bits as calls."""
         return np.asarray(self(np.arange(first, first + count)))
 
     def then(self, other: Schedule | float | Array, at: int) -> sequence:

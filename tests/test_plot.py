@@ -405,10 +405,10 @@ def test_sensitivity_of_repeated_runs_and_of_negative_values():
 
 def test_bad_sweeps_are_named():
     for sweep in (([1, 2],), ([1, 2], [1, 2, 3]), ([[1]], [2])):
-        with pytest.raises(ValueError, match="`sweeps` must (be|have|contain)"):
+        with pytest.raises(ValueError, match=r"`sweeps` must (be|have|contain)"):
             plot.sensitivity({"gd": sweep})
     for sweeps in ({}, 5, {"a": 5}, ([], []), ([-1.0, 0.1], [1, 2]), ([np.nan, 1.0], [1, 2])):
-        with pytest.raises(ValueError, match="`sweeps` must (be|have|contain)"):
+        with pytest.raises(ValueError, match=r"`sweeps` must (be|have|contain)"):
             plot.sensitivity(sweeps)
 
 
@@ -511,7 +511,7 @@ def test_profiles_of_a_data_frame():
 
 def test_bad_costs_are_named():
     for costs in ({"a": [1, 0]}, {"a": [1], "b": [1, 2]}, {}, {"a": []}):
-        with pytest.raises(ValueError, match="`costs` must (be|contain)"):
+        with pytest.raises(ValueError, match=r"`costs` must (be|contain)"):
             plot.performance_profile(costs)
     with pytest.raises(TypeError, match="`costs` must be a dict"):
         plot.data_profile([[1, 2]])

@@ -27,8 +27,7 @@ GIVEN_RATE, POLYAK, SEARCH = "at a given rate", "with Polyak's step", "with auto
 
 
 class Ending(NamedTuple):
-    """What the user sees in the result; `advice` maps facts about a run to the sentences that
-    apply."""
+    """What the user sees in the result; `advice` maps facts about a run to sentences."""
 
     status: int
     success: bool

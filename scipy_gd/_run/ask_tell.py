@@ -150,8 +150,7 @@ class AskTell:
 
     @property
     def wants(self) -> str:
-        """What to evaluate at the point: "fun", "jac" or "fun and jac"; for several points, always
-        "fun"."""
+        """What to evaluate at the point: "fun", "jac" or "fun and jac"; for several, "fun"."""
         ask = self._run.r.ask
         if self._several:
             return "fun" if ask else ""
@@ -169,7 +168,8 @@ class AskTell:
         Raises
         ------
         RuntimeError
-            If the run has ended."""
+            If the run has ended.
+        """
         if self.done:
             raise RuntimeError("the run has ended: call `result()`")
         if not self._points:
@@ -330,8 +330,7 @@ class AskTell:
                 self._advance(run.r.f_trial)
 
     def result(self) -> OptimizeResult:
-        """Return what `minimize` returns; before the end, the best point so far, without
-        success."""
+        """Return what `minimize` returns; before the end, the best point, without success."""
         run = self._run
         if self.done and (run.whole or not run.r.sampled):
             found = outcome(run, self._opts)
@@ -393,7 +392,8 @@ def start(
     ----------
     method : Formula
         One of `scipy_gd.METHODS`, except newton.
-    x0 : array_like, shape (n,) Starting point.
+    x0 : array_like, shape (n,)
+        Starting point.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         All points asked for lie within the bounds.
     jac : True, "adaptive", "2-point" or "3-point"

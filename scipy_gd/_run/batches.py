@@ -1,4 +1,4 @@
-"""Batches and blocks: which arguments are cut, and some of their rows."""
+"""Batches and blocks: which arguments to cut, and how to take some of their rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def length(array: Any) -> int:
-    """Raises ValueError for a Dask array that does not know it."""
+    """The number of rows; raises ValueError for a Dask array that does not know it."""
     try:
         return int(array.shape[0])
     except ValueError:
@@ -27,7 +27,7 @@ def is_dask(array: Any) -> bool:
 
 
 def check_lazy(name: str, given: Any) -> None:
-    """Raises TypeError for a collection of Dask's that is no array; a DataArray may be one."""
+    """Raise TypeError for a Dask collection that is not an array; a DataArray may be one."""
     graph = getattr(given, "__dask_graph__", None)
     if graph is None or graph() is None or is_dask(given):
         return
@@ -37,7 +37,7 @@ def check_lazy(name: str, given: Any) -> None:
 
 
 def check_known(name: str, given: Any) -> None:
-    """Raises ValueError for a Dask array that does not know its shape."""
+    """Raise ValueError for a Dask array of unknown shape."""
     if is_dask(given) and np.isnan(given.shape).any():
         raise ValueError(
             f"`{name}` is a Dask array of unknown shape: use `.compute_chunk_sizes()`, or "
@@ -58,17 +58,16 @@ def take(array: Any, rows: Any) -> Any:
 def sampled_arguments(
     args: tuple[Any, ...], which: Sequence[int] | None, option: str = "batch_size"
 ) -> tuple[int, ...]:
-    """The positions of the arguments that are cut into batches, or blocks, for this option.
+    """The positions of the arguments to cut into batches, or blocks, for this option.
 
-    With Dask arrays among them, these are the arrays that have as many rows as those. Else, without
-    `which`, these are the arrays whose first axis has the one length that more than one of them
-    has, or the only array there is.
+    With Dask arrays among the arguments, these are the arrays with as many rows. Otherwise, without
+    `which`, these are the arrays that share their number of rows, or the only array there is.
 
     Raises
     ------
     ValueError
-        If that is ambiguous, or there is none; or if those of `which` have no rows, or not equally
-        many.
+        If that is ambiguous, or there is none; or if those in `which` have no rows or different
+        numbers of rows.
     """
     lengths = {k: length(a) for k, a in enumerate(args) if len(getattr(a, "shape", ())) > 0}
     lazy = {k: n for k, n in lengths.items() if is_dask(args[k])}
@@ -122,13 +121,13 @@ def sampled_arguments(
 def held_out_arguments(
     args: tuple[Any, ...], which: tuple[int, ...], given: Any
 ) -> tuple[Any, ...]:
-    """The arguments of `fun` on data that are held out.
+    """The arguments of `fun` for held-out data.
 
     Raises
     ------
     ValueError
-        If `given` has neither as many members as `args` nor as many as are cut into batches, or
-        these are no rows like those of `args`.
+        If `given` has neither as many members as `args` nor as many as are cut into batches, or its
+        rows do not match those of `args`.
     """
     given = tuple(given) if isinstance(given, tuple | list) else (given,)
     held_out: tuple[Any, ...]

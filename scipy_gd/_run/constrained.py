@@ -48,7 +48,7 @@ WAIT = 3.0
 STALL = 200
 """Iterations without progress that end an inner run."""
 _READY: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Those of which this has been done."""
+"""The objectives for which this has been done."""
 
 
 def constrained(
@@ -61,7 +61,7 @@ def constrained(
     options: dict[str, Any],
     opts: dict[str, Any],
 ) -> OptimizeResult:
-    """What `minimize` does where there are constraints."""
+    """What `minimize` does if there are constraints."""
     for name in REFUSED:
         if options.get(name) is not None:
             raise ValueError(f"`{name}` cannot be combined with `constraints`")
@@ -144,7 +144,7 @@ class ConstrainedRun:
         self._check_options(x)
 
     def _check_options(self, x: Vector) -> None:
-        """Refuse before any work what inner runs would refuse."""
+        """Reject, before any work, what inner runs would reject."""
         lay_out(self.method, x, self.linear.box, self.opts, sampled=self.method.probes)
         if self.opts["compiled"] and self._compiled() is None:
             raise ValueError(
@@ -164,7 +164,7 @@ class ConstrainedRun:
         return self.problem._replace(fun=L, jac=dL, hess=hess, hessp=None)
 
     def _chosen(self) -> Problem:
-        """Compiled functions as soon as they are worth it, or there from an earlier call."""
+        """Compiled functions, once they are worth it or available from an earlier call."""
         fun = self.problem.fun
         if self.fast is None and is_jitted(fun) and self.opts["compiled"] is not False:
             late = perf_counter() - self.begun > WAIT
@@ -225,7 +225,7 @@ class ConstrainedRun:
     # --- the outer loop
 
     def go(self, observers: Observers) -> OptimizeResult:
-        """Run to the end; an error takes the best point along."""
+        """Run to the end; an exception carries the best point."""
         try:
             self.ending = self.ending or self._ended(observers)
             result = self._result(self.ending)
@@ -242,7 +242,7 @@ class ConstrainedRun:
             raise
 
     def _start(self) -> int:
-        """Look at the start, if this run has not gone on from another one."""
+        """Evaluate the starting point, unless this run was resumed."""
         if not self.started:
             try:
                 ending = self.outer.begin()
@@ -282,13 +282,13 @@ class ConstrainedRun:
         return ending
 
     def _look(self, run: RunState) -> None:
-        """See where the inner run is, should it be the end of all; with the call that was kept."""
+        """Evaluate where the inner run is, in case it ends everything, with the reserved call."""
         with suppress(Exception):
             x = self._outside(run.outside(run.V[run.lowest[0]]))
             self.outer.consider(x, self.objective.value(x), self.rows.value(x))
 
     def _take(self) -> int:
-        """Tell the outer loop; if it runs out of budget, it is to be told again."""
+        """Report to the outer loop; if it runs out of budget, report again later."""
         if self.found is None:
             return endings.RUNNING
         before = self.outer.save()
@@ -303,7 +303,7 @@ class ConstrainedRun:
         return ending
 
     def _passing(self, observers: Observers) -> Observers:
-        """The same observers, who are told of the start only once."""
+        """The same observers, told about the starting point only once."""
         passing = Observers()
         passing.now_and_then = observers.now_and_then
         first = self.nit == 0 and self.outer.now.nouter == 0
@@ -321,14 +321,14 @@ class ConstrainedRun:
         return passing
 
     def _budget(self) -> int:
-        """The ending of a run that may not go on."""
+        """The ending of a run that may not continue."""
         if self.nit >= self.limit:
             return endings.MAXITER
         late = perf_counter() - self.begun >= self.opts["maxtime"]
         return endings.MAXTIME if late else endings.RUNNING
 
     def _over(self, ending: int) -> bool:
-        """Whether a budget of all inner runs has ended one."""
+        """Whether an inner run ended because of a shared budget."""
         if ending == endings.MAXITER:
             return bool(self.nit >= self.limit)
         return ending in (endings.MAXFEV, endings.MAXTIME, endings.CALLBACK)
@@ -340,7 +340,7 @@ class ConstrainedRun:
     # --- what there is to tell
 
     def _count(self, run: RunState) -> None:
-        """What the inner run has done since; functions in Python count their calls themselves."""
+        """Count the work of the inner run since; Python functions count their own calls."""
         counts = _counts(run)
         values, slopes, hessians, iterations = np.subtract(counts, self.counted).tolist()
         self.counted = counts
@@ -364,11 +364,11 @@ class ConstrainedRun:
         return self.jac.calls if isinstance(self.jac, Remembered) else self.objective.slope.calls
 
     def point(self, run: RunState) -> Vector:
-        """Where an inner run is."""
+        """The current point of an inner run."""
         return self._outside(run.x)
 
     def seen(self, run: RunState) -> OptimizeResult:
-        """What a callback is told."""
+        """What a callback receives."""
         told = intermediate_result(run, self.saved_at)
         told.x = self._outside(told.x)
         told.fun = self.objective.value(told.x)
@@ -388,12 +388,12 @@ class ConstrainedRun:
         ]
 
     def saved_at(self, run: RunState) -> State:
-        """The state of all, in the middle of an inner run."""
+        """The complete state, in the middle of an inner run."""
         self._count(run)
         return self.save()
 
     def save(self, *, ended: bool = False) -> State:
-        """The run as arrays and numbers, ready to be pickled; as that of a plain run."""
+        """The run as arrays and numbers, ready for pickling, like that of a plain run."""
         saved = State()
         inner = self.saved if self.inner is None else self.inner.save(ended=True)
         saved.data = {
@@ -411,12 +411,12 @@ class ConstrainedRun:
         return saved
 
     def load(self, state: Any) -> None:
-        """Go on where another run has stopped.
+        """Continue where another run stopped.
 
         Raises
         ------
         TypeError, ValueError
-            If `state` is none, or one of another method or other constraints.
+            If `state` is not a state, or belongs to another method or other constraints.
         """
         try:
             method, nit, outer, found, since, (ending, *tolerances) = (
@@ -454,14 +454,14 @@ class ConstrainedRun:
         return largest(rows.violation(self.linear.values(x, self.rows.value(x))))
 
     def bar(self) -> Any:
-        """A progress bar for all inner runs, a context."""
+        """A progress bar for all inner runs, as a context manager."""
         if not self.opts["progress"]:
             return nullcontext()
         maxtime, label = self.opts["maxtime"], self.method.__name__
         return bar(self.nit, self.limit, maxtime, label, self.seen)
 
     def _so_far(self, message: str) -> OptimizeResult:
-        """The best point of a run that has not ended; nothing is called any more."""
+        """The best point of an unfinished run, without further calls."""
         p, rows = self.outer.best_point, self.linear.all
         c = self.linear.values(p.x, p.c)
         return OptimizeResult(
@@ -501,7 +501,7 @@ class ConstrainedRun:
         return kind(self._so_far(message + said), status=status, success=success, **known)
 
     def _gradient(self, p: Point) -> Vector:
-        """That of f at the returned point."""
+        """The gradient of f at the returned point."""
         objective = self.objective
         found = np.asarray(p.slope - self.rows.jacobian(p.x).T @ p.y)
         if objective.noisy:
@@ -514,7 +514,7 @@ class ConstrainedRun:
             return found
 
     def _undefined(self, p: Point) -> str:
-        """Which function it is that has no value at the start, in a sentence."""
+        """A sentence saying which function has no value at the starting point."""
         what = "A derivative of the function or of `constraints`"
         if not np.isfinite(p.f):
             what = "The function"
@@ -526,7 +526,7 @@ class ConstrainedRun:
         )
 
     def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:
-        """What is to be known of a fit: errors of changes that the active constraints allow."""
+        """The outcome of a fit: errors along changes that the active constraints allow."""
         if not self.sums or not np.isfinite(p.f):
             return {}, ""
         x, rows, (lower, upper) = p.x, self.linear.all, self.linear.box
@@ -615,7 +615,7 @@ class _Slopes(_Values):
 
 
 class _Hessian(_Values):
-    """The Hessian of the augmented Lagrangian, where there is one of f."""
+    """The Hessian of the augmented Lagrangian, if f has one."""
 
     def __init__(self, hess: Any, rows: Rows) -> None:
         super().__init__(rows)

@@ -26,10 +26,10 @@ from .scheduled import Scheduled
 
 Box = tuple[Vector, Vector] | None
 SMALLEST = 100_000
-"""Parameters from which threads are worth their handshakes."""
+"""The number of parameters from which threads are worth their handshakes."""
 UNKNOWN = 2.0**100
-"""The inverse of a curvature that nobody knows, where x has a scale and f may have any unit: it is
-the size of x that limits the step."""
+"""The inverse of an unknown curvature, if x has a scale and f may have any unit: the size of x
+limits the step."""
 
 
 def lay_out(
@@ -44,8 +44,8 @@ def lay_out(
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
-    Gradients may be `measured` from values, with what that takes. `x` and `box` are in units of the
-    `scale`. On a sampled objective values cannot be compared: no line search, no best point.
+    Gradients may be `measured` from values, which takes extra memory. `x` and `box` are in units of
+    the `scale`. On a sampled objective, values cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
     opts = ungrouped(method, opts, x.size)
@@ -96,7 +96,7 @@ def lay_out(
 
 
 def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vector:
-    """The rows, with what is known of them without the method's options."""
+    """The rows, with what is known without the method's options."""
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     if r.start >= 0:
@@ -114,7 +114,7 @@ def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vect
 
 
 def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
-    """What the options say of the end, of clipping and of averages."""
+    """Set the stopping tests, clipping and averaging from the options."""
     for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target", "stagnation"):
         setattr(r, name, opts[name])
     r.alpha_max, r.threads = opts["max_learning_rate"], opts["threads"]
@@ -128,7 +128,7 @@ def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
 
 
 def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
-    """What does not go together."""
+    """Reject options that cannot be combined."""
     if sampled and not method.needs & GRADIENT:
         raise ValueError(
             f"{method.__name__} compares function values, so it cannot be used on a sampled "
@@ -152,7 +152,7 @@ def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
 
 
 def _divided(method: Formula, opts: dict[str, Any], n: int) -> bool:
-    """Whether threads share the work; it does not pay in few dimensions."""
+    """Whether threads share the work; this does not pay off in few dimensions."""
     if opts["threads"] == 1:
         return False
     if not divisible(method):
@@ -168,7 +168,7 @@ def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
 
 
 class Shape(NamedTuple):
-    """What decides on the rows and the code of a run."""
+    """What determines the rows and the code of a run."""
 
     method: Formula
     rule: str
@@ -187,7 +187,7 @@ class Shape(NamedTuple):
 
 @functools.lru_cache(1024)
 def _frame(shape: Shape) -> bytes:
-    """A record in which everything has its rows and its code, but no values yet."""
+    """A record with all rows and code assigned, but no values yet."""
     s, rule, method = blank(), RULES[shape.rule], shape.method
     r = named(s)
     r.n = r.row_size = shape.n
@@ -221,7 +221,7 @@ def _conductor() -> Kernel:
 
 
 def _reserve(r: Any, shape: Shape) -> None:
-    """Give everything its rows."""
+    """Assign rows to everything."""
     method, rule = shape.method, RULES[shape.rule]
     r.rows = 2 * POINTS
 
@@ -275,7 +275,7 @@ def _reserve(r: Any, shape: Shape) -> None:
 
 
 def _rows(rows: int, n: int) -> Vector:
-    """Zeros, beginning where a cache line does if that matters."""
+    """Zeros, aligned to a cache line if that matters."""
     if n < 64:
         return np.zeros((rows, n))
     memory = np.zeros(rows * n + 8)
@@ -320,7 +320,7 @@ def rule_for(
 
 
 def _first_rate(method: Formula, rule: StepRule, x: Vector) -> float:
-    """The rate before the first step; 0 where the rule finds it from the direction."""
+    """The rate before the first step; 0 if the rule derives it from the direction."""
     if initial_rate := getattr(rule.module, "initial_rate", None):
         return float(initial_rate(x))
     return 0.0 if rule.searches else method.constant  # type: ignore[return-value]
@@ -389,14 +389,14 @@ def _times(value: Any, factor: Vector) -> Any:
 
 
 def memory_for(n: int) -> int:
-    """How many steps a limited-memory method remembers, by the number of parameters."""
+    """The number of steps that a limited-memory method stores, from the number of parameters."""
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
 
 
 def ungrouped(method: Formula, opts: dict[str, Any], n: int) -> dict[str, Any]:
-    """The options with what `groups` sets spread over the parameters; then there are no groups.
+    """The options with the settings of `groups` spread over the parameters, and without groups.
 
-    A rate of a group is a rate that is given.
+    A group's rate counts as a given rate.
     """
     if opts["groups"] is None:
         return opts
@@ -411,7 +411,7 @@ def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dic
     Raises
     ------
     TypeError, ValueError
-        If a group is no pair of an index and a dict of hyper-parameters of this method.
+        If a group is not a pair of an index and a dict of this method's hyper-parameters.
     """
     parts: dict[str, list[tuple[Any, Any]]] = {}
     for group in groups:

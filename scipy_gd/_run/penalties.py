@@ -1,4 +1,4 @@
-"""What goes together with a penalty, see ``scipy_gd/prox.py``, and what does not."""
+"""What can be combined with a penalty (see ``scipy_gd/prox.py``), and what cannot."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..arguments import Vector, shown
 from ..prox import Penalty
 
 APART = ("x_scale", "clip_value", "clip_norm", "residuals")
-"""Options that would change what is minimised."""
+"""Options that would change what is minimized."""
 
 
 def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vector:
-    """The start for a run with these options: within the sets of its penalty, and the box.
+    """The starting point for these options: within the sets of the penalty and the bounds.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -
 def refuse_rates(
     method: Formula, rule: StepRule, arrays: tuple[str, ...], opts: dict[str, Any]
 ) -> None:
-    """A step has one length, that of the proximal operator."""
+    """Reject rates per parameter: a step has one length, that of the proximal operator."""
     if "learning_rate" in arrays:
         raise ValueError("`penalty` needs a single `learning_rate` for all parameters")
     if not rule.proximal or (method.velocity and rule is RULES["armijo"]):

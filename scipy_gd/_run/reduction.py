@@ -1,4 +1,4 @@
-"""The option `reduce`: what goes together with it, which data it cuts, and the run's functions."""
+"""The option `reduce`: what it can be combined with, which data it cuts, and the functions."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ APART = {
     "compiled": "a compiled loop needs all data in memory",
     "accelerate": "it needs the Jacobian of all data in memory",
 }
-"""Options that do not go together with `reduce`, and why."""
+"""Options that cannot be combined with `reduce`, and why."""
 
 
 def blocks_of(
     opts: dict[str, Any], fun: Any, jac: Any, args: tuple[Any, ...], squares: Squares | None
 ) -> Blocks | None:
-    """The data of `args` in blocks, if that is what the options say; nothing is loaded.
+    """The data of `args` in blocks, if the options say so; nothing is loaded.
 
     Raises
     ------
     TypeError, ValueError
-        If another option, or what is in `args`, does not go together with it.
+        If another option, or the content of `args`, cannot be combined with `reduce`.
     """
     reduce = opts["reduce"]
     if reduce is None:
@@ -75,7 +75,7 @@ def functions(
     args: tuple[Any, ...],
     squares: Squares | None,
 ) -> tuple[Any, Any, Any, Any, tuple[Any, ...]]:
-    """The functions that a run evaluates, and their arguments: without blocks the user's."""
+    """The functions that a run evaluates, and their arguments; without blocks, the user's."""
     if blocks is None:
         return fun, jac, hess, hessp, args
     hess, hessp = blocks.hessian(hess, hessp, args)
@@ -89,7 +89,7 @@ def functions(
 
 @contextmanager
 def evaluating(blocks: Blocks | None, workers: Any) -> Iterator[Any]:
-    """The map of an evaluator; what it has kept of blocks is released afterwards."""
+    """The map of an evaluator; blocks that it kept are released afterwards."""
     if blocks is None:
         with mapping(workers) as map_:
             yield map_
