@@ -437,7 +437,7 @@ class _Search:
         if self.draw is None:
             return 0, f"All {k} given starts have been used; they lead to {minima}."
         chance = (
-            "the probability that another uniform start leads to a new one is about "
+            "the probability that another uniform start leads to a new minimum is "
             f"{self.unseen:.2g}"
         )
         if self.complete:
