@@ -297,7 +297,7 @@ COMMON = {
         "A penalty r or a set from `scipy_gd.prox`: the method minimizes f + r with proximal "
         "steps. In the result, `fun` is the sum, `penalty` the value of r, and `jac` the gradient "
         "of f alone. The run has converged when no component of ``x - prox(x - gradient, 1)`` is "
-        f"larger than `gtol`. Available for {PROXIMAL}. Default: none.",
+        f"larger than `gtol`. Requires {PROXIMAL}. Default: none.",
         penalty_like,
     ),
     "averaging": Option(
