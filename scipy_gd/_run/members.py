@@ -415,8 +415,7 @@ def of_numbers(given: Any) -> bool:
 
 
 def is_plain(run: RunState, opts: dict[str, Any], boxes: int) -> bool:
-    """Whether its state follows from the start and the bounds alone, and its result from its
-    state."""
+    """Whether its state follows from the start and the bounds, and its result from its state."""
     source, hessian = run.evaluator.source, run.evaluator.hessian
     rule = rule_for(run.method, opts, sampled=False)
     return (
