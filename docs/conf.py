@@ -20,7 +20,19 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx_gallery.gen_gallery",
 ]
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/cookbook",
+    "gallery_dirs": "generated/cookbook",
+    "filename_pattern": r"[\\/](?!jax_|torch_)\w+\.py$",  # too large to install for a page
+    "within_subsection_order": "gallery.order",
+    "image_scrapers": ("matplotlib", "gallery.files"),
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "show_signature": False,
+    "write_computation_times": False,
+}
 exclude_patterns = [
     "README.md",
     "generated/options.rst",

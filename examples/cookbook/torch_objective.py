@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch.func import functional_call
-from torch.nn.utils import parameters_to_vector
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from scipy_gd import adam, lbfgs
 
@@ -78,9 +78,9 @@ print(res.message)
 print(f"mean square {res.fun:.4f}, of the noise alone {0.1**2:.4f}")
 
 # %%
-# `torch.nn.utils.vector_to_parameters` puts the result into the module:
+# `vector_to_parameters` puts the result into the module:
 
-torch.nn.utils.vector_to_parameters(torch.from_numpy(res.x), model.parameters())
+vector_to_parameters(torch.from_numpy(res.x), model.parameters())
 
 # %%
 # Mini-batches
@@ -99,7 +99,7 @@ trained = minimize(
     args=(t.numpy(), y.numpy()),
     jac=True,
     method=adam,
-    options={"batch_size": 100, "epochs": 50, "learning_rate": 0.01, "rng": 0},
+    options={"batch_size": 100, "epochs": 100, "learning_rate": 0.03, "rng": 0},
 )
 print(trained.message)
 print(f"mean square {trained.fun:.4f}")
