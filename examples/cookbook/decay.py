@@ -2,9 +2,9 @@
 Fit a decay, with standard errors
 =================================
 
-You have measured something that falls exponentially, and want to know its lifetime and how well the
-data determine it. Return the residuals, and `levenberg_marquardt` finds the parameters with their
-standard errors.
+You have measured something that falls exponentially, and want to know its lifetime and how well
+the data determine it. Return the residuals, and `levenberg_marquardt` finds the parameters with
+their standard errors.
 """
 
 import matplotlib.pyplot as plt
@@ -17,19 +17,19 @@ from scipy_gd import levenberg_marquardt, uncertainty
 # The data
 # --------
 #
-# Forty points of a decay onto a constant floor. Replace `t` and `y` with your own arrays, for example
-# ``t, y = np.loadtxt("decay.txt", unpack=True)``.
+# Forty points of a decay onto a constant floor. Replace `t` and `y` with your own arrays, for
+# example ``t, y = np.loadtxt("decay.txt", unpack=True)``.
 
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(1)
 t = np.linspace(0, 10, 40)
-y = 5.0 * np.exp(-t / 2.0) + 0.5 + 0.1 * rng.standard_normal(t.size)
+y = 5.0 * np.exp(-t / 2.0) + 0.5 + 0.3 * rng.standard_normal(t.size)
 
 # %%
 # The fit
 # -------
 #
-# The objective is the array of residuals, model minus data. Do not square or sum it. The start has to
-# be right only within a factor of ten or so.
+# The objective is the array of residuals, model minus data. Do not square or sum it. The start
+# has to be right only within a factor of ten or so.
 
 
 def model(p, t):
@@ -71,10 +71,10 @@ print(quick.x, quick.stderr)
 # Known errors of the data
 # ------------------------
 #
-# Above, the scatter of the points is estimated from the residuals. If you know the standard deviation
-# of each point, divide by it, and say so with `absolute_sigma`:
+# Above, the scatter of the points is estimated from the residuals. If you know the standard
+# deviation of each point, divide by it, and say so with `absolute_sigma`:
 
-sigma = np.full(t.size, 0.1)
+sigma = np.full(t.size, 0.3)
 weighted = minimize(
     lambda p: residuals(p, t, y) / sigma,
     x0=[1, 1, 0],
@@ -107,5 +107,5 @@ below.set(xlabel="t", ylabel="data - fit")
 plt.show()
 
 # %%
-# The residuals show no pattern, so the model describes the data. More in :doc:`/guides/fits`, and in
-# :doc:`/guides/fits-howto`: limits, outliers, counts and slow models.
+# The residuals show no pattern, so the model describes the data. More in :doc:`/guides/fits`, and
+# in :doc:`/guides/fits-howto`: limits, outliers, counts and slow models.

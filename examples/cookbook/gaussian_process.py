@@ -3,8 +3,8 @@ Fit a Gaussian process
 ======================
 
 The length scale and the noise of a Gaussian process are found by maximizing the likelihood of the
-data. Here this is done twice: from scratch, in a dozen lines with a gradient, and inside scikit-learn,
-which takes the optimizer as an argument.
+data. Here this is done twice: from scratch, in a dozen lines with a gradient, and inside
+scikit-learn, which takes the optimizer as an argument.
 """
 
 import matplotlib.pyplot as plt
@@ -52,8 +52,8 @@ def nll(theta, x, y):
 # The fit
 # -------
 #
-# ``check_grad`` compares the gradient with finite differences before the first step. It is worth its
-# few evaluations whenever a gradient is new. The bounds keep the factorization from failing.
+# ``check_grad`` compares the gradient with finite differences before the first step. It is worth
+# its few evaluations whenever a gradient is new. The bounds keep the factorization from failing.
 
 bounds = np.log([(1e-2, 1e2), (1e-1, 1e2), (1e-3, 1e1)])
 res = minimize(
@@ -85,15 +85,15 @@ ax.plot(x, y, ".", color="black", label="data")
 ax.plot(line, mean, label="mean")
 ax.fill_between(line, mean - 2 * error, mean + 2 * error, alpha=0.3, label="2 standard deviations")
 ax.set(xlabel="x", ylabel="y")
-ax.legend()
+figure.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %%
 # Inside scikit-learn
 # -------------------
 #
-# scikit-learn asks for a function of the objective, the start and the bounds. Its objective returns
-# value and gradient, and its parameters are logarithms as well.
+# scikit-learn asks for a function of the objective, the start and the bounds. Its objective
+# returns value and gradient, and its parameters are logarithms as well.
 
 
 def optimizer(objective, start, bounds):
@@ -109,5 +109,5 @@ print(process.kernel_)
 print(f"negative log-likelihood {-process.log_marginal_likelihood_value_:.6f}")
 
 # %%
-# The answer is the same. A likelihood like this can have several minima: with `multistart`, look for
-# the others (:doc:`/guides/multistart`).
+# The answer is the same. A likelihood like this can have several minima: with `multistart`, look
+# for the others (:doc:`/guides/multistart`).

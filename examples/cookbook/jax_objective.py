@@ -5,7 +5,8 @@ Objectives in JAX
 JAX finds the gradient of your function, compiled. ``jax.value_and_grad`` makes it a function that
 returns value and gradient, which is what ``jac=True`` expects.
 
-*JAX is a large package, so this recipe is not run when the page is built, and no output is shown.*
+*JAX is a large package, so this recipe is not run when the page is built, and no output is
+shown.*
 """
 
 import jax
@@ -37,20 +38,20 @@ print(res.message)
 print(abs(res.x - 1).max())
 
 # %%
-# Do not forget ``jax_enable_x64``. In single precision values and gradients have only seven digits,
-# and the run ends far from the minimum.
+# Do not forget ``jax_enable_x64``. In single precision values and gradients have only seven
+# digits, and the run ends far from the minimum.
 
 # %%
 # Parameters in a dict, a list, a tree
 # ------------------------------------
 #
-# ``ravel_pytree`` flattens any nest of dicts, lists and arrays, and returns the function that goes
-# back. Here it is a small network.
+# ``ravel_pytree`` flattens any nest of dicts, lists and arrays, and returns the function that
+# goes back. Here it is a small network.
 
-keys = jax.random.split(jax.random.key(0), 2)
+rng = np.random.default_rng(0)
 start = {
-    "hidden": {"w": jax.random.normal(keys[0], (1, 20)), "b": jnp.zeros(20)},
-    "output": {"w": jax.random.normal(keys[1], (20, 1)) / 20, "b": jnp.zeros(1)},
+    "hidden": {"w": rng.standard_normal((1, 20)), "b": np.zeros(20)},
+    "output": {"w": rng.standard_normal((20, 1)) / 20, "b": np.zeros(1)},
 }
 x0, unravel = ravel_pytree(start)
 
@@ -66,7 +67,6 @@ def loss(x, t, y):
     return jnp.mean((predict(unravel(x), t) - y) ** 2)
 
 
-rng = np.random.default_rng(0)
 t = np.linspace(-3, 3, 200)
 y = np.sin(2 * t) + 0.1 * rng.standard_normal(t.size)
 res = minimize(loss, x0, args=(t, y), jac=True, method=lbfgs, options={"gtol": 1e-4})

@@ -2,9 +2,9 @@
 Fit every pixel of an image
 ===========================
 
-A camera has taken a movie of a fluorescent sample after a flash of light. Each pixel decays with a
-lifetime of its own. `minimize_many` fits all the pixels at once, and what comes back is an image of
-lifetimes, with an image of their errors.
+A camera has taken a movie of a fluorescent sample after a flash of light. Each pixel decays with
+a lifetime of its own. `minimize_many` fits all the pixels at once, and what comes back is an
+image of lifetimes, with an image of their errors.
 """
 
 import matplotlib.pyplot as plt
@@ -72,5 +72,5 @@ for ax, (title, image) in zip(axes, images.items(), strict=True):
 plt.show()
 
 # %%
-# Where the sample is dark, the errors are larger. To use all cores, add ``workers=-1``. If the movie
-# does not fit into memory, pass a memory map or a Dask array: :doc:`/guides/many-fits`.
+# Where the sample is dark, the errors are larger. To use all cores, add ``workers=-1``. If the
+# movie does not fit into memory, pass a memory map or a Dask array: :doc:`/guides/many-fits`.

@@ -2,8 +2,8 @@
 Logistic regression on a DataFrame, with early stopping
 =======================================================
 
-Train in mini-batches, watch the loss on held-out rows, and stop when it no longer improves. There is
-no data loader and no training loop: the data frame goes into `args`, and the rest is options.
+Train in mini-batches, watch the loss on held-out rows, and stop when it no longer improves. There
+is no data loader and no training loop: the data frame goes into `args`, and the rest is options.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ from scipy_gd import adam
 # The data
 # --------
 #
-# 569 tumours with 30 measurements each. Hold out 30 % of the rows, and scale all columns by the mean
-# and the standard deviation of the others. A column of ones is the intercept.
+# 569 tumours with 30 measurements each. Hold out 30 % of the rows, and scale all columns by the
+# mean and the standard deviation of the others. A column of ones is the intercept.
 
 frame = load_breast_cancer(as_frame=True).frame
 train = frame.sample(frac=0.7, random_state=0)
@@ -39,8 +39,8 @@ X_held, y_held = features(held_out), held_out["target"]
 # The loss
 # --------
 #
-# The mean log loss and its gradient. Write it as a mean over whatever rows it is given: during the run
-# these are the rows of a batch, as a data frame.
+# The mean log loss and its gradient. Write it as a mean over whatever rows it is given: during
+# the run these are the rows of a batch, as a data frame.
 
 
 def loss(w, X, y):
@@ -52,9 +52,9 @@ def loss(w, X, y):
 # The training
 # ------------
 #
-# `validation` has the held-out data in the order of `args`. The loss on them is evaluated after every
-# epoch. The run stops after `patience` epochs without a lower one, and returns the best point, not
-# the last.
+# `validation` has the held-out data in the order of `args`. The loss on them is evaluated after
+# every epoch. The run stops after `patience` epochs without a lower one, and returns the best
+# point, not the last.
 
 res = minimize(
     loss,
@@ -89,8 +89,8 @@ weights = pd.Series(res.x, index=X.columns)
 print(weights.sort_values(key=abs, ascending=False).head())
 
 # %%
-# These rows have decided when to stop, so the figure is a little too good. If that matters, set aside
-# a third part of the data for it.
+# These rows have decided when to stop, so the figure is a little too good. If that matters, set
+# aside a third part of the data for it.
 
 # %%
 # The picture
@@ -106,6 +106,6 @@ ax.legend()
 plt.show()
 
 # %%
-# With so few rows, all of them at once are just as quick: leave the batches out, and take `lbfgs`.
-# Batches pay when one pass over the data is slow. More in :doc:`/guides/mini-batches`: schedules,
-# averages, methods without a rate.
+# With so few rows, all of them at once are just as quick: leave the batches out, and take
+# `lbfgs`. Batches pay when one pass over the data is slow. More in :doc:`/guides/mini-batches`:
+# schedules, averages, methods without a rate.

@@ -2,8 +2,8 @@
 Give the parameters names
 =========================
 
-`minimize` knows a vector, your model has parameters with names. Three lines lead from a dict to the
-vector and back, and with them the model stays readable.
+`minimize` knows a vector, your model has parameters with names. Three lines lead from a dict to
+the vector and back, and with them the model stays readable.
 """
 
 import matplotlib.pyplot as plt
@@ -42,9 +42,7 @@ def residuals(x):
     return model(t, **named(x)) - y
 
 
-res = minimize(
-    residuals, x0, method=levenberg_marquardt, options={"parameter_names": list(start)}
-)
+res = minimize(residuals, x0, method=levenberg_marquardt, options={"parameter_names": list(start)})
 print(res)
 print(named(res.x)["lifetime"])
 
@@ -68,18 +66,19 @@ print(fixed)
 # Arrays
 # ------
 #
-# If some of the parameters are arrays, cut the vector into pieces of their sizes. Here four curves
-# share a lifetime, and each has a height of its own.
+# If some of the parameters are arrays, cut the vector into pieces of their sizes. Here four
+# curves share a lifetime, and each has a height of its own.
 
-tree = {"heights": np.ones(4), "lifetime": np.array(1.0)}
-cuts = np.cumsum([p.size for p in tree.values()])[:-1]
+first = {"heights": np.ones(4), "lifetime": np.array(1.0)}
+cuts = np.cumsum([p.size for p in first.values()])[:-1]
 
 
 def unflatten(x):
-    return {k: v.reshape(p.shape) for (k, p), v in zip(tree.items(), np.split(x, cuts), strict=True)}
+    pieces = zip(first, np.split(x, cuts), strict=True)
+    return {name: piece.reshape(first[name].shape) for name, piece in pieces}
 
 
-x0 = np.concatenate([p.ravel() for p in tree.values()])
+x0 = np.concatenate([p.ravel() for p in first.values()])
 
 # %%
 # These lines work for arrays of any shape and any number of them. With JAX, they are one call of
@@ -96,7 +95,7 @@ def misfits(x):
 
 shared = minimize(misfits, x0, method=levenberg_marquardt)
 best, errors = unflatten(shared.x), unflatten(shared.stderr)
-for name in tree:
+for name in first:
     print(name, best[name].round(3), "+-", errors[name].round(3))
 
 # %%

@@ -2,14 +2,15 @@
 Fit counts with a Poisson likelihood
 ====================================
 
-A histogram with few counts in each bin should not be fitted with least squares: the errors are not
-Gaussian, and empty bins have no error at all. Minimize the Poisson likelihood with `lbfgs`, and let
-`uncertainty` find the errors.
+A histogram with few counts in each bin should not be fitted with least squares: the errors are
+not Gaussian, and empty bins have no error at all. Minimize the Poisson likelihood with `lbfgs`,
+and let `uncertainty` find the errors.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize
+from scipy.stats import norm
 
 from scipy_gd import lbfgs, uncertainty
 
@@ -24,7 +25,7 @@ width = edges[1] - edges[0]
 def expected(p):
     """The expected counts of each bin."""
     signal, position, sigma, background, slope = p
-    peak = signal * np.exp(-0.5 * ((centers - position) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    peak = signal * norm.pdf(centers, position, sigma)
     return width * (peak + background * np.exp(-slope * centers))
 
 
@@ -60,15 +61,15 @@ fit = uncertainty(nll, res, bounds=bounds, parameter_names=names)
 print(fit)
 
 # %%
-# A standard error stands for a symmetric interval. With few counts the likelihood is not symmetric;
-# its profile gives better intervals. Here are those of the signal, at 95 %:
+# A standard error stands for a symmetric interval. With few counts the likelihood is not
+# symmetric; its profile gives better intervals. Here are those of the signal, at 95 %:
 
 print("from the standard error:", fit.interval(0.95)[0].round(1))
 print("from the profile:       ", fit.profile(0.95, "signal")[0].round(1))
 
 # %%
-# `propagate` finds the error of whatever follows from the parameters, such as the ratio of signal to
-# background within two standard deviations of the peak:
+# `propagate` finds the error of whatever follows from the parameters, such as the ratio of signal
+# to background within two standard deviations of the peak:
 
 
 def purity(p):
@@ -94,8 +95,8 @@ ax.legend()
 plt.show()
 
 # %%
-# ``fit.plot()`` draws the profiles beside the parabolas that the standard errors stand for. More in
-# :doc:`/guides/uncertainty`.
+# ``fit.plot()`` draws the profiles beside the parabolas that the standard errors stand for. More
+# in :doc:`/guides/uncertainty`.
 
 fit.plot()
 plt.show()

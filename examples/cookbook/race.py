@@ -15,11 +15,11 @@ from scipy_gd.problems import beale
 # The race
 # --------
 #
-# The landscape is Beale's function, which has a flat, curved valley. The learning rates are constants,
-# as in the textbook; without them, each method would find its own.
+# The landscape is Beale's function, which has a flat, curved valley. The learning rates are
+# constants, as in the textbook; without them, each method would find its own.
 #
-# The ending of the file name decides what is written: ``.gif``, ``.html`` (a page with buttons) or
-# ``.mp4``.
+# The ending of the file name decides what is written: ``.gif``, ``.html`` (a page with buttons)
+# or ``.mp4``.
 
 problem = beale()
 window = [(-1, 4), (-2, 2)]
@@ -34,15 +34,15 @@ racers = [
 animation = plot.animate(racers, problem, path="race.gif", window=window, maxiter=200)
 
 # %%
-# For a function of your own, pass the function, its gradient as `jac`, and the start as `x0`. It must
-# have two parameters.
+# For a function of your own, pass the function, its gradient as `jac`, and the start as `x0`. It
+# must have two parameters.
 
 # %%
 # The figure
 # ----------
 #
-# The functions of `scipy_gd.plot` draw into any axes, so size, fonts and panels are up to matplotlib.
-# Run the methods with ``"history": True``; a dict gives the runs their names.
+# The functions of `scipy_gd.plot` draw into any axes, so size, fonts and panels are up to
+# matplotlib. Run the methods with ``"history": True``; a dict gives the runs their names.
 
 runs = {
     name: minimize(

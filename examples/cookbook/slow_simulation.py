@@ -2,8 +2,8 @@
 Stop and resume a slow, noisy simulation
 ========================================
 
-Each value takes a long time and is a little different every time, and the machine may go down before
-the run is finished. Limit the time, write checkpoints, and resume from the file.
+Each value takes a long time and is a little different every time, and the machine may go down
+before the run is finished. Limit the time, write checkpoints, and resume from the file.
 """
 
 import time
@@ -19,8 +19,8 @@ from scipy_gd import lbfgs
 # The simulation
 # --------------
 #
-# This one stands for your own: a number that depends on four settings, with random noise. So that the
-# page can be built quickly, it sleeps for only two milliseconds.
+# This one stands for your own: a number that depends on four settings, with random noise. So that
+# the page can be built quickly, it sleeps for only two milliseconds.
 
 BEST = np.array([1.0, -0.5, 2.0, 0.3])
 noise = np.random.default_rng(0)
@@ -39,9 +39,9 @@ def simulate(x):
 # The first session
 # -----------------
 #
-# `lbfgs` needs no gradient: it measures the noise, and chooses finite differences that are long enough
-# for it. `maxtime` ends the run after so many seconds. For two minutes, say ``"maxtime": 120``. The
-# file is written every `checkpoint_every` seconds, and at the end.
+# `lbfgs` needs no gradient: it measures the noise, and chooses finite differences that are long
+# enough for it. `maxtime` ends the run after so many seconds. For two minutes, say ``"maxtime":
+# 120``. The file is written every `checkpoint_every` seconds, and at the end.
 
 Path("run.npz").unlink(missing_ok=True)  # of an earlier run of this script
 first = minimize(
@@ -61,9 +61,9 @@ print(f"f = {first.fun:.3f} after {first.nfev} evaluations")
 # The second session
 # ------------------
 #
-# This may be another process, on another day. Make the same call with `resume`. The run goes on from
-# where it stopped, with everything that the method has learnt; `x0` is ignored. With the same name
-# for `checkpoint`, the file is kept up to date.
+# This may be another process, on another day. Make the same call with `resume`. The run goes on
+# from where it stopped, with everything that the method has learnt; `x0` is ignored. With the
+# same name for `checkpoint`, the file is kept up to date.
 
 second = minimize(
     simulate,
@@ -87,7 +87,8 @@ print(f"noise:   {second.noise:.1e}")
 # The picture
 # -----------
 #
-# The evaluations away from the descent are those for differences and for the noise.
+# Many of the evaluations go into finite differences and into the measurement of the noise. If you
+# know how large the noise is, say so: with ``"noise": 1e-3`` this run takes about a third fewer.
 
 figure, ax = plt.subplots(layout="constrained")
 ax.semilogy(np.abs(values), ".", label="values of the simulation")

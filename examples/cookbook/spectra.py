@@ -2,9 +2,9 @@
 Fit 500 spectra in one call
 ===========================
 
-The same model, fitted to hundreds of spectra: `minimize_many` runs all of the fits in one compiled
-loop. Each is exactly the fit that `minimize` would make, and one that fails does not disturb the
-others.
+The same model, fitted to hundreds of spectra: `minimize_many` runs all of the fits in one
+compiled loop. Each is exactly the fit that `minimize` would make, and one that fails does not
+disturb the others.
 """
 
 import matplotlib.pyplot as plt
@@ -33,8 +33,8 @@ spectra[123] = np.nan  # the shutter was closed
 # The model
 # ---------
 #
-# The residuals of one spectrum. The decorator of Numba is what makes it fast; without it everything
-# works the same, at the speed of Python.
+# The residuals of one spectrum. The decorator of Numba is what makes it fast; without it
+# everything works the same, at the speed of Python.
 
 
 @njit
@@ -85,8 +85,8 @@ print("to be looked at:", np.flatnonzero(~res.success))
 print(res.x.shape, res.stderr.shape)
 
 # %%
-# Each row has errors of its own. If they are right, then about two thirds of the positions are within
-# one standard error of the truth:
+# Each row has errors of its own. If they are right, then about two thirds of the positions are
+# within one standard error of the truth:
 
 good = res.success
 position, error = res.x[good, 1], res.stderr[good, 1]

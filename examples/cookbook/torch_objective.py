@@ -5,7 +5,8 @@ Objectives in PyTorch
 PyTorch finds the gradients, and `minimize` does the rest. Between the two is a function of a few
 lines: a float64 vector goes in, the value and the gradient come out.
 
-*PyTorch is a large package, so this recipe is not run when the page is built, and no output is shown.*
+*PyTorch is a large package, so this recipe is not run when the page is built, and no output is
+shown.*
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +22,8 @@ from scipy_gd import adam, lbfgs
 # A function of one tensor
 # ------------------------
 #
-# Use float64 throughout. In float32, which is PyTorch's default, values and gradients have only seven
-# digits, and the run ends far from the minimum.
+# Use float64 throughout. In float32, which is PyTorch's default, values and gradients have only
+# seven digits, and the run ends far from the minimum.
 
 
 def value_and_grad(fun):
@@ -49,8 +50,9 @@ print(abs(res.x - 1).max())
 # A module
 # --------
 #
-# The parameters of a module are many tensors. `parameters_to_vector` makes one vector of them, and
-# ``split`` cuts it into pieces again, which `functional_call` uses in the place of the parameters.
+# The parameters of a module are many tensors. `parameters_to_vector` makes one vector of them,
+# and ``split`` cuts it into pieces again, which `functional_call` uses in the place of the
+# parameters.
 
 torch.manual_seed(0)
 model = torch.nn.Sequential(
@@ -62,7 +64,8 @@ x0 = parameters_to_vector(model.parameters()).detach().numpy()
 
 def parameters(z):
     pieces = z.split([shape.numel() for shape in shapes.values()])
-    return {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+    views = [piece.view(shape) for piece, shape in zip(pieces, shapes.values(), strict=True)]
+    return dict(zip(shapes, views, strict=True))
 
 
 def loss(z, t, y):
