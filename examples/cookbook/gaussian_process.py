@@ -24,12 +24,10 @@ y = np.sin(x) + 0.5 * np.sin(2.5 * x) + 0.2 * rng.standard_normal(40)
 # The likelihood
 # --------------
 #
-# The parameters are logarithms, so that amplitude, length scale and noise are positive. The
-# derivatives need the inverse of the covariance matrix K:
-#
-# .. math:: \frac{\partial \mathrm{NLL}}{\partial \theta}
-#    = \frac{1}{2} \mathrm{tr}\left[(K^{-1} - \alpha \alpha^T)
-#    \frac{\partial K}{\partial \theta}\right], \qquad \alpha = K^{-1} y
+# The parameters are logarithms, so that amplitude, length scale and noise are positive. With the
+# covariance matrix K of the data and ``alpha = inv(K) @ y``, the derivative of the negative
+# log-likelihood with respect to a parameter is half the trace of ``(inv(K) - outer(alpha, alpha))
+# @ dK``.
 
 
 def kernel(a, b, amplitude, length):

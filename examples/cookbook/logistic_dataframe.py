@@ -102,7 +102,7 @@ ax.semilogy(res.history.nit / batches, res.history.fun, ".", ms=2, alpha=0.4, la
 ax.semilogy(res.validation_losses, label="held-out rows")
 ax.axvline(best, color="black", linestyle="--", label="returned")
 ax.set(xlabel="epoch", ylabel="log loss")
-ax.legend()
+ax.legend(markerscale=4)
 plt.show()
 
 # %%

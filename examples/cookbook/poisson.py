@@ -36,8 +36,8 @@ counts = np.random.default_rng(3).poisson(expected(truth))
 # The likelihood
 # --------------
 #
-# The negative log-likelihood of independent counts :math:`n_i` with expectations :math:`\mu_i` is
-# :math:`\sum_i \mu_i - n_i \log \mu_i`, up to a constant.
+# The negative log-likelihood of independent counts n with expectations mu is the sum of ``mu - n
+# log(mu)``, up to a constant that does not matter.
 
 
 def nll(p):
@@ -95,8 +95,11 @@ ax.legend()
 plt.show()
 
 # %%
-# ``fit.plot()`` draws the profiles beside the parabolas that the standard errors stand for. More
-# in :doc:`/guides/uncertainty`.
+# ``fit.plot()`` draws the profile of each parameter beside the parabola that its standard error
+# stands for, and ellipses of one and two standard errors for each pair.
 
-fit.plot()
+fit.plot(parameters=["signal", "sigma"])
 plt.show()
+
+# %%
+# More in :doc:`/guides/uncertainty`.
