@@ -17,8 +17,8 @@ from scipy_gd import levenberg_marquardt, uncertainty
 # The data
 # --------
 #
-# Forty points of a decay onto a constant floor. Replace `t` and `y` with your own arrays, for
-# example ``t, y = np.loadtxt("decay.txt", unpack=True)``.
+# Forty points of an exponential decay to a constant floor. Replace `t` and `y` with your own
+# arrays, for example ``t, y = np.loadtxt("decay.txt", unpack=True)``.
 
 rng = np.random.default_rng(1)
 t = np.linspace(0, 10, 40)

@@ -50,8 +50,9 @@ def nll(theta, x, y):
 # The fit
 # -------
 #
-# ``check_grad`` compares the gradient with finite differences before the first step. It is worth
-# its few evaluations whenever a gradient is new. The bounds keep the factorization from failing.
+# ``check_grad`` compares the gradient with finite differences before the first step. It costs a
+# few evaluations, and is worth them for any new gradient. The bounds keep the factorization from
+# failing.
 
 bounds = np.log([(1e-2, 1e2), (1e-1, 1e2), (1e-3, 1e1)])
 res = minimize(

@@ -24,7 +24,7 @@ jax.config.update("jax_enable_x64", True)  # JAX computes in single precision ot
 # Value and gradient
 # ------------------
 #
-# Any function of `jax.numpy` will do, with data in `args`.
+# Any function written with `jax.numpy` will do; data go into `args`.
 
 
 @jax.jit

@@ -80,5 +80,5 @@ print(found.best.method, found.best.options)
 print(f"loss {res.fun:.4f}, at the minimum {least:.4f}")
 
 # %%
-# A rate that falls in the course of the run comes nearer: see the schedules in
+# A rate that decreases during the run gets closer to the minimum: see the schedules in
 # :doc:`/guides/mini-batches`. More on `sweep`, also on all cores, in :doc:`/guides/comparing`.

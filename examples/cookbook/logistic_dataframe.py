@@ -89,8 +89,8 @@ weights = pd.Series(res.x, index=X.columns)
 print(weights.sort_values(key=abs, ascending=False).head())
 
 # %%
-# These rows have decided when to stop, so the figure is a little too good. If that matters, set
-# aside a third part of the data for it.
+# These rows have decided when to stop, so this accuracy is slightly optimistic. If that matters,
+# set aside a third part of the data to measure it.
 
 # %%
 # The picture
@@ -106,6 +106,6 @@ ax.legend(markerscale=4)
 plt.show()
 
 # %%
-# With so few rows, all of them at once are just as quick: leave the batches out, and take
-# `lbfgs`. Batches pay when one pass over the data is slow. More in :doc:`/guides/mini-batches`:
-# schedules, averages, methods without a rate.
+# With so few rows you do not need batches: leave them out, and use `lbfgs`. Batches pay off when
+# one pass over the data is slow. More in :doc:`/guides/mini-batches`: schedules, averages,
+# methods without a rate.

@@ -2,8 +2,8 @@
 Give the parameters names
 =========================
 
-`minimize` knows a vector, your model has parameters with names. Three lines lead from a dict to
-the vector and back, and with them the model stays readable.
+`minimize` works on a vector, while your model has parameters with names. Three lines convert a
+dict to a vector and back, and keep the model readable.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from scipy_gd import levenberg_marquardt
 # Numbers
 # -------
 #
-# The start is a dict. Its names, in their order, are those of the vector.
+# The start is a dict. The vector has its values, in the same order.
 
 start = {"height": 1.0, "lifetime": 1.0, "floor": 0.0}
 
@@ -50,7 +50,7 @@ print(named(res.x)["lifetime"])
 # Bounds and fixed parameters
 # ---------------------------
 #
-# Limits can have names, too. Equal limits fix a parameter.
+# Limits can have names, too. Two equal limits fix a parameter.
 
 limits = {"lifetime": (0.1, 20), "floor": (0.5, 0.5)}
 fixed = minimize(
@@ -66,7 +66,7 @@ print(fixed)
 # Arrays
 # ------
 #
-# If some of the parameters are arrays, cut the vector into pieces of their sizes. Here four
+# If some of the parameters are arrays, split the vector into pieces of their sizes. Here four
 # curves share a lifetime, and each has a height of its own.
 
 first = {"heights": np.ones(4), "lifetime": np.array(1.0)}

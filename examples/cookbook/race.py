@@ -16,10 +16,10 @@ from scipy_gd.problems import beale
 # --------
 #
 # The landscape is Beale's function, which has a flat, curved valley. The learning rates are
-# constants, as in the textbook; without them, each method would find its own.
+# constants, as in the textbook; by default, each method finds its own.
 #
-# The ending of the file name decides what is written: ``.gif``, ``.html`` (a page with buttons)
-# or ``.mp4``.
+# The extension of the file decides what is written: ``.gif``, ``.html`` (a page with buttons) or
+# ``.mp4``.
 
 problem = beale()
 window = [(-1, 4), (-2, 2)]
@@ -41,7 +41,7 @@ animation = plot.animate(racers, problem, path="race.gif", window=window, maxite
 # The figure
 # ----------
 #
-# The functions of `scipy_gd.plot` draw into any axes, so size, fonts and panels are up to
+# The functions of `scipy_gd.plot` draw into any axes, so you control size, fonts and panels with
 # matplotlib. Run the methods with ``"history": True``; a dict gives the runs their names.
 
 runs = {

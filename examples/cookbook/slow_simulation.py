@@ -84,6 +84,11 @@ print("x_error:", second.x_error.round(3))
 print(f"noise:   {second.noise:.1e}")
 
 # %%
+# If the run has not come down from the start by ten thousand times the noise, it cannot be sure,
+# and ends with status 2 and ``success=False`` instead. The point may be just as good: decide by
+# `x_error` whether it is accurate enough.
+
+# %%
 # The picture
 # -----------
 #
@@ -111,5 +116,5 @@ print(third.message)
 Path("run.npz").unlink()  # the run is finished
 
 # %%
-# Random numbers of the simulation are yours; the file holds only those of the method. More in
+# The file holds the random numbers of the method, not those of your simulation. More in
 # :doc:`/guides/resuming` and :doc:`/guides/noise`.

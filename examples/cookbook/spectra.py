@@ -3,8 +3,8 @@ Fit 500 spectra in one call
 ===========================
 
 The same model, fitted to hundreds of spectra: `minimize_many` runs all of the fits in one
-compiled loop. Each is exactly the fit that `minimize` would make, and one that fails does not
-disturb the others.
+compiled loop. Each is exactly the fit that `minimize` would run, and one that fails does not
+affect the others.
 """
 
 import matplotlib.pyplot as plt
@@ -75,13 +75,14 @@ res = minimize_many(
     args=(energy, spectra),
     in_axes=(None, 0),
     method=levenberg_marquardt,
+    options={"parameter_names": ["height", "position", "width", "offset", "slope"]},
 )
 print(res.summary())
 
 # %%
 # The result has a row for each spectrum. Look at `success` first:
 
-print("to be looked at:", np.flatnonzero(~res.success))
+print("failed:", np.flatnonzero(~res.success))
 print(res.x.shape, res.stderr.shape)
 
 # %%

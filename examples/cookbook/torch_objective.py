@@ -51,7 +51,7 @@ print(abs(res.x - 1).max())
 # --------
 #
 # The parameters of a module are many tensors. `parameters_to_vector` makes one vector of them,
-# and ``split`` cuts it into pieces again, which `functional_call` uses in the place of the
+# and ``split`` cuts it into pieces again, which `functional_call` uses in place of the
 # parameters.
 
 torch.manual_seed(0)
