@@ -17,15 +17,25 @@ version = release = scipy_gd.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
+    "extension",
 ]
+# what the pages refer to, kept here: nothing is fetched when they are built
+intersphinx_mapping = {
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.txt"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
+    "numba": ("https://numba.readthedocs.io/en/stable/", "inventories/numba.txt"),
+}
 exclude_patterns = [
     "README.md",
     "generated/options.rst",
     "generated/endings.rst",
     "generated/benchmarks.rst",
+    "generated/citation.rst",
 ]
 suppress_warnings = ["myst.header"]  # the results have no headings of the second level
 default_role = "py:obj"
