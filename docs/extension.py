@@ -1,10 +1,11 @@
 """What these pages need of Sphinx besides: options and endings that can be linked to."""
 
+from textwrap import indent
+
+from generate import ended, kinds, target
 from sphinx import addnodes
 from sphinx.ext import intersphinx
 from sphinx.util.docutils import SphinxDirective
-
-from generate import ended, target
 
 
 class Ending(SphinxDirective):
@@ -15,10 +16,12 @@ class Ending(SphinxDirective):
 
     def run(self):
         names = self.arguments[0].split()
-        targets = "\n".join(f".. _{target(name)}:" for name in names)
-        messages = "\n\n".join(f"   {ended(name)}" for name in names)
-        text = f"{targets}\n\n.. container:: ending\n\n{messages}"
-        return self.parse_text_to_nodes(text)
+        self.env.note_dependency(kinds.__file__)
+        places = (
+            f".. _{target(name)}:\n\n.. container:: ending\n\n{indent(ended(name), '   ')}"
+            for name in names
+        )
+        return self.parse_text_to_nodes("\n\n".join(places))
 
 
 def setting(env, signature, node):

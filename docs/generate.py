@@ -82,8 +82,7 @@ def own(method):
 
 def common():
     """The options of every method."""
-    options = METHODS["gd"].options
-    return {name: o for name, o in options.items() if name not in own(METHODS["gd"])}
+    return {name: o for name, o in METHODS["gd"].options.items() if not o.own}
 
 
 def page(method, counts):
@@ -267,33 +266,30 @@ def index():
 
 
 def advice(ending):
+    """What is added to the message of some runs, and of which."""
     facts = ((fact.replace("`", ""), say) for fact, say in ending.advice.items())
-    return (f"(*{fact[0].upper()}{fact[1:]}:* {say})" for fact, say in facts)
+    return [f"*{fact[0].upper()}{fact[1:]}:* {say}" for fact, say in facts]
 
 
 def endings():
     """How a run can end."""
     rows = [
-        (e.status, "yes" if e.success else "no", said(e), more(NAMES[k]))
-        for k, e in ENDINGS.items()
+        (
+            ending.status,
+            "yes" if ending.success else "no",
+            " ".join([ending.message, *(f"({say})" for say in advice(ending))]),
+            f":ref:`{NAMES[number].lower().replace('_', ' ')} <{target(NAMES[number])}>`",
+        )
+        for number, ending in ENDINGS.items()
     ]
-    return table(("status", "success", "message", "more"), rows)
-
-
-def more(name):
-    """A link to what is to be done about an ending."""
-    return f":ref:`{name.lower().replace('_', ' ')} <{target(name)}>`"
-
-
-def said(ending):
-    """The message, with the advice that some runs get."""
-    return " ".join([ending.message, *advice(ending)]).replace("|", r"\|")
+    return table(("status", "success", "message", "more"), rows).replace("|", r"\|")
 
 
 def ended(name):
-    """An ending by its name in the code, as it is shown beside the cure."""
+    """An ending by its name in the code, as it is shown beside its cure."""
     ending = ENDINGS[getattr(kinds, name)]
-    return f"**{ending.status}** {said(ending)}"
+    says = "".join(f"- {say}\n" for say in advice(ending))
+    return f"**Status {ending.status}:** {ending.message}\n\n{says}".replace("|", r"\|")
 
 
 def target(name):
