@@ -1,6 +1,7 @@
 """The bar of `progress` tells how far a run is, and costs nothing in between."""
 
 import io
+import re
 import sys
 
 import numpy as np
@@ -50,6 +51,22 @@ def test_bar_ends_at_the_last_iteration(monkeypatch, compiled):
     assert f"f {res.fun:.6g}, |g| {abs(res.jac).max():.2e}, rate 1.00e-03" in bar.postfix
     assert sum(bar.seen) == 200
     assert res.x.tolist() == plain.x.tolist()  # it changes nothing
+
+
+def test_a_resumed_bar_begins_where_the_run_goes_on(monkeypatch):
+    made = bars(monkeypatch)
+    options = {"maxiter": 30, "learning_rate": 1e-3}
+    half = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=adam, options=options)
+    options |= {"maxiter": 50, "resume": half.state, "progress": True}
+    minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=adam, options=options)
+    assert (made[0].initial, made[0].n, made[0].total) == (30, 80, 80)
+
+
+def test_the_time_that_is_left(monkeypatch):
+    made = bars(monkeypatch)
+    options = {"maxiter": 30, "maxtime": 1000.0, "progress": True}
+    minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=adam, options=options)
+    assert re.search(r", (1000|9\d\d) s left", made[0].postfix)
 
 
 def test_a_run_without_gradients_shows_none(monkeypatch):

@@ -43,6 +43,7 @@ class Epochs:
         self.held_out: tuple[Any, ...] | None = None
         self.patience = 2**62
         self.losses: list[float] = []
+        self.lowest = 0  # which of them
         self.x_best: Vector | None = None
         self.planned = 2**62
 
@@ -56,13 +57,11 @@ class Epochs:
         self.closed = False  # the start has a loss as well
 
     @property
-    def _since_lowest(self) -> int:
-        return len(self.losses) - 1 - int(np.nanargmin([*self.losses, np.inf]))
-
-    @property
     def stopped(self) -> bool:
-        lost = bool(self.losses) and bool(np.isnan(self.losses[-1]))
-        return lost or self._since_lowest >= self.patience
+        if not self.losses:
+            return False
+        loss = self.losses[-1]
+        return loss != loss or len(self.losses) - 1 - self.lowest >= self.patience
 
     @property
     def ending(self) -> int:
@@ -71,7 +70,7 @@ class Epochs:
             return RUNNING
         if np.isnan(self.losses[-1]):
             return NO_LOSS
-        if len(self.losses) > 1 and self._since_lowest == len(self.losses) - 1:
+        if self.lowest == 0 and len(self.losses) > 1:
             return UNIMPROVED
         return EARLY if self.stopped else RUNNING
 
@@ -110,9 +109,9 @@ class Epochs:
                 loss = evaluator.elsewhere(x, VALUE, np.empty(x.size))
             finally:
                 evaluator.args = kept
+            if not self.losses or loss < self.losses[self.lowest]:
+                self.lowest, self.x_best = len(self.losses), x
             self.losses.append(loss)
-            if self._since_lowest == 0 and loss < np.inf:
-                self.x_best = x
         self.closed = True
 
     def save(self) -> dict[str, Any]:
@@ -129,5 +128,6 @@ class Epochs:
         if not np.array_equal(np.sort(order), np.arange(self.rows)):
             raise ValueError("`resume` is the state of a run with another number of rows")
         self.losses, self.x_best = list(state["losses"]), state["x_best"]
+        self.lowest = int(np.nanargmin([*self.losses, np.inf]))
         self.order[:], self.closed = order, state["closed"]
         self.cursor[:] = state["cursor"]

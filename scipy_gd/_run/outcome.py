@@ -32,6 +32,7 @@ def last_iteration(run: RunState, observers: Observers) -> None:
         return
     r = run.r
     run.keep()  # before it sees all data
+    run.chosen = _chosen(run, r.trial)
     x, g = run.points[r.trial], run.gradients[r.trial]
     r.maxiter = r.nit + 1
     _see_all_data(run)
@@ -47,10 +48,9 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
     """The result of a run that has ended."""
     r, epochs, exact = run.r, run.epochs, run.evaluator.exact
     ending, probed = r.ending, run.perturbed is not None
-    whole = run.whole
-    x, f, g = _told(run) if whole or not r.sampled else _on_the_way(run)
-    if whole and not np.array_equal(x, chosen := _chosen(run, r.x)):
-        x, f, g = _at(run, chosen)
+    x, f, g = _told(run) if run.whole or not r.sampled else _on_the_way(run)
+    if run.chosen is not None and not np.array_equal(x, run.chosen):
+        x, f, g = _at(run, run.chosen)
         ending = endings.MAXITER
         if g is not None and _converged(run, x, f, g, opts["gtol"]):
             ending = endings.CONVERGED

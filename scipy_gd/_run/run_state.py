@@ -132,6 +132,7 @@ class RunState:
         if self.fit is not None:
             self.fit.bind(self.r)
         self.whole = False  # whether a sampled run has come to see all data
+        self.chosen: Vector | None = None  # the point to return, if it need not be the last one
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
         self.fixed: dict[str, str] = {}  # options that cannot change, as text
         self.since = 0, 0  # the iterations and values that do not count against the budgets
