@@ -150,6 +150,17 @@ lifetime   2.048  +-  0.054
 ...""",
 }
 """A call on a problem of the kind that a method is for."""
+_FOR_BATCHES = {
+    name: options
+    for names, options in (
+        ("sgd adam adamw ademamix adopt adan swats", {"learning_rate": 0.1}),
+        ("schedule_free_sgd schedule_free_adamw", {"learning_rate": 0.1}),
+        ("adabound lion", {"learning_rate": 0.01}),
+        ("dowg prodigy", {"averaging": 0.99}),
+    )
+    for name in names.split()
+}
+"""Methods that are shown on mini-batches, with the options they need there."""
 _TRUST_REGION = """
 
 The trust region makes the step from the gradient and the Hessian: d matters only for a
@@ -173,21 +184,21 @@ def documentation(formula: Formula) -> str:
 
 def example(formula: Formula) -> str:
     """A call that runs, on a problem that suits the method."""
-    options = dict(formula.example)
+    name, options = formula.__name__, dict(formula.example)
     kind = "gradient" if "g" in formula.supplied else "values"
     if formula.residuals:
         kind, options = "residuals", {"parameter_names": ["height", "lifetime"], **options}
     elif formula.probes:
-        kind = "noise"
+        kind, options = "noise", {"c": 0.3, "maxiter": 1000, "rng": 0}
     elif "hess" in formula.supplied:
         kind = "hessian"
-    elif "batch_size" in options:
-        kind, options = "batches", {**options, "epochs": 20, "rng": 0}
+    elif name in _FOR_BATCHES:
+        kind, options = "batches", {"batch_size": 50, "epochs": 20, **_FOR_BATCHES[name], "rng": 0}
     elif formula.proximal and formula.constant is None:
         kind = "penalty"
     items = ", ".join(f'"{key}": {value!r}'.replace("'", '"') for key, value in options.items())
     given = f",\n...                options={{{items}}}" if items else ""
-    return _EXAMPLES[kind].format(name=formula.__name__, options=given)
+    return _EXAMPLES[kind].format(name=name, options=given)
 
 
 def _call(formula: Formula) -> str:

@@ -77,13 +77,7 @@ def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
     return d, s, u
 
 
-@elementwise(
-    learning_rate=1e-3,
-    auto="bold",
-    preconditioner="P",
-    penalty="weight_decay",
-    example={"batch_size": 50, "learning_rate": 0.1},
-)
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P", penalty="weight_decay")
 def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """Adam: bias-corrected averages of the gradient and of its square.
 
@@ -122,12 +116,7 @@ def adam_uncorrected(g, m, v, *, beta1=0.9, beta2=0.999, eps=1e-8):
     return m / P, m, v
 
 
-@elementwise(
-    learning_rate=1e-3,
-    auto="bold",
-    preconditioner="P",
-    example={"batch_size": 50, "learning_rate": 0.1},
-)
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay separate from the moments.
 
@@ -214,7 +203,6 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
             decay,
         ),
     },
-    example={"batch_size": 50, "learning_rate": 0.1},
 )
 def adan(
     g, x, m, v, n, g_last, t, *, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0.0
@@ -350,12 +338,7 @@ def laprop(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-15):
     return m / (1 - beta1**t), m, v
 
 
-@elementwise(
-    learning_rate=1e-3,
-    auto="bold",
-    preconditioner="P",
-    example={"batch_size": 50, "learning_rate": 0.1},
-)
+@elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adopt(g, m, v, t, *, beta1=0.9, beta2=0.9999, eps=1e-6):
     """ADOPT: Adam that scales a gradient by the mean square of those before it, for any `beta2`.
 
@@ -384,7 +367,6 @@ def adopt(g, m, v, t, *, beta1=0.9, beta2=0.9999, eps=1e-6):
         ),
         "alpha": Option("Weight of the slow average, at least 0.", nonnegative),
     },
-    example={"batch_size": 50, "learning_rate": 0.1},
 )
 def ademamix(
     g, x, m, slow, v, t, *, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8,
@@ -419,7 +401,6 @@ def ademamix(
         ),
         "gamma": Option("How fast the bounds of the rates close, above 0 and below 1.", fraction),
     },
-    example={"batch_size": 50, "learning_rate": 0.01},
 )
 def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, gamma=1e-3):
     """AdaBound: Adam whose rates are held between bounds that close in on one rate for all.
@@ -454,7 +435,6 @@ def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, 
             nonnegative,
         )
     },
-    example={"batch_size": 50, "learning_rate": 0.1},
 )
 def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e-6):
     """SWATS: Adam first, then gradient descent with momentum at a rate learned from Adam's steps.
@@ -494,7 +474,6 @@ def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e
         ),
         "beta2": Option("Decay rate of the running average of the gradients, in [0, 1).", decay),
     },
-    example={"batch_size": 50, "learning_rate": 0.01},
 )
 def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
     """Lion: steps of one size in all parameters, along the sign of an average gradient.

@@ -21,7 +21,7 @@ def gd(g):
     return g
 
 
-@elementwise(learning_rate=1e-2, example={"batch_size": 50, "learning_rate": 0.1})
+@elementwise(learning_rate=1e-2)
 def sgd(g):
     """Stochastic gradient descent: a step along the gradient on every mini-batch.
 

@@ -42,7 +42,7 @@ def random_search(z):
         ),
         "A": Option("Number of steps in which the rate hardly falls, at least 0.", finite),
     },
-    example={"rng": 0, "maxiter": 1000, "c": 0.3},
+    example={"rng": 0, "maxiter": 10_000, "target": 1e-2},
 )
 def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
     """SPSA: gradient descent on an estimate of the gradient from two noisy values.

@@ -15,7 +15,6 @@ from ..arguments import Option, decay, positive
             positive,
         )
     },
-    example={"batch_size": 50},
 )
 def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
     """DoWG: gradient descent at a rate of distance over weighted gradients.
@@ -46,7 +45,6 @@ def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
         ),
         "d_coef": Option("Factor of the estimates of the distance, above 0.", positive),
     },
-    example={"batch_size": 50, "averaging": 0.99},
 )
 def prodigy(
     x, g, x0, m, v, r, s, D, t,
@@ -84,7 +82,6 @@ def prodigy(
             decay,
         )
     },
-    example={"batch_size": 50, "learning_rate": 0.1},
 )
 def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
     """Schedule-free gradient descent: an average of the points does the work of a falling rate.
@@ -111,7 +108,6 @@ def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
     preconditioner="P",
     average="average",
     hyper={"beta1": Option("What `beta` is of `schedule_free_sgd`, in [0, 1).", decay)},
-    example={"batch_size": 50, "learning_rate": 0.1},
 )
 def schedule_free_adamw(
     g, x, v, w, average, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0
