@@ -17,10 +17,13 @@ version = release = scipy_gd.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
+    "extension",
 ]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/cookbook",
@@ -34,11 +37,18 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
 }
+# what the pages refer to, kept here: nothing is fetched when they are built
+intersphinx_mapping = {
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.txt"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
+    "numba": ("https://numba.readthedocs.io/en/stable/", "inventories/numba.txt"),
+}
 exclude_patterns = [
     "README.md",
     "generated/options.rst",
     "generated/endings.rst",
     "generated/benchmarks.rst",
+    "generated/citation.rst",
 ]
 suppress_warnings = ["myst.header"]  # the results have no headings of the second level
 default_role = "py:obj"

@@ -234,6 +234,6 @@ class History:
             import pandas
         except ImportError as error:
             raise ImportError(
-                "data frames need pandas: pip install scipy_gd[pandas]", name="pandas"
+                "data frames need pandas: pip install pandas", name="pandas"
             ) from error
         return pandas.DataFrame(self._columns())

@@ -563,5 +563,5 @@ def test_every_style_is_different_and_stays_the_same():
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install scipy_gd\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         run_bowl(["BFGS"]).plot()

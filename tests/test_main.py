@@ -383,7 +383,7 @@ def test_without_matplotlib_there_are_tables_and_a_word(monkeypatch, capsys):
     assert main([*QUICK, "-n", "2"]) == 0
     out, err = capsys.readouterr()
     assert "nfev" in out
-    assert "pip install scipy_gd[plot]" in err
+    assert "pip install matplotlib" in err
 
 
 def test_as_a_module():

@@ -43,7 +43,7 @@ def canvas(options: argparse.Namespace) -> Path | None:
     try:
         import matplotlib
     except ImportError:
-        print("no picture without matplotlib: pip install scipy_gd[plot]", file=sys.stderr)
+        print("no picture without matplotlib: pip install matplotlib", file=sys.stderr)
         return None
     matplotlib.use("agg")
     from matplotlib.backend_bases import FigureCanvasBase

@@ -2,7 +2,7 @@
 
 Every function takes results (of runs with ``options={"history": True}``) or histories, one or
 several, draws on the `ax` that it is given or on a new figure, and returns the axes. A method
-always looks the same: see `style`. The pictures need matplotlib, ``pip install scipy_gd[plot]``;
+always looks the same: see `style`. The pictures need matplotlib, ``pip install matplotlib``;
 without it they raise ImportError. An argument that cannot be drawn is a TypeError or ValueError
 that names it.
 """
