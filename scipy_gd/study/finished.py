@@ -15,8 +15,8 @@ from ..solvers import Solver
 from ..task import Task
 from .identity import Identity
 
-SHARE = 0.1
-"""Of the time of a study, at most, that writing may take; a run that is lost was a short one."""
+PAUSE = 4.0
+"""So many times as long as writing takes, it is not done again: runs that are lost were short."""
 SAME = 1e-6
 """Two machines round f and its gradient at the start alike, to this part."""
 
@@ -91,7 +91,7 @@ class Finished:
             return
         self.state["runs"][key] = run
         self.pending = True
-        if SHARE * (time.perf_counter() - self.written) >= self.took:
+        if time.perf_counter() - self.written >= PAUSE * self.took:
             self._write(self.path)
 
     def _write(self, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-import sys
 from collections.abc import Mapping, Set
 from functools import partial
 from types import CodeType
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._method import Method
 
 
 class Identity:
@@ -51,8 +52,16 @@ class Identity:
         function = getattr(value, "py_func", value)  # what Numba has compiled
         if isinstance(code := getattr(function, "__code__", None), CodeType):
             return {"function": [_name(function), _code(code), *self._beside(function)]}
-        formula = getattr(value, "source", None)  # of a method
-        return {"object": [_name(value), _by_itself(value), repr(formula)]}
+        if isinstance(value, Method):
+            return {"method": [_name(value), value.source, self._plain(value.hyper)]}
+        return {"object": [_name(value), self._within(value)]}
+
+    def _within(self, value: Any) -> Any:
+        """What an object is made of, and what it does when it is called."""
+        if not hasattr(value, "__dict__"):
+            return _hash(pickle.dumps(value))
+        call = type(value).__call__ if callable(value) else None
+        return [self._plain(vars(value)), self._plain(call) if hasattr(call, "__code__") else None]
 
     def _content(self, array: NDArray[Any]) -> str:
         if id(array) not in self.arrays:
@@ -85,10 +94,3 @@ def _constant(value: Any) -> Any:
     if isinstance(value, CodeType):
         return _code(value)
     return sorted(map(repr, value)) if isinstance(value, Set) else repr(value)
-
-
-def _by_itself(value: Any) -> str:
-    """The text or, where that is only an address, the bytes that an object makes of itself."""
-    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        text = repr(value)
-    return text if " at 0x" not in text else _hash(pickle.dumps(value))
