@@ -50,7 +50,7 @@ def main():
     right = np.mean(np.sign(X_valid @ res.x) == y_valid)
     losses = res.validation_losses
     print(res.message)
-    print(f"epochs {len(losses)}, best {np.argmin(losses) + 1}: held-out loss {min(losses):.4f}")
+    print(f"epochs {len(losses) - 1}, best {np.argmin(losses)}: held-out loss {min(losses):.4f}")
     print(f"held-out rows classified correctly: {right:.1%}")
     print(f"batch loss, smoothed, at the end: {smooth(batches, 0.95)[-1]:.4f}")
     return res, right

@@ -522,10 +522,23 @@ MEANT = {
     "clip_norm": "max_norm grad_clip",
     "rng": "seed random_state",
     "threads": "n_threads num_threads nthreads n_jobs",
-    "disp": "verbose",
+    "disp": "verbose iprint",
     "progress": "verbose",
+    "stagnation": "n_iter_no_change early_stopping tolstagnation stall_iterations",
+    "checkpoint": "save save_path checkpoint_path checkpoint_file filename",
 }
 """What others call these options."""
+OTHERWISE = {
+    "amsgrad": "use the method `amsgrad`",
+    "nesterov": "use the method `nesterov`",
+    "decay": "give `learning_rate` a schedule",
+    "lr_scheduler": "give `learning_rate` a schedule",
+    "scheduler": "give `learning_rate` a schedule",
+    "line_search": "give `learning_rate` the name of one, such as 'wolfe'",
+    "line_search_fn": "give `learning_rate` the name of one, such as 'wolfe'",
+    "maxls": "a line search here needs no limit",
+}
+"""What to do where others have an option that nothing here stands for."""
 
 
 def unknown(formula: Formula, options: Mapping[str, Any]) -> str:
@@ -540,4 +553,6 @@ def _suggestion(name: str, known: Sequence[str], method: str) -> str:
     meant = meant or difflib.get_close_matches(name.lower(), known, 1, 0.7)
     if meant:
         return f" (did you mean `{'` or `'.join(meant)}`?)"
-    return f" ({method} has none)" if name in GLOSSARY else ""
+    if name in OTHERWISE:
+        return f" ({OTHERWISE[name]})"
+    return f" ({method} has none)" if name in GLOSSARY or name in MEANT else ""

@@ -40,7 +40,8 @@ SLOW = 64
 AT_A_TIME = 32
 """Blocks that are sent to each of the workers before their results are awaited."""
 OF_ONE_RUN = (
-    *("callback", "disp", "history", "progress", "reduce", "resume", "return_all", "workers"),
+    *("callback", "checkpoint", "disp", "history", "progress", "reduce", "resume", "return_all"),
+    "workers",
 )
 """Options that make no sense for many runs together."""
 
