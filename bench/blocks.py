@@ -6,9 +6,9 @@ this process reads block by block, or in Dask arrays, which two workers with one
 memory; in one run, a worker is killed after five iterations. For comparison, the same run uses
 arrays in memory, and dask-glm's lbfgs uses the same penalty with its data on the same workers. Its
 `tol` corresponds to the same gradient, but SciPy's L-BFGS-B, which it calls, also stops if f falls
-by less than 2e-9 of itself. Creating and loading the data and compilation are not included. Ratios
-compare the fastest iteration of each run, usually one evaluation, including some short runs made in
-turn, so they depend little on other load on the machine.
+by less than 2e-9 of itself. Creating and loading the data and compilation are not included. The
+ratios are based on the fastest iteration (usually one evaluation) of each run and of some short
+runs made in turn, so other load on the machine hardly affects them.
 """
 
 import contextlib

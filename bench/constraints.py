@@ -4,12 +4,13 @@ The small problems are 135 problems from the literature (bench/_constrained/), w
 starts. A problem is solved if the returned point has f <= f* + 1e-4 max(1, |f*|), with the
 published f*, and violates no row or bound by more than 1e-5 of its size. The size is the maximum of
 1, the limit and the terms J_ij x_j. "another" counts other stationary points with no such
-violation. There, the nearly active rows balance the gradient to 1e-3 of it, with multipliers from
-non-negative least squares. These are usually local minima. A claim (`success=True`) is false if the
-point is neither. Evaluations are all calls of f and of its gradient, counted by the same wrappers
-for all solvers; finite differences of f count as calls of f. "c" and "J" are calls of constraints.
-Medians are over the solved problems. Ratios to SLSQP (with quartiles) are over the problems that
-both solve. Problems with an even index are for tuning, those with an odd index for judging.
+violation. There, the nearly active rows balance the gradient to within 1e-3 of its size, with
+multipliers from non-negative least squares. These are usually local minima. A claim
+(`success=True`) is false if the point is neither. Evaluations are all calls of f and of its
+gradient, counted by the same wrappers for all solvers; finite differences of f count as calls of f.
+"c" and "J" are calls of constraints. Medians are over the solved problems. Ratios to SLSQP (with
+quartiles) are over the problems that both solve. Problems with an even index are for tuning, those
+with an odd index for judging.
 
 A run is cut off after 100,000 evaluations or five seconds of processor time (ten for COBYQA and
 COBYLA). SciPy's solvers and ours use their own tolerances, without iteration limits (trust-constr:
@@ -28,10 +29,10 @@ optimum, relative to max(1, |f*|). It comes from duality, with multipliers compu
 alone. For optimal control, it is relative to the optimum that L-BFGS-B finds by shooting, with the
 controls as the only variables.
 
-Portfolio: a covariance of 20 factors, sum x = 1, 0 <= x <= 0.1. Rows: quartics in a box, with ten
-dense ellipsoids. Equalities: 200 random rows, n = 2,000, no bounds, compared with lbfgs on the same
-function in an orthonormal basis of the null space (`scipy.linalg.null_space`). Control: van der
-Pol's oscillator with bounded controls, discretized by Euler's method; states and controls are
+Portfolio: a covariance of 20 factors, sum x = 1, 0 <= x <= 0.1. Rows: quartics within bounds and
+ten dense ellipsoids. Equalities: 200 random rows, n = 2,000, no bounds, compared with lbfgs on the
+same function in an orthonormal basis of the null space (`scipy.linalg.null_space`). Control: van
+der Pol's oscillator with bounded controls, discretized by Euler's method; states and controls are
 variables.
 """
 

@@ -8,9 +8,9 @@ gradients; at their points, the gradient is evaluated for the test without count
 is adam with that learning rate, the published constant. All other options are at their defaults.
 
 Each set is split into problems with even and odd index, so tuning on the first half can be checked
-on the second. "-" means not solved. An empty cell means not run: bounds that the solver does not
-support; Nelder-Mead, random_search and the textbook methods for n >= 1000; dense matrices for n >
-1000.
+on the second. "-" means not solved. An empty cell means not run: dense matrices for n > 1000;
+Nelder-Mead, random_search and the textbook methods for n >= 1000; bounds that the solver does not
+support.
 """
 
 import math

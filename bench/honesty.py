@@ -11,7 +11,7 @@ Meyer's function. There, f equals its minimum in all ten known digits, and round
 decrease that a gradient of 1e-2 promises.)
 
 "Values only" runs without gradients. f is exact, rounded, noisy or undefined in places, or has
-kinks (also run with gradients). The problems are those of `values` with an odd index, for the
+kinks (these also with gradients). The problems are those of `values` with an odd index, for the
 recommended methods and SciPy's fast solvers. The rules of that benchmark decide whether a claim is
 false: the point is not solved to a tolerance that suits the values, and not stationary within their
 errors.

@@ -1,8 +1,8 @@
 """The time to the first result: import, compilation, loading from the cache.
 
-The figures are for whole processes, run in turn, minimum of 7. Times in excess of `import
-scipy.optimize` are the extra wait compared with SciPy alone. A cold cache is an empty directory.
-The second table is within one process. It shows what the compiled loop takes, beyond compiling the
+The figures are for whole processes, run in turn, minimum of 7. The time beyond `import
+scipy.optimize` is the extra wait compared with SciPy alone. A cold cache is an empty directory. The
+second table is within one process. It shows what the compiled loop takes, beyond compiling the
 user's functions themselves, for a new function, for arguments of a new type, and for other data of
 the same types. The third table counts the files in the cache after one process and after 20
 processes that each compile a loop.

@@ -20,11 +20,11 @@ solver with which 95 % of the fits arrive.
 lbfgs: 2,000 runs on Rosenbrock's function, each with a random start and a valley of its own width.
 "same bits" counts the runs that end exactly where a single call ends.
 
-Growth: of the peak with k or m; of n / 2 peaks with 100 points with n; residuals and Jacobian in
-one function. Threads: 100,000 fits on two cores. Dask: the same fits in blocks of 5,000 rows, which
-are already on the workers, each a process with one thread, until the whole result is here; both
-clusters are warm. The cost of a block is the time of 400 blocks of 10 fits beyond that of the fits
-themselves.
+Growth: the peak with increasing k or m; n / 2 peaks and 100 points with increasing n; residuals and
+Jacobian in one function. Threads: 100,000 fits on two cores. Dask: the same fits in blocks of 5,000
+rows, timed until the whole result is here. The blocks are already on the workers, each a process
+with one thread. Both clusters are warm. The cost of a block is the time of 400 blocks of 10 fits
+beyond that of the fits themselves.
 
 A first call, with 2,000 fits: of a newly defined function, beyond the time to compile the function
 itself (measured on an equal one); of a function that was called before but not minimized; and of

@@ -1,7 +1,7 @@
 """The global minimum among many: how often it is found, and with how many evaluations.
 
-Rastrigin's, Ackley's, Griewank's and Levy's functions have 2, 5 and 10 variables, and a minimum at
-a random place in the middle half of the bounds. There are ten places, each with its own seed.
+Rastrigin's, Ackley's, Griewank's and Levy's functions have 2, 5 and 10 variables, and their minimum
+at a random place in the middle half of the bounds. There are ten places, each with its own seed.
 "rotated" means that the axes are rotated, because some solvers move along them. Schwefel's and
 Michalewicz's functions are sums of functions of one variable, and have no common slope.
 
