@@ -72,8 +72,8 @@ def json_ready(value: Any) -> Any:
 class Column(NamedTuple):
     """A column: its head, the value for a row, its format, and its alignment.
 
-    Long text may be cut. Where there is no room, columns with a `spare` are left out, 1 first; those
-    with 0 always stay.
+    Long text may be cut. Where there is no room, columns with a `spare` are left out, 1 first;
+    those with 0 always stay.
     """
 
     head: str
