@@ -103,7 +103,8 @@ def sensitivity(
 ) -> Any:
     """Draw the final value against the learning rate, with a large marker at the best rate.
 
-    The values are on a logarithmic axis, unless there are some below the minimum.
+    The values are on a logarithmic axis, unless they are less than a decade apart, or some are
+    below the minimum.
 
     Parameters
     ----------
@@ -161,7 +162,8 @@ def sensitivity(
         ax.plot(lost, top, "x", color=look["color"], transform=across, zorder=3)
     finite = np.concatenate([values[np.isfinite(values)] for _, values in answers.values()])
     drawn = any(np.isfinite(middle).any() for _, middle in middles.values())
-    scale = "log" if drawn and np.all(finite > 0) else "linear"
+    wide = drawn and 0.0 < 10.0 * finite.min() <= finite.max()
+    scale = "log" if wide else "linear"
     ylabel = "final $f$" + (" $-$ min $f$" if minimum else "")
     grid(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
     return legend(ax)
