@@ -123,14 +123,19 @@ def begin(
         method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
     )
     run.fixed = _options.fixed(opts)
-    if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
-        chosen = opts["averaging"] is not None or (epochs is not None and epochs.held_out)
-        evaluator.keep(2 * calls if chosen else calls)  # at the last point and at another one
+    if run.r.sampled:
+        _keep_for_all_data(run, exact, opts)
     elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:
         calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
         evaluator.keep(calls if calls < opts["maxfev"] else 0)
     return run
+
+
+def _keep_for_all_data(run: RunState, exact: Source, opts: dict[str, Any]) -> None:
+    """Keep calls for the value, and perhaps the gradient, on all data."""
+    calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
+    chosen = opts["averaging"] is not None or (run.epochs is not None and run.epochs.held_out)
+    run.evaluator.keep(2 * calls if chosen else calls)  # at the last point and at another one
 
 
 def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
