@@ -1,7 +1,8 @@
 """Writes what the site shows of the registry: a page and a picture of each method, and tables."""
 
-import math
+import re
 import shutil
+from pathlib import Path
 from textwrap import indent
 from types import SimpleNamespace
 
@@ -16,6 +17,8 @@ from scipy.optimize import minimize
 
 from bench._report import RESULTS, saved
 from scipy_gd import METHODS, compare, plot
+from scipy_gd._core import endings as kinds
+from scipy_gd._docs import example
 from scipy_gd.endings import ENDINGS
 from scipy_gd.problems import beale, himmelblau, logistic_regression, quadratic, rosenbrock
 
@@ -35,7 +38,8 @@ RESIDUALS = {
 }
 """What the sums of squares among the problems are made of, such that half of the sum is f."""
 BUDGET = 10_000
-HIDDEN = (2**62, math.inf, -math.inf, -1.0)  # defaults that stand for "no limit" and "off"
+NAMES = {number: name for name, number in vars(kinds).items() if isinstance(number, int)}
+"""What the endings are called in the code."""
 
 
 def everything(folder):
@@ -51,6 +55,7 @@ def everything(folder):
     (folder / "benchmarks.rst").write_text(benchmarks())
     (folder / "options.rst").write_text(definitions(common()))
     (folder / "endings.rst").write_text(endings())
+    (folder / "citation.rst").write_text(citation())
 
 
 def table(head, rows, style=""):
@@ -61,14 +66,12 @@ def table(head, rows, style=""):
     return "\n".join(lines) + "\n"
 
 
-def definitions(options):
+def definitions(options, of=""):
     """A list of options: their names, their defaults if they say something, and what they mean."""
-    lines = []
-    for name, option in options.items():
-        says = option.default is not None and option.default not in HIDDEN
-        head = f"``{name}``" + f", default ``{option.default!r}``" * says
-        lines.append(f"{head}\n    {option.doc}\n")
-    return "\n".join(lines)
+    return "\n".join(
+        f".. setting:: {of}{name}{f' = {o.default!r}' * (o.default is not None)}\n\n   {o.doc}\n"
+        for name, o in options.items()
+    )
 
 
 def own(method):
@@ -79,8 +82,7 @@ def own(method):
 
 def common():
     """The options of every method."""
-    options = METHODS["gd"].options
-    return {name: o for name, o in options.items() if name not in own(METHODS["gd"])}
+    return {name: o for name, o in METHODS["gd"].options.items() if not o.own}
 
 
 def page(method, counts):
@@ -95,9 +97,11 @@ def page(method, counts):
         f"   For ``scipy.optimize.minimize(fun, x0, jac=jac, method={name}, options={{...}})``.",
         says.summary,
         says.notes,
+        "Example\n-------",
+        example(method),
         "Update\n------",
         symbols(method),
-        f".. raw:: html\n\n   {mathml(method)}",
+        f'.. raw:: html\n\n   <div class="formula">{mathml(method)}</div>',
         "As it is in the source, which is what runs; the direction is returned first, then the "
         "states:",
         f".. code-block:: python\n\n{indent(says.source, '   ')}",
@@ -108,7 +112,7 @@ def page(method, counts):
         f".. image:: {name}.png\n   :alt: Paths and convergence of {name} on two functions",
         results(method, counts),
         "Options\n-------",
-        definitions(own(method)),
+        definitions(own(method), f"{name}."),
         "And :ref:`those of every method <options>`.",
         "Source\n------",
         says.references,
@@ -262,16 +266,44 @@ def index():
 
 
 def advice(ending):
+    """What is added to the message of some runs, and of which."""
     facts = ((fact.replace("`", ""), say) for fact, say in ending.advice.items())
-    return (f"(*{fact[0].upper()}{fact[1:]}:* {say})" for fact, say in facts)
+    return [f"*{fact[0].upper()}{fact[1:]}:* {say}" for fact, say in facts]
 
 
 def endings():
     """How a run can end."""
-    return table(
-        ("status", "success", "message"),
-        [
-            (e.status, "yes" if e.success else "no", " ".join([e.message, *advice(e)]))
-            for e in ENDINGS.values()
-        ],
-    ).replace("|", r"\|")
+    rows = [
+        (
+            ending.status,
+            "yes" if ending.success else "no",
+            " ".join([ending.message, *(f"({say})" for say in advice(ending))]),
+            f":ref:`{NAMES[number].lower().replace('_', ' ')} <{target(NAMES[number])}>`",
+        )
+        for number, ending in ENDINGS.items()
+    ]
+    return table(("status", "success", "message", "more"), rows).replace("|", r"\|")
+
+
+def ended(name):
+    """An ending by its name in the code, as it is shown beside its cure."""
+    ending = ENDINGS[getattr(kinds, name)]
+    says = "".join(f"- {say}\n" for say in advice(ending))
+    return f"**Status {ending.status}:** {ending.message}\n\n{says}".replace("|", r"\|")
+
+
+def target(name):
+    """The label of the place that an ending leads to."""
+    return f"ending-{name.lower().replace('_', '-')}"
+
+
+def citation():
+    """CITATION.cff as BibTeX."""
+    text = (Path(__file__).parent.parent / "CITATION.cff").read_text()
+    title, author, version = (
+        re.search(rf'^[ -]*{key}: "?(.*?)"?$', text, re.MULTILINE)[1]
+        for key in ("title", "name", "version")
+    )
+    entry = {"title": title, "author": f"{{{author}}}", "version": version}
+    lines = "".join(f"     {key} = {{{value}}},\n" for key, value in entry.items())
+    return f".. code-block:: bibtex\n\n   @software{{scipy_gd,\n{lines}   }}\n"

@@ -84,30 +84,84 @@ TypeError, ValueError
     If an argument is invalid; the message names it. Exceptions from `fun`, `jac` or `callback`
     propagate unchanged; their attribute ``optimize_result`` has the best point and the `state` for
     resuming the run."""
-_EXAMPLE = """\
->>> from scipy.optimize import minimize
->>> from scipy_gd import {name}
->>> res = minimize(lambda x: x @ x, [3.0, -4.0], jac=lambda x: 2 * x, method={name},
-...                options={options})
->>> res.success, bool(abs(res.x).max() < 0.1)
-(True, True)"""
-
-_EXAMPLE_OF_RESIDUALS = """\
+_IMPORTS = """\
 >>> import numpy as np
 >>> from scipy.optimize import minimize
+>>> from scipy_gd import """
+_EXAMPLES = {
+    "gradient": """\
+>>> from scipy.optimize import minimize, rosen, rosen_der
 >>> from scipy_gd import {name}
+>>> res = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method={name}{options})
+>>> res.success, res.x.round(2)
+(True, array([1., 1.]))""",
+    "hessian": """\
+>>> from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
+>>> from scipy_gd import {name}
+>>> res = minimize(rosen, [-1.2, 1.0], jac=rosen_der, hess=rosen_hess, method={name}{options})
+>>> res.success, res.x.round(2)
+(True, array([1., 1.]))""",
+    "values": """\
+>>> from scipy.optimize import minimize, rosen
+>>> from scipy_gd import {name}
+>>> res = minimize(rosen, [-1.2, 1.0], method={name}{options})
+>>> res.success, res.x.round(2)
+(True, array([1., 1.]))""",
+    "noise": _IMPORTS
+    + """{name}
+>>> noise = np.random.default_rng(0)
+>>> def measure(x):
+...     return (x[0] - 2)**2 + (x[1] + 1)**2 + 0.1 * noise.standard_normal()
+>>> res = minimize(measure, [3.0, -4.0], method={name}{options})
+>>> res.nfev, bool(abs(res.x - [2, -1]).max() < 0.1)
+(2009, True)""",
+    "batches": _IMPORTS
+    + """{name}
+>>> rng = np.random.default_rng(0)
+>>> X = rng.standard_normal((2000, 3))
+>>> y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(2000)
+>>> def loss(w, X, y):  # a mean over the rows, and its gradient
+...     r = X @ w - y
+...     return r @ r / len(y) / 2, X.T @ r / len(y)
+>>> res = minimize(loss, np.zeros(3), args=(X, y), jac=True, method={name}{options})
+>>> res.success, res.x.round(1)
+(True, array([1., 2., 3.]))""",
+    "penalty": _IMPORTS
+    + """prox, {name}
+>>> A = np.random.default_rng(0).standard_normal((50, 6))
+>>> b = A @ [3.0, 0.0, 0.0, -2.0, 0.0, 0.0]
+>>> def loss(x):
+...     return (A @ x - b) @ (A @ x - b) / 2, A.T @ (A @ x - b)
+>>> res = minimize(loss, np.zeros(6), jac=True, method={name},
+...                options={{"penalty": prox.l1(5.0)}})
+>>> res.success, np.flatnonzero(res.x)  # the others are exactly 0
+(True, array([0, 3]))""",
+    "residuals": _IMPORTS
+    + """{name}
 >>> t = np.arange(8.0)
 >>> y = np.array([9.8, 6.3, 3.5, 2.4, 1.3, 0.8, 0.6, 0.3])
 >>> def residuals(p, t, y):
 ...     return p[0] * np.exp(-t / p[1]) - y
->>> res = minimize(residuals, [5.0, 1.0], args=(t, y), method={name},
-...                options={options})
+>>> res = minimize(residuals, [5.0, 1.0], args=(t, y), method={name}{options})
 >>> print(res)
 sum of squares: 0.14446536   degrees of freedom: 6
 parameter  value      error
 height      9.88  +-   0.14
 lifetime   2.048  +-  0.054
-..."""
+...""",
+}
+"""A call on a problem of the kind that a method is for."""
+_FOR_BATCHES = {
+    name: options
+    for names, options in (
+        ("sgd adam adamw ademamix adopt adan swats", {"learning_rate": 0.1}),
+        ("schedule_free_sgd schedule_free_adamw", {"learning_rate": 0.1}),
+        ("adabound lion", {"learning_rate": 0.01}),
+        ("dowg prodigy", {"averaging": 0.99}),
+    )
+    for name in names.split()
+}
+"""Methods that are shown on mini-batches, with the options they need there."""
 _TRUST_REGION = """
 
 The trust region computes the step from the gradient and the Hessian: d only matters if
@@ -116,12 +170,6 @@ The trust region computes the step from the gradient and the Hessian: d only mat
 
 def documentation(formula: Formula) -> str:
     """The docstring, in the order of numpydoc."""
-    example, options = _EXAMPLE, dict(formula.example)
-    if formula.residuals:
-        example, options = (
-            _EXAMPLE_OF_RESIDUALS,
-            {"parameter_names": ["height", "lifetime"], **options},
-        )
     trust = _TRUST_REGION * (formula.auto == "trust_region")
     sections = {
         "Parameters": f"{_call(formula)}\n{_listed(formula)}",
@@ -129,10 +177,29 @@ def documentation(formula: Formula) -> str:
         "Raises": _RAISES,
         "Notes": f"Update, with ``x <- x - learning_rate * d``::\n\n{_update(formula)}{trust}",
         "References": formula.references,
-        "Examples": example.format(name=formula.__name__, options=options),
+        "Examples": example(formula),
     }
     titled = [f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items() if text]
     return "\n\n".join([*filter(None, [formula.summary, formula.notes]), *titled]) + "\n"
+
+
+def example(formula: Formula) -> str:
+    """A call that runs, on a problem that suits the method."""
+    name, options = formula.__name__, dict(formula.example)
+    kind = "gradient" if "g" in formula.supplied else "values"
+    if formula.residuals:
+        kind, options = "residuals", {"parameter_names": ["height", "lifetime"], **options}
+    elif formula.probes:
+        kind, options = "noise", {"c": 0.3, "maxiter": 1000, "rng": 0}
+    elif "hess" in formula.supplied:
+        kind = "hessian"
+    elif name in _FOR_BATCHES:
+        kind, options = "batches", {"batch_size": 50, "epochs": 20, **_FOR_BATCHES[name], "rng": 0}
+    elif formula.proximal and formula.constant is None:
+        kind = "penalty"
+    items = ", ".join(f'"{key}": {value!r}'.replace("'", '"') for key, value in options.items())
+    given = f",\n...                options={{{items}}}" if items else ""
+    return _EXAMPLES[kind].format(name=name, options=given)
 
 
 def _call(formula: Formula) -> str:

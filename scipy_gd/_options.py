@@ -106,24 +106,37 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
 
 
 def file_to_write(name: str, value: Any, n: int) -> Path:
+    path, there = writable_file(name, value)
+    if there is not None and "study" in there:
+        said = f"{path} has the finished runs of `{there['study']}`, and would be overwritten"
+        raise ValueError(f"`{name}`: {said}")
+    return path
+
+
+def writable_file(name: str, value: Any) -> tuple[Path, _checkpoint.Saved | None]:
+    """The path of a checkpoint that can be written, and the checkpoint that is there."""
     path = _path(name, value)
     try:
-        _checkpoint.writable(path)
+        return path, _checkpoint.writable(path)
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}, and will not be overwritten") from None
     except OSError as error:
         said = f"`{name}`: cannot be written ({error.strerror})"
         raise type(error)(error.errno, said, str(path)) from None
-    return path
 
 
 def state_or_file(name: str, value: Any, n: int) -> Any:
     if not isinstance(value, str | os.PathLike):
         return value
     try:
-        return _checkpoint.read(_path(name, value))
+        saved = _checkpoint.read(_path(name, value))
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}") from None
+    if "study" in saved:
+        raise ValueError(
+            f"`{name}`: {value} has the finished runs of `{saved['study']}`, not a run"
+        )
+    return saved
 
 
 def _path(name: str, value: Any) -> Path:
@@ -530,10 +543,23 @@ MEANT = {
     "clip_norm": "max_norm grad_clip",
     "rng": "seed random_state",
     "threads": "n_threads num_threads nthreads n_jobs",
-    "disp": "verbose",
+    "disp": "verbose iprint",
     "progress": "verbose",
+    "stagnation": "n_iter_no_change early_stopping tolstagnation stall_iterations",
+    "checkpoint": "save save_path checkpoint_path checkpoint_file filename",
 }
 """What other libraries call these options."""
+OTHERWISE = {
+    "amsgrad": "use the method `amsgrad`",
+    "nesterov": "use the method `nesterov`",
+    "decay": "give `learning_rate` a schedule",
+    "lr_scheduler": "give `learning_rate` a schedule",
+    "scheduler": "give `learning_rate` a schedule",
+    "line_search": "give `learning_rate` the name of one, such as 'wolfe'",
+    "line_search_fn": "give `learning_rate` the name of one, such as 'wolfe'",
+    "maxls": "a line search here needs no limit",
+}
+"""What to use instead of options that only other libraries have."""
 
 
 def unknown(formula: Formula, options: Mapping[str, Any]) -> str:
@@ -548,4 +574,6 @@ def _suggestion(name: str, known: Sequence[str], method: str) -> str:
     meant = meant or difflib.get_close_matches(name.lower(), known, 1, 0.7)
     if meant:
         return f" (did you mean `{'` or `'.join(meant)}`?)"
-    return f" ({method} has none)" if name in GLOSSARY else ""
+    if name in OTHERWISE:
+        return f" ({OTHERWISE[name]})"
+    return f" ({method} has none)" if name in GLOSSARY or name in MEANT else ""

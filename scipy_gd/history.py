@@ -235,6 +235,6 @@ class History:
             import pandas
         except ImportError as error:
             raise ImportError(
-                "`to_pandas` needs pandas: pip install scipy_gd[pandas]", name="pandas"
+                "`to_pandas` needs pandas: pip install pandas", name="pandas"
             ) from error
         return pandas.DataFrame(self._columns())

@@ -36,10 +36,10 @@ def test_averages_by_hand(averaging):
 
 
 def test_the_average_of_schedule_free_is_what_it_returns():
-    res = fit(schedule_free_sgd)
-    points = np.array(fit(schedule_free_sgd, return_all=True).allvecs)
-    assert res.x.tolist() == points[-1].tolist()  # the last evaluation is made there
-    assert np.ptp(points[-8:-1], axis=0).max() > abs(points[-2] - res.x).max()
+    res = fit(schedule_free_sgd, return_all=True)
+    points = np.array(res.allvecs)
+    assert res.x.tolist() != points[-1].tolist()  # where the gradients are taken
+    assert np.ptp(points[-8:], axis=0).max() > abs(points[-1] - res.x).max()
 
 
 def test_on_a_deterministic_function_the_better_point_is_returned():

@@ -746,7 +746,7 @@ def test_a_callback_is_called_once_an_iteration():
     def callback(intermediate_result):
         told = intermediate_result
         seen.append(told)
-        assert type(told) is OptimizeResult
+        assert isinstance(told, OptimizeResult)
         assert told.fun == fun(told.x)
         assert told.constr_violation == pytest.approx(abs(told.x @ told.x - 1), abs=1e-15)
 

@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from fontTools.ttLib import TTFont
 
 import scipy_gd
 from scipy_gd import METHODS, schedules
 from scipy_gd.__main__ import main
+from scipy_gd._core import endings
 from tests.test_docs import check_examples
 
 mpl.use("agg")
@@ -77,6 +79,29 @@ def test_files_that_pages_include_exist():
                 assert ((DOCS / name).parent / path).exists(), (name, path)
 
 
+def test_every_ending_has_one_place_where_its_cure_is_told():
+    names = re.findall(r"^\.\. ending:: (.+)$", PAGES["guides/when-it-fails.rst"], re.MULTILINE)
+    told = [getattr(endings, name) for line in names for name in line.split()]
+    assert sorted(told) == sorted(endings.ENDINGS)
+
+
+def test_nothing_says_that_the_package_can_be_installed_from_pypi():
+    """It is not there yet: then this test goes, and the pages may say so."""
+    sources = {path: path.read_text() for path in Path(scipy_gd.__file__).parent.rglob("*.py")}
+    for name, text in [*PAGES.items(), *sources.items()]:
+        assert not re.search(r"pip install \"?scipy_gd", text), name
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "inventories").iterdir()), ids=lambda p: p.stem)
+def test_what_the_pages_refer_to_exists(path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# Sphinx inventory version 1"
+    for name, _, location in map(str.split, lines[3:]):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+        assert location.endswith(".html")
+
+
 def test_every_method_has_advice(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
     import advice
@@ -94,6 +119,25 @@ def test_pages_name_only_options_methods_and_files_that_exist():
         for word in re.findall(r"options=\{[^}]*\}", text):
             for option in re.findall(r'"(\w+)":', word):
                 assert option in known, (name, option)
+
+
+def italic(letter):
+    """The character that browsers show for a variable of one letter."""
+    if letter == "h":
+        return 0x210E
+    first, italics = ("a", 0x1D44E) if letter.islower() else ("A", 0x1D434)
+    if not letter.isascii():
+        first, italics = "\N{GREEK SMALL LETTER ALPHA}", 0x1D6FC
+    return italics + ord(letter) - ord(first)
+
+
+def test_the_font_of_the_site_has_all_characters_of_a_formula(formula, method):
+    font = TTFont(DOCS / "static" / "formulas.woff")
+    assert "MATH" in font  # or roots do not grow with what is under them
+    read = formula.mathml(method)
+    variables = re.findall(r"<mi>(\w)</mi>", re.sub(r"<mi>\d</mi>", "", read))
+    plain = "".join(ElementTree.fromstring(read).itertext())
+    assert {*map(ord, plain), *map(italic, variables)} <= font.getBestCmap().keys()
 
 
 @pytest.fixture

@@ -246,7 +246,7 @@ def test_dict_csv_and_pandas_agree(tmp_path):
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"pip install scipy_gd\[pandas\]"):
+    with pytest.raises(ImportError, match=r"pip install pandas"):
         History().to_pandas()
 
 

@@ -96,14 +96,17 @@ def test_everybody_is_told_the_values_of_fun():
     np.testing.assert_allclose(res.history.fun[0], fun(np.ones(3)), rtol=1e-14)
 
 
+# compiled once for all tests
+jit_f = njit(lambda x: np.sum(x**4) + np.sum((x - 1) ** 2))
+jit_g = njit(lambda x: 4 * x**3 + 2 * (x - 1))
+jit_both = njit(lambda x: (np.sum(x**4) + np.sum((x - 1) ** 2), 4 * x**3 + 2 * (x - 1)))
+
+
 @pytest.mark.parametrize("each", PENALISED, ids=lambda m: m.__name__)
 @pytest.mark.parametrize("gradient", ["given", "pair", "2-point", "cs"])
 @pytest.mark.parametrize("weight", [0.5, [0.0, 0.5, 3.0]])
 def test_compiled_runs_are_the_same(each, gradient, weight):
-    f = njit(lambda x: np.sum(x**4) + np.sum((x - 1) ** 2))
-    g = njit(lambda x: 4 * x**3 + 2 * (x - 1))
-    both = njit(lambda x: (np.sum(x**4) + np.sum((x - 1) ** 2), 4 * x**3 + 2 * (x - 1)))
-    given = {"given": (f, g), "pair": (both, True)}.get(gradient, (f, gradient))
+    given = {"given": (jit_f, jit_g), "pair": (jit_both, True)}.get(gradient, (jit_f, gradient))
     runs = [solve(each, weight, *given, compiled=compiled) for compiled in (True, False)]
     assert runs[0].x.tolist() == runs[1].x.tolist()
     assert (runs[0].nfev, runs[0].njev, runs[0].fun) == (runs[1].nfev, runs[1].njev, runs[1].fun)

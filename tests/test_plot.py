@@ -142,9 +142,9 @@ def test_on_axes_of_ones_own_and_on_given_ones(draw):
 @pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
 def test_without_matplotlib_the_error_says_what_to_install(draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install scipy_gd\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         draw()
-    with pytest.raises(ImportError, match=r"pip install scipy_gd\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         plot.animate(["gd"], rosenbrock())
 
 

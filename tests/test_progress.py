@@ -89,5 +89,5 @@ def test_bar_is_closed_when_the_function_fails(monkeypatch):
 
 def test_missing_tqdm_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ImportError, match=r"pip install scipy_gd\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install tqdm"):
         minimize(rosen, [0.0, 0.0], jac=rosen_der, method=gd, options={"progress": True})

@@ -58,35 +58,26 @@ adam([1.0])
 """
 
 
-def checked(script, path, cache):
-    path.write_text(HEAD + script)
-    flags = ["--strict", "--config-file=", "--follow-imports=silent", f"--cache-dir={cache}"]
-    return subprocess.run(
-        [sys.executable, "-m", "mypy", *flags, str(path)],
+def test_methods_fit_the_type_of_minimize_and_what_is_wrong_is_an_error(tmp_path, request):
+    names = [name for name in scipy_gd.__all__ if name not in {"METHODS", "Method", "Option"}]
+    good = GOOD.replace("NAMES", ", ".join(names))
+    good += "".join(f"assert_type({name}, Method)\n" for name in METHODS)
+    (tmp_path / "good.py").write_text(HEAD + good)
+    (tmp_path / "bad.py").write_text(HEAD + BAD)
+    kept = getattr(request.config, "cache", None)  # pytest may have been told to keep nothing
+    cache = kept.mkdir("types") if kept else tmp_path / "types"  # the stubs take a while
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--config-file="),
+            *("--follow-imports=silent", f"--cache-dir={cache}"),
+            *(str(tmp_path / "good.py"), str(tmp_path / "bad.py")),
+        ],
         capture_output=True,
         text=True,
         env={"MYPYPATH": str(ROOT), "PATH": ""},
         check=False,
     )
-
-
-@pytest.fixture
-def cache(request):
-    kept = getattr(request.config, "cache", None)  # pytest may have been told to keep nothing
-    # the stubs of NumPy and SciPy take a while
-    return kept.mkdir("types") if kept else request.getfixturevalue("tmp_path") / "types"
-
-
-def test_methods_fit_the_type_of_minimize(tmp_path, cache):
-    names = [name for name in scipy_gd.__all__ if name not in {"METHODS", "Method", "Option"}]
-    script = GOOD.replace("NAMES", ", ".join(names))
-    script += "".join(f"assert_type({name}, Method)\n" for name in METHODS)
-    done = checked(script, tmp_path / "good.py", cache)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_what_is_wrong_is_an_error(tmp_path, cache):
-    done = checked(BAD, tmp_path / "bad.py", cache)
+    assert "good.py" not in done.stdout, done.stdout + done.stderr
     found = re.findall(r"bad.py:(\d+): error: .*\[([\w-]+)\]", done.stdout)
     first = HEAD.count("\n") + 2
     assert found == [

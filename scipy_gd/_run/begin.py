@@ -123,14 +123,24 @@ def begin(
         method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
     )
     run.fixed = _options.fixed(opts)
-    if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
-        chosen = opts["averaging"] is not None or (epochs is not None and epochs.held_out)
-        evaluator.keep(2 * calls if chosen else calls)  # at the last point and at another one
-    elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:
-        calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
-        evaluator.keep(calls if calls < opts["maxfev"] else 0)
+    beyond = placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates
+    evaluator.keep(_calls_at_the_end(run, opts, beyond))
     return run
+
+
+def _calls_at_the_end(run: RunState, opts: dict[str, Any], beyond: bool) -> int:
+    """What a run needs for its result: the value, and perhaps the gradient, at the point returned.
+
+    On samples these are evaluations on all data, there and at the last iterate. A run may also end
+    `beyond` what it has reached.
+    """
+    exact = run.evaluator.exact
+    if run.r.sampled:
+        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
+        held_out = run.epochs is not None and run.epochs.held_out is not None
+        return 2 * calls if held_out or opts["averaging"] is not None else calls
+    calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
+    return calls if beyond and calls < opts["maxfev"] else 0
 
 
 def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:

@@ -40,7 +40,8 @@ SLOW = 64
 AT_A_TIME = 32
 """Blocks sent to each worker before waiting for results."""
 OF_ONE_RUN = (
-    *("callback", "disp", "history", "progress", "reduce", "resume", "return_all", "workers"),
+    *("callback", "checkpoint", "disp", "history", "progress", "reduce", "resume", "return_all"),
+    "workers",
 )
 """Options that make no sense for many runs at once."""
 

@@ -109,7 +109,7 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
             import pandas as pd
         except ImportError as error:
             raise ImportError(
-                "`to_pandas` needs pandas: pip install scipy_gd[pandas]", name="pandas"
+                "`to_pandas` needs pandas: pip install pandas", name="pandas"
             ) from error
         names = self.parameter_names
         columns = dict(zip(names, self.x.T, strict=True))

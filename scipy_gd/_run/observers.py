@@ -170,9 +170,7 @@ def progress_bar(**how: Any) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
-        raise ImportError(
-            "`progress` needs tqdm: pip install scipy_gd[plot]", name="tqdm"
-        ) from error
+        raise ImportError("`progress` needs tqdm: pip install tqdm", name="tqdm") from error
     return tqdm(**how)
 
 

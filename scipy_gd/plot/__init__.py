@@ -2,8 +2,8 @@
 
 Every function takes one or several results (of runs with ``options={"history": True}``) or
 histories, draws on the given `ax` or on a new figure, and returns the axes. A method always looks
-the same; see `style`. Plots require matplotlib, ``pip install scipy_gd[plot]``; without it, they
-raise ImportError. An argument that cannot be drawn raises a TypeError or ValueError that names it.
+the same; see `style`. Plots require matplotlib, ``pip install matplotlib``; without it, they raise
+ImportError. An argument that cannot be drawn raises a TypeError or ValueError that names it.
 """
 
 from ._animation import animate

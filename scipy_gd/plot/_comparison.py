@@ -14,7 +14,7 @@ from ._curves import X, descent
 from ._landscape import around, landscape, paint, trails
 from ._style import FAMILIAR, Looks, pyplot, styles
 
-CROWD = 16
+CROWD = 18
 PALE = {"color": "0.85", "linewidth": 0.9, "zorder": 1}
 
 
@@ -33,7 +33,7 @@ def comparison(results: Any, axes: Any = None) -> Any:
     Returns
     -------
     matplotlib Figure
-        With more than 16 methods, the less familiar ones are pale, and their paths are left out.
+        With more than 18 methods, the less familiar ones are pale, and their paths are left out.
 
     Examples
     --------

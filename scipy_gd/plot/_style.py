@@ -86,7 +86,7 @@ def pyplot() -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "`scipy_gd.plot` needs matplotlib: pip install scipy_gd[plot]", name="matplotlib"
+            "`scipy_gd.plot` needs matplotlib: pip install matplotlib", name="matplotlib"
         ) from error
     return plt
 
