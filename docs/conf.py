@@ -22,8 +22,21 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx_gallery.gen_gallery",
     "extension",
 ]
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/cookbook",
+    "gallery_dirs": "generated/cookbook",
+    "filename_pattern": r"[\\/](?!jax_|torch_)\w+\.py$",  # too large to install for a page
+    "within_subsection_order": "gallery.order",
+    "image_scrapers": ("matplotlib", "gallery.files"),
+    "default_thumb_file": str(HERE / "generated/methods/lbfgs.png"),
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "show_signature": False,
+    "write_computation_times": False,
+}
 # what the pages refer to, kept here: nothing is fetched when they are built
 intersphinx_mapping = {
     "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.txt"),
@@ -59,4 +72,4 @@ html_copy_source = False
 
 
 def setup(app):
-    app.connect("builder-inited", lambda app: generate.everything(HERE / "generated"))
+    app.connect("builder-inited", lambda app: generate.everything(HERE / "generated"), 0)

@@ -96,8 +96,8 @@ def blamed(state: Any) -> Iterator[None]:
         raise
 
 
-def writable(path: Path) -> None:
-    """Find out before a run whether its checkpoints can be written to a path.
+def writable(path: Path) -> Saved | None:
+    """Find out before a run whether its checkpoints can be written to a path; what is there.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def writable(path: Path) -> None:
     ValueError
         If the file that is there is not a checkpoint, so that it would be lost.
     """
-    if path.exists():
-        read(path)
+    there = read(path) if path.exists() else None
     temporary = _temporary(Path(os.path.realpath(path)))
     with open(temporary, "wb"):
         pass
     temporary.unlink()
+    return there
 
 
 def _temporary(path: Path) -> Path:

@@ -104,24 +104,37 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
 
 
 def file_to_write(name: str, value: Any, n: int) -> Path:
+    path, there = writable_file(name, value)
+    if there is not None and "study" in there:
+        said = f"{path} has the finished runs of `{there['study']}`, and would be overwritten"
+        raise ValueError(f"`{name}`: {said}")
+    return path
+
+
+def writable_file(name: str, value: Any) -> tuple[Path, _checkpoint.Saved | None]:
+    """The path of a checkpoint that can be written, and the checkpoint that is there."""
     path = _path(name, value)
     try:
-        _checkpoint.writable(path)
+        return path, _checkpoint.writable(path)
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}, and would be overwritten") from None
     except OSError as error:
         said = f"`{name}`: cannot be written ({error.strerror})"
         raise type(error)(error.errno, said, str(path)) from None
-    return path
 
 
 def state_or_file(name: str, value: Any, n: int) -> Any:
     if not isinstance(value, str | os.PathLike):
         return value
     try:
-        return _checkpoint.read(_path(name, value))
+        saved = _checkpoint.read(_path(name, value))
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}") from None
+    if "study" in saved:
+        raise ValueError(
+            f"`{name}`: {value} has the finished runs of `{saved['study']}`, not a run"
+        )
+    return saved
 
 
 def _path(name: str, value: Any) -> Path:

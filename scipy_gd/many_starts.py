@@ -603,7 +603,8 @@ def multistart(
         return search.result()
     firsts: Any = range(0, most, size)
     if progress:
-        firsts = announce(firsts, [f"start {i + 1}" for i in firsts], "multistart", "round")
+        named = ((f"start {i + 1}", i) for i in firsts)
+        firsts = announce(named, len(firsts), "multistart", "round")
     with mapping(None if is_jitted(fun) else workers) as map_:
         for first in firsts:
             search.round(min(size, most - first), map_, workers if map_ is map else map_)

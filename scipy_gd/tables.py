@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from html import escape
+from textwrap import fill
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -14,6 +15,13 @@ import numpy as np
 R = TypeVar("R")
 S = TypeVar("S", bound="Table[Any]")
 Cells = Sequence[Sequence[str]]
+READABLE = 18
+"""A text is not cut shorter than this."""
+
+
+def terminal_width() -> int:
+    """The columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def aligned(cells: Cells, left: Collection[int] = ()) -> list[str]:
@@ -62,12 +70,48 @@ def json_ready(value: Any) -> Any:
 
 
 class Column(NamedTuple):
-    """A column: its head, the figure of a row, how that is shown, and on which side."""
+    """A column: its head, the figure of a row, how that is shown, and on which side.
+
+    A text may be cut short. Where there is no room, the columns that are `spare` are left out, 1
+    first; 0 always stays.
+    """
 
     head: str
     figure: Callable[[Any], Any]
     show: Callable[[Any], str] = str
     left: bool = False
+    text: bool = False
+    spare: int = 0
+
+
+def _fitting(
+    natural: Mapping[str, int], columns: Mapping[str, Column], room: int
+) -> dict[str, int]:
+    """The columns that a table of at most `room` characters has, and their widths."""
+    texts = {name for name, column in columns.items() if column.text or column.left}
+    kept = {name for name, column in columns.items() if not column.spare}
+
+    def wide(widths: Mapping[str, int]) -> int:
+        return sum(widths.values()) + 2 * (len(widths) - 1)
+
+    least = {k: min(w, READABLE) if k in texts else w for k, w in natural.items()}
+    for name in sorted(columns.keys() - kept, key=lambda name: -columns[name].spare):
+        if wide({k: w for k, w in least.items() if k in kept | {name}}) <= room:
+            kept.add(name)
+    widths = {k: w for k, w in natural.items() if k in kept}
+    last = [*columns][-1]
+    for name in sorted(texts & kept, key=lambda name: (name != last, -natural[name])):
+        over = max(wide(widths) - room, 0)
+        widths[name] = max(widths[name] - over, least[name])
+    return widths
+
+
+def cut(text: str, width: int, middle: bool = True) -> str:
+    """A text of at most `width` characters; what differs is often at the end of a name."""
+    if len(text) <= width:
+        return text
+    end = (width - 1) // 2 if middle else 0
+    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
 
 
 class Table(Sequence[R]):
@@ -112,19 +156,33 @@ class Table(Sequence[R]):
         left = [k for k, column in enumerate(columns) if column.left]
         return [[column.head for column in columns], *body], left
 
+    def notes(self, columns: Collection[str]) -> list[str]:
+        """Say below a table with these columns what they do not."""
+        return []
+
     def __str__(self) -> str:
-        cells, left = self._cells()
-        before = aligned([row[:-1] for row in cells], left)
-        room = max(12, shutil.get_terminal_size((120, 24)).columns - max(map(len, before)) - 2)
-        for row in cells:
-            row[-1] = row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"
-        head, *body = aligned(cells, left)
-        return "\n".join([self.title, head, "-" * max(map(len, [head, *body])), *body])
+        room, columns = terminal_width(), self.columns
+        cells, _ = self._cells()
+        by_name = dict(zip(columns, zip(*cells, strict=True), strict=True))
+        natural = {name: max(map(len, column)) for name, column in by_name.items()}
+        widths = _fitting(natural, columns, room)
+        last = [*columns][-1]
+        shown = [
+            [cut(cell, width, name != last) for cell in by_name[name]]
+            for name, width in widths.items()
+        ]
+        left = [k for k, name in enumerate(widths) if columns[name].left]
+        lines = aligned([*zip(*shown, strict=True)], left)
+        head, *body = (cut(line, room, False) for line in lines)
+        rule = "-" * max(map(len, [head, *body]))
+        said = [fill(note, room, subsequent_indent="  ") for note in self.notes(widths)]
+        return "\n".join([fill(self.title, room), head, rule, *body, *said])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return as_html(*self._cells(), self.title)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes(self.columns))
+        return as_html(*self._cells(), self.title) + notes
 
     def sort(self: S, key: str | Callable[[R], Any] = "f", *, reverse: bool = False) -> S:
         """Return a new table with the rows in another order.

@@ -4,6 +4,7 @@ import functools
 import html.parser
 import json
 import math
+import os
 import sys
 import time
 
@@ -414,6 +415,86 @@ def test_table_is_aligned_and_clipped_to_the_terminal(monkeypatch):
             assert all(line[end - 1] != " " and line[end] == " " for line in body)
     assert body[1].split()[:4] == ["gd", "249", "250", "250"]
     assert repr(rows) == str(rows)
+
+
+@pytest.mark.parametrize("width", [20, 50, 66, 73, 79, 80, 81, 93, 120, 200])
+def test_table_fits_any_terminal(width, monkeypatch):
+    name = "a_method_with_a_name_that_is_longer_than_most"
+    rows = compare(
+        rosenbrock(), methods=[(f"{name}_1", *SLOW[1:]), (f"{name}_2", *SLOW[1:])], maxfev=500
+    )
+    monkeypatch.setenv("COLUMNS", str(width))
+    title, head, rule, *lines = str(rows).splitlines()
+    assert max(map(len, (title, head, rule, *lines))) <= width
+    body, notes = lines[:2], "\n".join(lines[2:])
+    if width >= 50:
+        assert {"method", "nfev", "njev", "f", "ok"} <= set(head.split())
+        assert [line.split()[0][-2:] for line in body] == ["_1", "_2"]  # they stay different
+    assert (name in body[0]) == (width > 120)
+    assert ("message" in head) == ("budget" not in notes)
+    assert ("message" in head) == (width >= 120)
+
+
+def test_table_without_a_terminal_has_80_columns(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda handle: os.terminal_size((0, 0)))
+    lines = str(compare(rosenbrock(), methods=["BFGS", SLOW], maxfev=500)).splitlines()
+    assert 60 < max(map(len, lines)) <= 80
+
+
+def test_another_minimum_is_marked_and_explained():
+    def double_well(x):  # minima near -1 (lower) and 1
+        return (x[0] ** 2 - 1) ** 2 + 0.1 * x[0]
+
+    def ends_at(x, success=True):
+        def method(fun, x0, args=(), **_):
+            fun(x0, *args)
+            return OptimizeResult(x=np.array([x]), success=success, message="", nit=1)
+
+        return method
+
+    low, high = (minimize(double_well, [x], method="BFGS").x[0] for x in (-1, 1))
+    methods = {
+        "best": ends_at(low),
+        "other": ends_at(high),
+        "early": ends_at(low + 1e-2),  # higher, but its gradient says so
+        "rounded": ends_at(low + 1e-9),
+        "lost": ends_at(high, success=False),
+    }
+    table = compare(double_well, [0.5], methods=methods)
+    assert [row.method for row in table if table.another_minimum(row)] == ["other"]
+    assert [row["another_minimum"] for row in table.to_dicts()] == [False, True, *3 * [False]]
+    text = str(table)
+    assert text.count("yes*") == 1 and text.count("* found another minimum") == 1
+    page = table._repr_html_()
+    assert page.count("yes*") == 1 and "<p>* found another minimum" in page
+    del methods["other"]
+    assert "*" not in str(compare(double_well, [0.5], methods=methods)).split("ok", 1)[1]
+
+
+def test_ranked_has_success_and_then_few_calls_first():
+    def counts(calls, f, success):
+        def method(fun, x0, args=(), **_):
+            for _ in range(calls):
+                fun(x0, *args)
+            return OptimizeResult(x=np.array([f, 0.0]), success=success, message="", nit=1)
+
+        return method
+
+    def square(x):
+        return x @ x
+
+    methods = {
+        "c": counts(9, 0.0, True),
+        "e": counts(5, 1.0, False),
+        "f": counts(5, np.nan, False),
+        "d": counts(3, 2.0, False),
+        "a": counts(2, 0.5, True),
+        "b": counts(2, 1.0, True),
+    }
+    table = compare(square, [3.0, 4.0], methods=methods)
+    assert [row.method for row in table.ranked()] == ["a", "b", "c", "d", "e", "f"]
+    assert [row.method for row in table] == [*methods]
 
 
 def test_table_in_a_notebook_is_well_formed():

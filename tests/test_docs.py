@@ -295,27 +295,12 @@ def test_example_of_a_noisy_experiment(capsys):
     assert "1201 readings" in capsys.readouterr().out
 
 
-def test_example_with_batches(capsys):
-    pytest.importorskip("sklearn")
-    res, right = run_example("early_stopping.py")
-    assert "`patience`" in res.message
-    assert right > 0.95
-    assert "best 38" in capsys.readouterr().out
-
-
 def test_example_with_statsmodels():
     pytest.importorskip("statsmodels")
     ours, theirs = run_example("statsmodels_fit.py")
     assert ours.mle_retvals["converged"]
     np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-6)
     np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-5)
-
-
-def test_example_with_scikit_learn():
-    pytest.importorskip("sklearn")
-    ours, theirs = run_example("scikit_learn_gp.py")
-    assert ours.log_marginal_likelihood_value_ >= theirs.log_marginal_likelihood_value_ - 1e-6
-    np.testing.assert_allclose(ours.kernel_.theta, theirs.kernel_.theta, rtol=1e-3)
 
 
 def test_example_with_lmfit():

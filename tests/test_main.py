@@ -1,8 +1,10 @@
 """The command line: what it prints, what it draws, how it ends."""
 
+import ast
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +12,11 @@ import textwrap
 
 import pytest
 
-from scipy_gd import METHODS, problems
+from scipy_gd import METHODS, compare, problems
 from scipy_gd.__main__ import main
 from scipy_gd.methods import GENERAL
-from scipy_gd.solvers import USUAL
+from scipy_gd.solvers import SCIPY, USUAL
+from scipy_gd.study import comparison
 
 QUICK = ["compare", "--methods", "gd", "BFGS", "--maxfev", "90"]
 
@@ -28,12 +31,21 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_tables_checks_and_picture(capsys, tmp_path):
     assert main([*QUICK, "-n", "2", "5"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("rosenbrock, n = 2: gradient check: ok")
-    assert "rosenbrock, n = 5: gradient check: ok" in out
+    assert out.startswith("rosenbrock, n = 2, min f = 0\nmethod  nit")
     assert out.count("method  nit  nfev") == 2
     assert out.endswith("saved comparison.png\n")
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
+    assert err == ""
+
+
+def test_a_terminal_is_told_how_it_goes(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # without tqdm
+    assert main([*QUICK, "-n", "2", "5", "--no-plot"]) == 0
+    out, err = capsys.readouterr()
+    assert "rosenbrock, n = 5: gradient check: ok" in err
     assert "rosenbrock, n = 5: 2/2 BFGS" in err
+    assert "check" not in out and "2/2" not in out
 
 
 def test_json_alone_on_stdout(capsys):
@@ -41,16 +53,42 @@ def test_json_alone_on_stdout(capsys):
     out, err = capsys.readouterr()
     tables = json.loads(out)
     assert [table["n"] for table in tables] == [2, 10, 100]
-    assert [row["method"] for row in tables[0]["rows"]] == ["gd", "BFGS"]
-    row = tables[0]["rows"][0]
+    assert [row["method"] for row in tables[0]["rows"]] == ["BFGS", "gd"]
+    row = tables[0]["rows"][1]
     assert row["nfev"] + row["njev"] == 90
-    assert "gradient check: ok" in err
+    assert err == ""
 
 
-def test_all_methods_by_default(capsys):
-    assert main(["compare", "-n", "2", "--maxfev", "90", "--no-plot", "--json"]) == 0
+def test_a_dozen_of_ours_by_default_and_all_if_asked_for(capsys):
+    command = ["compare", "-n", "2", "--maxfev", "90", "--no-plot", "--json"]
+    assert main(command) == 0
     (table,) = json.loads(capsys.readouterr().out)
-    assert [row["method"] for row in table["rows"]] == [*GENERAL, *USUAL]
+    names = {row["method"] for row in table["rows"]}
+    assert set(USUAL) < names
+    ours = names - set(USUAL)
+    assert {"gd", "momentum", "adam", "lbfgs", "newton"} < ours < set(GENERAL)
+    assert len(ours) == 12
+    assert main([*command, "--all"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)
+    assert {row["method"] for row in table["rows"]} == {*GENERAL, *SCIPY}
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_success_comes_first_and_then_the_fewest_evaluations(json_, capsys):
+    """The methods are given in the wrong order, and the cheapest has failed."""
+    methods = ["random_search", "gd", "adgd", "BFGS", "lbfgs"]
+    command = ["compare", "-n", "10", "--methods", *methods, "--maxfev", "1500", "--no-plot"]
+    assert main([*command, *json_]) == 0
+    out = capsys.readouterr().out
+    if not json_:
+        names = [line.split()[0] for line in out.splitlines()[3:8]]
+        assert names == ["lbfgs", "BFGS", "gd", "adgd", "random_search"]
+        assert "* found another minimum" in out and " yes*" in out.splitlines()[4]
+        return
+    rows = json.loads(out)[0]["rows"]
+    places = [(not r["success"], r["nfev"] + r["njev"], r["f"]) for r in rows]
+    assert places == sorted(places)
+    assert [r["method"] for r in rows if r["another_minimum"]] == ["BFGS"]
 
 
 @pytest.mark.parametrize("processes", [False, True])
@@ -76,6 +114,49 @@ def test_picture_goes_where_it_is_told(tmp_path):
     assert main([*QUICK, "-n", "2", "--no-plot"]) == 0
     files = {str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*.*")}
     assert files == {"new/folder/comparison.png", "other/a.svg"}
+    assert "<svg" in (tmp_path / "other/a.svg").read_text()
+
+
+def test_a_picture_of_the_default_name_gets_a_number_if_there_is_one(capsys, tmp_path):
+    (tmp_path / "comparison.png").write_text("a year of work")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "comparison.png").write_text("the same")
+    for k in 2, 3:
+        assert main([*QUICK, "-n", "2"]) == 0
+        assert capsys.readouterr().out.endswith(f"saved comparison-{k}.png\n")
+        assert (tmp_path / f"comparison-{k}.png").stat().st_size > 10_000
+    assert main([*QUICK, "-n", "2", "--output", "new"]) == 0
+    assert (tmp_path / "comparison.png").read_text() == "a year of work"
+    assert (tmp_path / "new" / "comparison.png").read_text() == "the same"
+    assert main([*QUICK, "-n", "2", "--overwrite"]) == 0
+    assert (tmp_path / "comparison.png").stat().st_size > 10_000
+    assert not (tmp_path / "comparison-4.png").exists()
+
+
+def test_a_picture_of_a_name_of_yours_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
+    taken = tmp_path / "mine.png"
+    taken.write_text("a year of work")
+    with monkeypatch.context() as m:
+        m.setattr("scipy_gd._cli.compare.compare", None)
+        with pytest.raises(SystemExit) as caught:
+            main([*QUICK, "--output", "mine.png"])
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "--output: mine.png exists; choose another name, or add --overwrite" in err
+    assert taken.read_text() == "a year of work"
+    assert main([*QUICK, "-n", "2", "--output", "mine.png", "--overwrite"]) == 0
+    assert taken.stat().st_size > 10_000
+
+
+def test_a_picture_that_has_come_in_the_meantime_is_kept(capsys, tmp_path, monkeypatch):
+    def meanwhile(*args, **options):
+        (tmp_path / "mine.png").write_text("of somebody else")
+        return compare(*args, **options)
+
+    monkeypatch.setattr("scipy_gd._cli.compare.compare", meanwhile)
+    assert main([*QUICK, "-n", "2", "--output", "mine.png"]) == 0
+    assert capsys.readouterr().out.endswith("saved mine-2.png\n")
+    assert (tmp_path / "mine.png").read_text() == "of somebody else"
 
 
 def test_start_and_seed(capsys):
@@ -103,9 +184,8 @@ def test_wrong_gradient_ends_before_the_runs(capsys, monkeypatch):
     monkeypatch.setitem(problems.PROBLEMS, "beale", lambda: wrong)
     assert main(["compare", "beale", *QUICK[1:]]) == 1
     out, err = capsys.readouterr()
-    assert "analytic = 2 * numeric" in out
-    assert "nfev" not in out
-    assert err == ""
+    assert "analytic = 2 * numeric" in err
+    assert out == ""
 
 
 # --- functions of the user's
@@ -180,7 +260,7 @@ def test_functions_of_a_module_are_compared(jac, name, capsys):
     for row in table["rows"]:
         assert row["x"] == pytest.approx([0.5, 0.25], abs=1e-4)
         assert (row["njev"] > 0) == bool(jac)
-    assert ("gradient check: ok" in err) == bool(jac)
+    assert err == ""
 
 
 @pytest.mark.usefixtures("mine")
@@ -303,7 +383,7 @@ def test_nothing_converged():
 def test_methods_lists_every_one(capsys):
     assert main(["methods"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[0::2]] == [*METHODS]
+    assert [line.split()[0] for line in lines if line[0] != " "] == [*METHODS]
     adam = lines.index(next(line for line in lines if line.startswith("adam ")))
     assert lines[adam].endswith("Adam: bias-corrected averages of the gradient and of its square.")
     assert lines[adam + 1].split(maxsplit=1)[0] == "learning_rate=auto"
@@ -384,6 +464,162 @@ def test_without_matplotlib_there_are_tables_and_a_word(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert "nfev" in out
     assert "pip install matplotlib" in err
+
+
+# --- eighty columns, pipes
+
+
+WIDE = [
+    ["--help"],
+    *([name, "--help"] for name in ("compare", "sweep", "check-grad", "methods", "show")),
+    ["methods"],
+    ["compare", "--all", "-n", "10", "--maxfev", "40", "--maxtime", "0.2", "--no-plot"],
+    ["compare", "logistic_regression", "--methods", "schedule_free_adamw", "L-BFGS-B", "--no-plot"],
+    ["sweep", "rosenbrock", "--maxiter", "9", "--seeds", "3", "--no-plot", "--methods", "adam",
+     "schedule_free_adamw", "--set", "beta1", "0.123456789", "--set", "eps", "1.23456e-8", "1e-9",
+     "--set", "weight_decay", "0", "1.5"],
+    ["sweep", "rosenbrock", "--maxiter", "9", "--no-plot"],
+    ["check-grad", "wide:a_function_with_quite_a_long_name", "--jac", "wide:wrong", "--start"]
+    + ["123456.7"] * 12,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WIDE, ids=" ".join)
+def test_nothing_is_wider_than_80_columns(command, capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = "a_function_with_quite_a_long_name"
+    text = f"def {name}(x):\n    return x @ x\ndef wrong(x):\n    return 4 * x\n"
+    (tmp_path / "wide.py").write_text(text)
+    with contextlib.suppress(SystemExit):
+        main(command)
+    sys.modules.pop("wide", None)
+    out, _ = capsys.readouterr()
+    assert out.count("\n") > 3
+    assert max(map(len, out.splitlines())) <= 80
+    head = next((line for line in out.splitlines() if " nfev" in line), "nfev f ok")
+    assert {"nfev", "f", "ok"} <= set(head.split())
+
+
+def test_a_method_is_shown_in_80_columns(method, capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    assert main(["show", method.__name__]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    _, _, below = out.partition("is returned first:\n\n")
+    formula = below[: below.index("\n\nOptions")]
+    shown, given = (ast.dump(ast.parse(textwrap.dedent(s))) for s in (formula, method.source))
+    assert shown == given
+
+
+def test_in_a_narrow_terminal_the_messages_are_below(capsys, monkeypatch):
+    command = [*QUICK, "-n", "2", "--no-plot"]
+    assert main(command) == 0
+    assert "message" in capsys.readouterr().out
+    monkeypatch.delenv("COLUMNS")
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "message" not in out
+    assert out.splitlines()[-1] == "no: budget: 90 evaluations (gd)"
+
+
+def test_a_pipe_gets_the_table_alone():
+    command = [sys.executable, "-m", "scipy_gd", *QUICK, "-n", "2", "--no-plot"]
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stderr == ""
+    assert done.stdout.startswith("rosenbrock, n = 2, min f = 0\nmethod")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe of a POSIX shell")
+def test_a_pipe_that_is_closed_early_is_no_traceback():
+    command = f"{sys.executable} -m scipy_gd methods | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("gd ")
+    assert done.stderr == ""
+
+
+# --- a file for finished runs
+
+
+KEPT = [*QUICK, "-n", "2", "3", "--no-plot", "--checkpoint", "kept.npz"]
+
+
+def test_finished_runs_are_not_run_again(capsys, monkeypatch):
+    assert main(KEPT) == 0
+    first = capsys.readouterr().out
+    with monkeypatch.context() as m:
+        m.setattr("scipy_gd.study.comparison._solve", lambda *_: pytest.fail("run again"))
+        assert main(KEPT) == 0
+    assert capsys.readouterr().out == first  # the times too
+    solved = []
+
+    def watched(task, solver, *rest):
+        solved.append((task.x0.size, solver.label))
+        return solve(task, solver, *rest)
+
+    solve = comparison._solve
+    monkeypatch.setattr("scipy_gd.study.comparison._solve", watched)
+    assert main([*KEPT, "--methods", "gd", "CG", "BFGS"]) == 0
+    assert set(solved) == {(2, "CG"), (3, "CG")}
+
+
+def test_finished_runs_of_a_sweep_are_not_run_again(capsys, monkeypatch):
+    command = ["sweep", "rosenbrock", "--maxiter", "9", "--no-plot", "--checkpoint", "kept.npz"]
+    assert main([*command, "--learning-rate", "0.1", "0.2"]) == 1
+    assert main([*command, "--learning-rate", "0.1", "0.2", "0.3", "--seeds", "2", "--json"]) == 1
+    again = capsys.readouterr().out
+    with monkeypatch.context() as m:
+        m.setattr("scipy_gd.study.sweep._outcome", lambda *_: pytest.fail("run again"))
+        command = [*command, "--learning-rate", "0.1", "0.2", "0.3", "--seeds", "2", "--json"]
+        assert main(command) == 1
+    assert again.endswith(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["compare", "beale"], "kept.npz belongs to another problem, rosenbrock, not to beale"),
+        (["sweep", "rosenbrock"], "kept.npz is a checkpoint of `compare`, not of `sweep`"),
+    ],
+)  # fmt: skip
+def test_a_file_of_something_else_is_refused_by_name(command, message, capsys, tmp_path):
+    assert main(KEPT) == 0
+    before = (tmp_path / "kept.npz").read_bytes()
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--no-plot", "--checkpoint", "kept.npz"])
+    assert caught.value.code == 2
+    assert f"argument --checkpoint: {message}" in capsys.readouterr().err
+    assert (tmp_path / "kept.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("text.npz", "--checkpoint: text.npz is not a checkpoint of scipy_gd, or is damaged"),
+        ("nowhere/kept.npz", "--checkpoint: nowhere/kept.npz: cannot be written (No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_found_before_any_work(
+    name, message, capsys, tmp_path, monkeypatch
+):
+    (tmp_path / "text.npz").write_text("my notes")
+    monkeypatch.setattr("scipy_gd._cli.problem.given", None)
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", "--no-plot", "--checkpoint", name])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "text.npz").read_text() == "my notes"
+
+
+def test_interrupt_says_where_the_finished_runs_are(monkeypatch, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scipy_gd._cli.compare.compare", interrupted)
+    assert main(KEPT) == 130
+    assert "the finished runs are in kept.npz" in capsys.readouterr().err
 
 
 def test_as_a_module():

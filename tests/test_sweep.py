@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, OptimizeResult, minimize, rosen, rosen_der
 
-from scipy_gd import adam, gd, lbfgs, momentum, newton, random_search, schedules, sweep
+from scipy_gd import METHODS, adam, gd, lbfgs, momentum, newton, random_search, schedules, sweep
 from scipy_gd.gradient_check import GradientError
 from scipy_gd.problems import linear_regression, rosenbrock, saddle
 
@@ -213,6 +213,92 @@ def test_the_best_is_so_in_the_median():
         lambda x: float(x[0]), [10.0], method, jac=lambda x: 1, case=["lucky", "steady"], seeds=3
     )
     assert result.best.options == {"case": "steady"}
+
+
+# --- held-out data
+
+
+DATA = np.random.default_rng(0).normal(size=(40, 3))
+HELD_OUT = np.random.default_rng(1).normal(size=(9, 3))
+
+
+def loss(w, X):
+    r = X @ w - X[:, 0] - 0.3 * np.sin(9 * X[:, 1])
+    return r @ r / len(X), 2 * X.T @ r / len(X)
+
+
+def fitted(**options):
+    options = {"batch_size": 8, "validation": (HELD_OUT,), "epochs": 4} | options
+    return sweep(loss, np.zeros(3), "sgd", args=(DATA,), jac=True, check=False, **options)
+
+
+def test_held_out_losses_are_those_of_the_runs():
+    result = fitted(learning_rate=[1e-3, 1e-2, 0.1], seeds=2)
+    for row in result:
+        for k in range(2):
+            options = row.options | {"rng": k}
+            alone = minimize(loss, np.zeros(3), (DATA,), METHODS["sgd"], True, options=options)
+            assert row.held_out[k] == min(alone.validation_losses)
+            assert row.held_out[k] == loss(row.x[k], HELD_OUT)[0]
+            assert row.f[k] == loss(row.x[k], DATA)[0]
+    assert result.held_out_start == loss(np.zeros(3), HELD_OUT)[0]
+    assert result.f_start == loss(np.zeros(3), DATA)[0]
+    head = str(result).splitlines()[1].split()
+    assert head.index("held-out") > head.index("f")
+    assert f"{np.median(result[1].held_out):.2e}" in str(result).splitlines()[4]
+    runs = result.to_dicts()
+    assert [run["held_out"] for run in runs] == [*np.ravel([row.held_out for row in result])]
+    assert json.loads(json.dumps(runs)) == runs
+    assert "validation" not in runs[0]  # the data would be in every run
+    assert [*result.sort("held_out")] == sorted(result, key=lambda row: np.median(row.held_out))
+
+
+def validated(**results):
+    """A method that returns what is written down for it, as f and the held-out losses."""
+
+    def method(fun, x0, args=(), case=0, **_):
+        f, losses, success = results[case]
+        x = np.array([f])
+        found = {"validation_losses": losses} if losses else {}
+        return OptimizeResult(x=x, nit=1, nfev=1, success=success, **found)
+
+    return method
+
+
+@pytest.mark.parametrize(
+    ("results", "best"),
+    [
+        ({"a": (0.0, [9, 5.0], True), "b": (1.0, [9, 4.0], True)}, "b"),  # not by f
+        ({"a": (0.0, [9, 5.0, 8.0], True), "b": (1.0, [9, 6.0], True)}, "a"),  # lowest, not last
+        ({"a": (0.0, [9, 5.0], False), "b": (1.0, [9, 5.0 + 1e-9], True)}, "b"),
+        ({"a": (0.0, [9, np.nan], False), "b": (1.0, [9, 8.0], True)}, "b"),
+        ({"a": (0.0, [], True), "b": (1.0, [9, 8.0], False)}, "b"),  # without: cannot be judged
+        ({"a": (0.0, [np.nan], True), "b": (1.0, [np.nan], False)}, "a"),  # all without: by f
+    ],
+)
+def test_the_best_is_so_on_held_out_data(results, best):
+    result = sweep(
+        lambda x: float(x[0]), [10.0], validated(**results), jac=lambda x: 1, case=[*results]
+    )
+    assert result.best.options["case"] == best
+
+
+def test_the_picture_has_the_held_out_losses():
+    result = fitted(learning_rate=[1e-3, 1e-2, 50.0])
+    (ax,) = result.plot().axes
+    assert ax.get_ylabel() == "lowest held-out loss"
+    values = ax.get_lines()[0].get_ydata()
+    np.testing.assert_array_equal(values[:2], [row.held_out[0] for row in result[:2]])
+    assert np.isnan(values[2])  # not below the start
+    fitted(learning_rate=[50.0, 60.0]).plot().draw_without_rendering()  # none is
+
+
+def test_without_held_out_data_there_is_no_such_column():
+    result = run(learning_rate=[1e-3], maxiter=5)
+    assert np.isnan(result[0].held_out).all() and np.isnan(result.held_out_start)
+    assert "held" not in str(result)
+    assert result.to_dicts()[0]["held_out"] is None
+    assert "held" not in result.plot().axes[0].get_ylabel()
 
 
 # --- many processes

@@ -14,11 +14,11 @@ from . import check_grad, compare, methods, show, sweep
 
 DESCRIPTION = "Gradient descent and its family as methods for scipy.optimize.minimize."
 EPILOG = """\
-A PROBLEM is one of scipy_gd.problems, such as rosenbrock, or module:function, importable from here:
-a function of an array that returns a number.
+A PROBLEM is one of scipy_gd.problems, such as rosenbrock, or module:function,
+importable from here: a function of an array that returns a number.
 
-exit codes: 0 success; 1 a gradient is wrong, or no run has converged; 2 bad arguments;
-130 interrupted
+exit codes: 0 success; 1 a gradient is wrong, or no run has converged;
+2 bad arguments; 130 interrupted
 """
 
 
@@ -48,7 +48,9 @@ def execute(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), options.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        file = getattr(options, "checkpoint", None)
+        kept = f"; the finished runs are in {file}, the same command goes on" if file else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return 130
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from . import output, problem
@@ -32,7 +33,7 @@ def execute(options: argparse.Namespace) -> int:
             | {"pattern": check.pattern, "components": check.to_dicts()}
         )
         if not options.json:
-            output.say(f"{one.task.title}: {check}")
+            output.say(output.lines(f"{one.task.title}: {check}"))
     if options.json:
         output.give_json(options, found)
     return 0 if all(one["ok"] for one in found) else 1
@@ -41,8 +42,8 @@ def execute(options: argparse.Namespace) -> int:
 def passes(options: argparse.Namespace, one: problem.Given) -> bool:
     """Whether the gradient, if there is one, is right; a line says so, or the table why not."""
     check = one.task.check(rng=options.seed)
-    if check is None:
-        return True
-    report = str(check).splitlines()[0] if check.ok else check
-    output.say(f"{one.task.title}: {report}")
-    return check.ok
+    if check is not None and check.ok:
+        output.tell(output.lines(f"{one.task.title}: {str(check).splitlines()[0]}"))
+    elif check is not None:
+        print(output.lines(f"{one.task.title}: {check}"), file=sys.stderr)
+    return check is None or check.ok

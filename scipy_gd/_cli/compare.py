@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .. import compare
+from .. import Comparison, compare
 from ..methods import GENERAL
-from ..solvers import SCIPY
+from ..solvers import SCIPY, USUAL
 from ..workers import mapping
-from . import check_grad, output, problem
+from . import check_grad, checkpoint, output, problem
 
+TELLING = (
+    ("gd", "momentum", "nesterov", "nesterov_restart", "adagrad", "rmsprop", "adam", "adgd")
+    + ("cg_descent", "lbfgs", "newton", "random_search")
+)  # fmt: skip
+"""Those of our methods that take part by default: the known ones, and the best of each kind."""
 SIZES = (2, 10, 100)
 COLD = 2.0
 """So many seconds for a first evaluation mean that nothing has been compiled on this machine."""
@@ -25,21 +30,25 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="run the methods and SciPy's solvers on a problem: a table and a picture",
-        description="Run the methods and SciPy's solvers on a problem through one recorder, print "
-        "a table for each size and draw a picture.",
+        description="Run methods and SciPy's solvers on a problem through one recorder, print a "
+        "table for each size and draw a picture. In the tables, runs with success come first, the "
+        "fewest evaluations on top.",
     )
     problem.add(parser, default="rosenbrock")
-    parser.add_argument(
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument(
         "--methods",
         nargs="+",
         choices=[*GENERAL, *SCIPY],
         metavar="METHOD",
         help=f"of {', '.join(GENERAL)}; or SciPy's {', '.join(SCIPY)}; "
-        "default: all of the former, and the most used of the latter",
+        f"default: {', '.join([*TELLING, *USUAL])}",
     )
+    who.add_argument("--all", action="store_true", help="all of these methods")
     problem.add_number(parser, "--maxfev", int, 10_000, "evaluations for each solver")
     problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each solver")
     problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+    checkpoint.add(parser, "compare")
     output.add_picture(parser, "comparison.png")
     return parser
 
@@ -52,24 +61,16 @@ def execute(options: argparse.Namespace) -> int:
     passed = [check_grad.passes(options, one) for one in every]
     if not all(passed):
         return 1
+    default = [*GENERAL, *SCIPY] if options.all else [*TELLING, *USUAL]
+    methods = list(dict.fromkeys(options.methods or default))
     if cold:
-        _compile(every[0], options.methods or [*GENERAL])
+        output.tell("compiling, once on this machine ...")
+        _compile(every[0], methods)
     results = []
     for one in every:
-        result = compare(
-            one.fun,
-            **one.arguments,
-            methods=options.methods and list(dict.fromkeys(options.methods)),
-            maxfev=options.maxfev,
-            maxtime=options.maxtime,
-            gtol=options.gtol,
-            rng=options.seed,
-            check=False,
-            progress=True,
-        )
-        results.append(result)
+        results.append(_compared(options, one, methods))
         if not options.json:
-            output.say(f"\n{result}")
+            output.say("\n" * (len(results) > 1) + str(results[-1]))
     if options.json:
         output.give_json(
             options, [{"problem": r.name, "n": r.x0.size, "rows": r.to_dicts()} for r in results]
@@ -79,6 +80,22 @@ def execute(options: argparse.Namespace) -> int:
 
         output.draw(options, picture, lambda: comparison(results))
     return 0 if any(row.success for result in results for row in result) else 1
+
+
+def _compared(options: argparse.Namespace, one: problem.Given, methods: list[str]) -> Comparison:
+    with checkpoint.blamed(options):
+        return compare(
+            one.fun,
+            **one.arguments,
+            methods=methods,
+            maxfev=options.maxfev,
+            maxtime=options.maxtime,
+            gtol=options.gtol,
+            rng=options.seed,
+            check=False,
+            progress=output.watched(),
+            checkpoint=options.checkpoint,
+        ).ranked()
 
 
 def _compile(one: problem.Given, methods: Sequence[str]) -> None:

@@ -38,6 +38,8 @@ def execute(options: argparse.Namespace) -> int:
         published = f" ({method.constant:g})" if method.constant else ""
         values = [f"learning_rate={method.learning_rate}{published}"]
         values += [f"{hyper}={value:g}" for hyper, value in method.hyper.items()]
-        summary = method.summary
-        output.say(f"{name:<{width}}{summary}\n{'':<{width}}{', '.join(values)}")
+        summary, defaults = (
+            output.filled(text, width) for text in (method.summary, ", ".join(values))
+        )
+        output.say(f"{name:<{width}}{summary.lstrip()}\n{defaults}")
     return 0

@@ -7,6 +7,7 @@ from textwrap import fill, indent
 from typing import Any
 
 from ..methods import METHODS
+from ..tables import terminal_width
 from . import methods, output
 
 
@@ -35,18 +36,53 @@ def execute(options: argparse.Namespace) -> int:
         output.give_json(options, methods.data(METHODS[name]) | details)
         return 0
     listed = [
-        f"{key}, default {option.default!r}\n{indent(fill(option.doc, 88), '    ')}"
+        f"    {key}, default {option.default!r}\n{output.filled(option.doc, 8)}"
         for key, option in own.items()
     ]
     text = "\n\n".join([
         f"{name}\n{'=' * len(name)}",
-        *filter(None, [method.summary, method.notes]),
+        *map(output.filled, filter(None, [method.summary, method.notes])),
         "Update, with x <- x - learning_rate * d, where d is returned first:",
-        indent(method.source, "    "),
-        f"Options, beside those of every method (`python -m pydoc scipy_gd.{name}`):",
-        indent("\n".join(listed), "    "),
+        code(method.source, terminal_width() - 4),
+        output.filled(f"Options; `python -m pydoc scipy_gd.{name}` has those of every method too:"),
+        "\n".join(listed),
         "Source:",
-        indent(method.references, "    "),
+        output.filled(method.references, 4),
     ])  # fmt: skip
     output.say(text)
     return 0
+
+
+def code(source: str, room: int) -> str:
+    """The lines of a formula, indented; what is too long is broken within brackets."""
+    done: list[str] = []
+    depth = 0
+    for line in source.splitlines():
+        before = " " * (len(line) - len(line.lstrip()))
+        statement, mark, comment = line.partition("  # ")
+        if len(line) > room and mark:
+            done.append(fill(comment, room, initial_indent=f"{before}# ",
+                             subsequent_indent=f"{before}# "))  # fmt: skip
+            line = statement
+        while len(line) > room:
+            at = _break(line, depth, room)
+            depth += _opened(line[:at])
+            done.append(line[:at])
+            line = f"{before}        {line[at + 1 :]}"
+        depth += _opened(line)
+        done.append(line)
+    return indent("\n".join(done), "    ")
+
+
+def _opened(text: str) -> int:
+    """How many more brackets a text opens than it closes."""
+    return sum(text.count(c) for c in "([{") - sum(text.count(c) for c in ")]}")
+
+
+def _break(line: str, depth: int, room: int) -> int:
+    """The last space within as few brackets as possible; without brackets, the last space."""
+    start = len(line) - len(line.lstrip())
+    spaces = {k: depth + _opened(line[:k]) for k in range(start, room + 1) if line[k] == " "}
+    spaces = {k: within for k, within in spaces.items() if k > start}
+    least = min((within for within in spaces.values() if within), default=0)
+    return max((k for k, within in spaces.items() if within == least), default=room)

@@ -9,7 +9,7 @@ from typing import Any
 from .. import sweep
 from ..methods import GENERAL, gd
 from ..solvers import as_solvers
-from . import check_grad, output, problem
+from . import check_grad, checkpoint, output, problem
 
 RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, "auto")
 
@@ -33,6 +33,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     problem.add_number(parser, "--maxiter", int, 10_000, "iterations of each run")
     problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each run")
     problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+    checkpoint.add(parser, "sweep")
     output.add_picture(parser, "sweep.png")
     return parser
 
@@ -71,15 +72,17 @@ def execute(options: argparse.Namespace) -> int:
         return 1
     single = {name: values[0] for name, values in grid.items() if len(values) == 1}
     try:
-        result = sweep(
-            one.fun,
-            method=methods,
-            seeds=range(options.seed, options.seed + options.seeds),
-            workers=options.workers,
-            check=False,
-            progress=True,
-            **(one.arguments | limits | grid | single),
-        )
+        with checkpoint.blamed(options):
+            result = sweep(
+                one.fun,
+                method=methods,
+                seeds=range(options.seed, options.seed + options.seeds),
+                workers=options.workers,
+                check=False,
+                progress=output.watched(),
+                checkpoint=options.checkpoint,
+                **(one.arguments | limits | grid | single),
+            )
     except (TypeError, ValueError) as error:
         options.parser.error(str(error))
     if options.json:
@@ -87,7 +90,7 @@ def execute(options: argparse.Namespace) -> int:
         data = {"problem": result.name, "n": result.n, "best": best, "runs": result.to_dicts()}
         output.give_json(options, data)
     else:
-        output.say(f"\n{result}")
+        output.say(result)
     if picture is not None and not all(isinstance(rate, str) for rate in options.learning_rate):
         output.draw(options, picture, result.plot)
     return 0 if any(row.success.any() for row in result) else 1

@@ -14,7 +14,7 @@ from ._curves import X, descent
 from ._landscape import around, landscape, paint, trails
 from ._style import FAMILIAR, Looks, pyplot, styles
 
-CROWD = 16
+CROWD = 18
 PALE = {"color": "0.85", "linewidth": 0.9, "zorder": 1}
 
 
@@ -33,7 +33,7 @@ def comparison(results: Any, axes: Any = None) -> Any:
     Returns
     -------
     matplotlib Figure
-        In a crowd of more than 16 the less familiar methods are pale, and their paths left out.
+        In a crowd of more than 18 the less familiar methods are pale, and their paths left out.
 
     Examples
     --------

@@ -160,7 +160,8 @@ def sensitivity(
         top = np.full(lost.size, 0.98 - 0.03 * (k % 5))
         ax.plot(lost, top, "x", color=look["color"], transform=across, zorder=3)
     finite = np.concatenate([values[np.isfinite(values)] for _, values in answers.values()])
-    scale = "log" if finite.size and np.all(finite > 0) else "linear"
+    drawn = any(np.isfinite(middle).any() for _, middle in middles.values())
+    scale = "log" if drawn and np.all(finite > 0) else "linear"
     ylabel = "final $f$" + (" $-$ min $f$" if minimum else "")
     grid(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
     return legend(ax)

@@ -6,7 +6,7 @@ import math
 import operator
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..problems import Problem
 from ..solvers import Solver, as_solvers
 from ..tables import Column, Table, json_ready, one_line
 from ..task import Array, Task, scalar
+from .finished import Finished
 from .progress import announce
 
 __all__ = ["Comparison", "Row", "compare"]
@@ -73,26 +74,35 @@ class Row:
 
 
 _COLUMNS = {
-    name: Column(head, operator.attrgetter(name), show, left=name in ("method", "message"))
-    for name, head, show in (
-        ("method", "method", str),
-        ("nit", "nit", str),
-        ("nfev", "nfev", str),
-        ("njev", "njev", str),
-        ("nhev", "nhev", str),
-        ("time", "time/s", "{:.3f}".format),
-        ("f", "f", "{:.2e}".format),
-        ("gnorm", "|g|", "{:.1e}".format),
-        ("distance", "|x-x*|", lambda d: "-" if math.isnan(d) else f"{d:.1e}"),
-        ("success", "ok", lambda ok: "yes" if ok else "no"),
-        ("message", "message", one_line),
+    name: Column(head, operator.attrgetter(name), show, name in ("method", "message"), spare=spare)
+    for name, head, show, spare in (
+        ("method", "method", str, 0),
+        ("nit", "nit", str, 4),
+        ("nfev", "nfev", str, 0),
+        ("njev", "njev", str, 0),
+        ("nhev", "nhev", str, 3),
+        ("time", "time/s", "{:.3f}".format, 5),
+        ("f", "f", "{:.2e}".format, 0),
+        ("gnorm", "|g|", "{:.1e}".format, 6),
+        ("distance", "|x-x*|", lambda d: "-" if math.isnan(d) else f"{d:.1e}", 2),
+        ("success", "ok", str, 0),
+        ("message", "message", one_line, 1),
     )
 }
+NEAR = 1e-6
+"""Values count as equal if they differ by less than this part of the best run's gain."""
+ELSEWHERE = (
+    "* found another minimum: f is higher there than where the best run ended, and |g| is too "
+    "small to lead from one to the other"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Table[Row]):
     """The rows of a comparison; prints as a table, in a notebook as an HTML table.
+
+    A run that succeeded, but at another minimum than the best run, is marked: "yes*". In a narrow
+    terminal the messages of the runs without success are below the table.
 
     Attributes
     ----------
@@ -137,7 +147,42 @@ class Comparison(Table[Row]):
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        return _COLUMNS
+        return _COLUMNS | {"success": _COLUMNS["success"]._replace(figure=self._verdict)}
+
+    def _verdict(self, row: Row) -> str:
+        return "no" if not row.success else "yes*" if self.another_minimum(row) else "yes"
+
+    def notes(self, columns: Collection[str]) -> list[str]:
+        """Say what the mark means, and how runs without success ended if no column has it."""
+        said = [ELSEWHERE] if any(map(self.another_minimum, self.rows)) else []
+        endings: dict[str, list[str]] = {}
+        for row in self.rows if "message" not in columns else ():
+            if not row.success:
+                endings.setdefault(one_line(row.message), []).append(row.method)
+        return said + [f"no: {text} ({', '.join(names)})" for text, names in endings.items()]
+
+    def another_minimum(self, row: Row) -> bool:
+        """Tell whether a run succeeded, but at another minimum than the best run.
+
+        The value is higher there, by more than the largest gradient component times the distance
+        (the sum of the differences in x) to the best point. A convex function cannot do that: there
+        is a hill between the two, or a plateau.
+        """
+        if not row.success:
+            return False
+        best = min(self.rows, key=lambda row: math.inf if math.isnan(row.f) else row.f)
+        start = max((row.best[0] for row in self.rows if np.isfinite(row.best[0])), default=best.f)
+        by_gradient = row.gnorm * np.abs(row.x - best.x).sum()
+        return bool(row.f - best.f > max(by_gradient, NEAR * (start - best.f)))
+
+    def ranked(self) -> Comparison:
+        """Return a new table, runs with success first, and of these the one with the fewest calls.
+
+        Calls are those of `fun` and `jac` together; where they are the same, the lowest f is first.
+        """
+        return self.sort(
+            lambda row: (not row.success, row.nfev + row.njev, math.isnan(row.f), row.f)
+        )
 
     def label(self, row: Row) -> str:
         """Name a row: it is the solver's label."""
@@ -146,11 +191,15 @@ class Comparison(Table[Row]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        There is a dict for each row, with the columns and `x`, without the run's arrays. JSON knows
-        neither nan nor infinity: such figures are None.
+        There is a dict for each row, with the columns, `x` and `another_minimum`, without the run's
+        arrays. JSON knows neither nan nor infinity: such figures are None.
         """
         names = [*_COLUMNS, "x"]
-        return [{name: json_ready(getattr(row, name)) for name in names} for row in self.rows]
+        return [
+            {name: json_ready(getattr(row, name)) for name in names}
+            | {"another_minimum": self.another_minimum(row)}
+            for row in self.rows
+        ]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
         """Draw the comparison, see `scipy_gd.plot.comparison`; returns the matplotlib Figure.
@@ -192,6 +241,7 @@ class _Recorder:
         self.points, self.iterates = (Thinned(n=task.x0.size) for _ in range(2))
         self.f_best, self.x_best, self.last = math.inf, task.x0, _Point(0, task.x0)
         self.last_bytes, self.kept = b"", False
+        self.failed = False
         self.own = 0.0
         self.start = time.perf_counter()
 
@@ -277,6 +327,7 @@ def _solve(
         except _Budget as budget:
             return None, None, False, str(budget)
         except Exception as error:
+            recorder.failed = True
             return None, None, False, f"{type(error).__name__}: {error}"
 
 
@@ -342,6 +393,7 @@ def compare(
     rng: Any = 0,
     check: bool = True,
     progress: bool = False,
+    checkpoint: Any = None,
 ) -> Comparison:
     """Run solvers on one problem and tabulate what they really did.
 
@@ -387,9 +439,28 @@ def compare(
         `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr which solver is running.
+    checkpoint : str or path-like, optional
+        A file for the finished runs, written after each of them. With the same file, runs that are
+        there are not run again: after a crash, or with more methods or another budget, only what
+        is missing is. Runs that raised an error are tried again. The file belongs to one problem,
+        in any size and from any start.
+
+    Raises
+    ------
+    GradientError
+        If the gradient is wrong.
+    OSError
+        If `checkpoint` cannot be written.
+    TypeError, ValueError
+        If an argument is not what it should be, or `checkpoint` is a file of another problem, or
+        of something else.
 
     Notes
     -----
+    A run is found again in `checkpoint` by its start, method, options and limits; functions are
+    known by their code. The objective is known by its name and by its value and gradient at the
+    start, for which it is called once or twice more.
+
     A solver that raises becomes a row with ``success=False`` and the error as its message; Ctrl-C
     ends the comparison. The time excludes the recorder's own and a solver's compilation: each
     warms up on a trivial problem first. On small problems it is steadier without BLAS threads: set
@@ -429,18 +500,24 @@ def compare(
     if gtol_only:
         limits |= dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), 0.0)
     every = [solver.with_options(limits, options or {}) for solver in as_solvers(methods)]
-    if check and (report := task.check(rng=0)):
-        report.raise_if_wrong()
     known = problem if isinstance(problem, Problem) else None
     distance = known.distance if known else lambda x: math.nan
-    labels = [solver.label for solver in every]
-    rows = []
-    for solver in announce(every, labels, task.title, "solver") if progress else every:
-        _warm_up(task, solver, tol)
-        rows.append(_row(task, solver, tol, _Recorder(task, calls, seconds), distance))
+    with Finished(checkpoint, "compare", task) as finished:
+        if check and (report := task.check(rng=0)):
+            report.raise_if_wrong()
+        keys = {solver.label: finished.key(solver, calls, seconds, tol) for solver in every}
+        rows = {label: Row(**run) for label, key in keys.items() if (run := finished.get(key))}
+        left = [(solver.label, solver) for solver in every if solver.label not in rows]
+        told = announce(left, len(left), task.title, "solver") if progress else dict(left).values()
+        for solver in told:
+            _warm_up(task, solver, tol)
+            recorder = _Recorder(task, calls, seconds)
+            rows[solver.label] = row = _row(task, solver, tol, recorder, distance)
+            if not recorder.failed:
+                finished.put(keys[solver.label], vars(row))
     return Comparison(
         name=task.name,
-        rows=tuple(rows),
+        rows=tuple(rows[solver.label] for solver in every),
         fun=task.value,
         x0=task.x0,
         f_min=known.f_min if known and math.isfinite(known.f_min) else math.nan,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def announce(items: Iterable[T], labels: Sequence[str], title: str, unit: str) -> Iterator[T]:
-    """Pass the items on, each label on stderr: as a bar on a terminal, else line by line."""
+def announce(items: Iterable[tuple[str, T]], total: int, title: str, unit: str) -> Iterator[T]:
+    """Pass the items on, each one's label on stderr: as a bar on a terminal, else line by line."""
     if sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
         from tqdm import tqdm
 
-        with tqdm(zip(labels, items, strict=True), title, len(labels), False, unit=unit) as bar:
+        with tqdm(items, title, total, False, unit=unit) as bar:
             for label, item in bar:
                 bar.set_postfix_str(label)
                 yield item
     else:
-        for i, (label, item) in enumerate(zip(labels, items, strict=True), 1):
-            sys.stderr.write(f"{title}: {i}/{len(labels)} {label}\n")
+        for i, (label, item) in enumerate(items, 1):
+            sys.stderr.write(f"{title}: {i}/{total} {label}\n")
             yield item

@@ -18,15 +18,16 @@ from ..arguments import map_like
 from ..methods import adam
 from ..problems import Problem
 from ..solvers import Solver, as_solvers, label_of
-from ..tables import Column, Table, json_ready, one_line
+from ..tables import Column, Table, cut, json_ready, one_line
 from ..task import Array, Task
 from ..workers import mapping
+from .finished import Finished, Run
 from .progress import announce
 
 __all__ = ["Setting", "Sweep", "sweep"]
 
 COUNTS = ("nit", "nfev", "njev")
-FIGURES = ("f", "gnorm", *COUNTS, "success")
+FIGURES = ("f", "held_out", "gnorm", *COUNTS, "success")
 NEAR = 1e-6
 """Values count as equal if they differ by less than this part of the best run's gain."""
 
@@ -46,6 +47,8 @@ class Setting:
     f, gnorm : ndarray, shape (seeds,)
         At each returned point: the value and the largest component of the (projected) gradient;
         nan where a run raised an error.
+    held_out : ndarray, shape (seeds,)
+        The lowest loss on the held-out data of the option `validation`; nan without.
     nit, nfev, njev : ndarray, shape (seeds,)
         Iterations and calls, as the method reports them.
     success : ndarray of bool, shape (seeds,)
@@ -61,6 +64,7 @@ class Setting:
     seeds: NDArray[np.int_]
     f: Array
     gnorm: Array
+    held_out: Array
     nit: NDArray[np.int_]
     nfev: NDArray[np.int_]
     njev: NDArray[np.int_]
@@ -79,7 +83,8 @@ class Sweep(Table[Setting]):
     """The settings of a sweep; prints as a table, in a notebook as an HTML table.
 
     With several seeds the figures are medians, and the table has the range of `f` beside its
-    median. A column for every option that is an axis of the grid.
+    median. A column for every option that is an axis of the grid. With held-out data the table has
+    their loss beside `f`, which is the value on the training data.
 
     Attributes
     ----------
@@ -89,8 +94,8 @@ class Sweep(Table[Setting]):
         In the order of the grid, the last axis changing fastest.
     axes : dict
         The values of every axis.
-    f_start : float
-        The value at the start.
+    f_start, held_out_start : float
+        The value at the start, and the loss there on held-out data; nan without.
     n : int
         The number of parameters.
 
@@ -113,6 +118,7 @@ class Sweep(Table[Setting]):
     rows: tuple[Setting, ...]
     axes: dict[str, list[Any]]
     f_start: float
+    held_out_start: float
     n: int
 
     @property
@@ -130,16 +136,30 @@ class Sweep(Table[Setting]):
         def spread(row: Setting) -> str:
             return f"{row.f.min():.1e} to {row.f.max():.1e}"
 
+        def figure(name: str, head: str, show: str = "{:.2e}", spare: int = 0) -> Column:
+            return Column(head, partial(_median, name), show.format, spare=spare)
+
         columns = {"method": Column("method", attrgetter("method"), left=True)}
-        columns |= {a: Column(a, partial(_chosen, a), _shown) for a in self.axes}
-        columns |= {n: Column(n, partial(_median, n), "{:.0f}".format) for n in COUNTS}
-        columns["f"] = Column("f", partial(_median, "f"), "{:.2e}".format)
-        columns |= {"range": Column("range of f", spread)} if seeds > 1 else {}
+        columns |= {a: Column(a, partial(_chosen, a), _shown, text=True) for a in self.axes}
+        spare = zip(COUNTS, (1, 6, 4), strict=True)
+        columns |= {name: figure(name, name, "{:.0f}", place) for name, place in spare}
+        columns["f"] = figure("f", "f")
+        columns |= {"range": Column("range of f", spread, spare=3)} if seeds > 1 else {}
+        columns |= {"held_out": figure("held_out", "held-out")} if self._held_out else {}
         return columns | {
-            "gnorm": Column("|g|", partial(_median, "gnorm"), "{:.1e}".format),
+            "gnorm": figure("gnorm", "|g|", "{:.1e}", 2),
             "success": Column("ok", lambda r: np.mean(r.success), ok),
-            "message": Column("message", attrgetter("message"), one_line, left=True),
+            "message": Column("message", attrgetter("message"), one_line, left=True, spare=5),
         }
+
+    @property
+    def _held_out(self) -> bool:
+        return any(np.any(row.held_out == row.held_out) for row in self.rows)
+
+    @property
+    def _judged(self) -> tuple[str, float]:
+        """The figure that the settings are judged by, and what it is at the start."""
+        return ("held_out", self.held_out_start) if self._held_out else ("f", self.f_start)
 
     @property
     def best(self) -> Setting:
@@ -147,14 +167,16 @@ class Sweep(Table[Setting]):
 
         Of the settings whose (median) value comes as near to the least one as Moré and Wild's test
         asks, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with most successes, and of
-        those the one with fewest evaluations. A setting with a run that raised an error comes last.
+        those the one with fewest evaluations. With held-out data, f stands for their loss. A
+        setting with a run that raised an error, or has no such loss, comes last.
         """
-        values = [_median("f", row) for row in self.rows]
+        name, start = self._judged
+        values = [_median(name, row) for row in self.rows]
         least = min((f for f in values if not math.isnan(f)), default=math.nan)
-        enough = least + NEAR * max(self.f_start - least, 0.0)
+        enough = least + NEAR * max(start - least, 0.0)
 
         def merit(row: Setting) -> tuple[Any, ...]:
-            f = _median("f", row)
+            f = _median(name, row)
             failed = row.success.size - np.sum(row.success)
             if f <= enough:
                 return 0, failed, _median("nfev", row) + _median("njev", row), f
@@ -169,13 +191,13 @@ class Sweep(Table[Setting]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every run as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        There is a dict for each run: method, every option, seed, f, gnorm, nit, nfev, njev,
-        success, message, x. JSON knows neither nan nor infinity: such figures are None. What is not
-        a number, such as a schedule, is given by its `repr`.
+        There is a dict for each run: method, every option but the data of `validation`, seed, f,
+        held_out, gnorm, nit, nfev, njev, success, message, x. JSON knows neither nan nor infinity:
+        such figures are None. What is not a number, such as a schedule, is given by its `repr`.
         """
         return [
             {"method": row.method}
-            | {name: json_ready(value) for name, value in row.options.items()}
+            | {k: json_ready(value) for k, value in row.options.items() if k != "validation"}
             | {"seed": int(seed)}
             | {name: json_ready(getattr(row, name)[k]) for name in FIGURES}
             | {"message": row.messages[k], "x": json_ready(row.x[k])}
@@ -187,8 +209,8 @@ class Sweep(Table[Setting]):
         """Draw the final values against the learning rate; returns the matplotlib Figure.
 
         As `scipy_gd.plot.sensitivity`: a curve for each method and each setting of the other axes;
-        runs that gained nothing are crosses. Learning rates that are not numbers, such as "auto",
-        are left out.
+        runs that gained nothing are crosses. With held-out data, their lowest loss takes the place
+        of the value. Learning rates that are not numbers, such as "auto", are left out.
 
         Parameters
         ----------
@@ -199,20 +221,24 @@ class Sweep(Table[Setting]):
         """
         from ..plot import sensitivity
 
-        others = [name for name in self.axes if name != "learning_rate"]
+        name, start = self._judged
+        others = [axis for axis in self.axes if axis != "learning_rate"]
         curves: dict[str, tuple[list[float], list[Array]]] = {}
         for row in self.rows:
             if isinstance(rate := row.options.get("learning_rate"), int | float):
                 rates, values = curves.setdefault(_label(row.method, row.options, others), ([], []))
                 rates.append(rate)
-                values.append(row.f)
+                values.append(getattr(row, name))
         if not curves:
             raise ValueError(
                 "`learning_rate` must be a number in some setting, for a curve to draw"
             )
-        arrays = {name: tuple(map(np.array, curve)) for name, curve in curves.items()}
+        arrays = {label: tuple(map(np.array, curve)) for label, curve in curves.items()}
         # a run that gained nothing has diverged: its best point is the start
-        figure = sensitivity(arrays, worst=np.nextafter(self.f_start, -np.inf), ax=ax).figure
+        drawn = sensitivity(arrays, worst=np.nextafter(start, -np.inf), ax=ax)
+        if self._held_out:
+            drawn.set_ylabel("lowest held-out loss")
+        figure = drawn.figure
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
@@ -229,7 +255,7 @@ def _chosen(axis: str, row: Setting) -> Any:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:g}"
-    return one_line(label_of(value))
+    return cut(one_line(label_of(value)), 60)
 
 
 def _label(method: str, options: Mapping[str, Any], axes: Any) -> str:
@@ -237,18 +263,29 @@ def _label(method: str, options: Mapping[str, Any], axes: Any) -> str:
     return ", ".join([method, *places])
 
 
-def _outcome(task: Task, solver: Solver) -> tuple[Any, ...]:
-    """Run one setting with one seed: the figures, the message (that of an error too), the point."""
+def _outcome(task: Task, job: tuple[int, Solver]) -> tuple[int, Run]:
+    """Run one setting with one seed: its number, and the figures, message and point by name."""
+    k, solver = job
     try:
         with np.errstate(all="ignore"):
             result = task.minimize(solver)
             x = np.array(result.x, float).reshape(task.x0.shape)
-            counts = (int(result.get(name, 0)) for name in COUNTS)
-            ending = bool(result.success), str(result.get("message", ""))
-            return task.value(x), task.gnorm(x), *counts, *ending, x
+            losses = [loss for loss in result.get("validation_losses", ()) if loss == loss]
+            return k, {
+                "f": task.value(x),
+                "held_out": min(losses, default=math.nan),
+                "held_out_start": losses[0] if losses else math.nan,
+                "gnorm": task.gnorm(x),
+                **{name: int(result.get(name, 0)) for name in COUNTS},
+                "success": bool(result.success),
+                "message": str(result.get("message", "")),
+                "x": x,
+                "failed": False,
+            }
     except Exception as error:
-        nowhere = np.full(task.x0.shape, math.nan)
-        return math.nan, math.nan, 0, 0, 0, False, f"{type(error).__name__}: {error}", nowhere
+        unknown = dict.fromkeys(("f", "held_out", "held_out_start", "gnorm"), math.nan)
+        said = {"success": False, "message": f"{type(error).__name__}: {error}", "failed": True}
+        return k, unknown | dict.fromkeys(COUNTS, 0) | said | {"x": np.full_like(task.x0, math.nan)}
 
 
 def sweep(
@@ -265,6 +302,7 @@ def sweep(
     workers: Any = None,
     check: bool = True,
     progress: bool = False,
+    checkpoint: Any = None,
     **options: Any,
 ) -> Sweep:
     """Run a method at every setting of a grid, with every seed.
@@ -295,10 +333,25 @@ def sweep(
     progress : bool, default: False
         Show on stderr how far it is: a bar where there is a terminal and tqdm, else a line for each
         run.
+    checkpoint : str or path-like, optional
+        A file for the finished runs, written after each of them. With the same file, runs that are
+        there are not run again: after a crash, or with a larger grid or more seeds, only what is
+        missing is. Runs that raised an error are tried again. The file belongs to one problem, in
+        any size and from any start.
     **options
         Options of the methods, `learning_rate`, `beta1`, `maxiter`, ...: a list or an array makes
         an axis. A tuple, a schedule, a string or a number is one value. A value that is an array
         itself (one rate for each parameter) goes into a list: ``learning_rate=[np.array([1, 2])]``.
+
+    Raises
+    ------
+    GradientError
+        If the gradient is wrong.
+    OSError
+        If `checkpoint` cannot be written.
+    TypeError, ValueError
+        If an argument is not what it should be, or `checkpoint` is a file of another problem, or
+        of something else.
 
     Notes
     -----
@@ -306,6 +359,11 @@ def sweep(
     value and the gradient of every row are taken at the returned point, by calls of their own. A
     map of joblib or Dask is one line, ``Parallel(n_jobs=2)(delayed(f)(item) for item in items)`` or
     ``client.gather(client.map(f, items))`` as a function of f and items.
+
+    A run is found again in `checkpoint` by its start, method, options and seed; functions are known
+    by their code. The objective is known by its name and by its value and gradient at the start,
+    for which it is called once or twice more. What a map of your own returns is written as it
+    comes: if that is all at once, nothing is written before.
 
     Examples
     --------
@@ -332,22 +390,55 @@ def sweep(
     jobs = [_seeded(solver, seed) for solver in grid for seed in draws.tolist()]
     if isinstance(workers, int) and workers != 1:
         _refuse_what_cannot_travel(task, jobs)
-    if check and (report := task.check(rng=0)):
-        report.raise_if_wrong()
-    names = [_label(solver.label, solver.options, axes) for solver in grid]
-    labels = [
-        f"{name}, seed {seed}" if draws.size > 1 else name for name in names for seed in draws
-    ]
-    with mapping(workers) as map_:
-        outcomes = map_(partial(_outcome, task), jobs)
+    labels = [_label(solver.label, solver.options, axes) for solver in grid]
+    if draws.size > 1:
+        labels = [f"{label}, seed {seed}" for label in labels for seed in draws]
+    with Finished(checkpoint, "sweep", task) as finished:
+        if check and (report := task.check(rng=0)):
+            report.raise_if_wrong()
+        runs = _run_all(task, jobs, labels, workers, progress, finished)
+    k = draws.size
+    rows = [_setting(solver, draws, runs[i * k : i * k + k]) for i, solver in enumerate(grid)]
+    starts = [run["held_out_start"] for run in runs]
+    return Sweep(
+        name=task.name,
+        rows=tuple(rows),
+        axes=axes,
+        f_start=task.value(task.x0),
+        held_out_start=next((loss for loss in starts if loss == loss), math.nan),
+        n=task.x0.size,
+    )
+
+
+def _run_all(
+    task: Task,
+    jobs: Sequence[Solver],
+    labels: Sequence[str],
+    workers: Any,
+    progress: bool,
+    finished: Finished,
+) -> list[Run]:
+    """What came of all the jobs; those that are finished are not run."""
+    keys = [*map(finished.key, jobs)]
+    done = {k: run for k, key in enumerate(keys) if (run := finished.get(key))}
+    left = [(k, job) for k, job in enumerate(jobs) if k not in done]
+    with mapping(workers if left else None, ordered=False) as map_:
+        outcomes = map_(partial(_outcome, task), left)
         if not isinstance(outcomes, Iterable):
             raise TypeError(f"a map in `workers` must return the results, got {outcomes!r}")
-        done = list(announce(outcomes, labels, task.title, "run") if progress else outcomes)
+        if progress:
+            told = ((labels[outcome[0]], outcome) for outcome in outcomes)
+            outcomes = announce(told, len(left), task.title, "run")
+        for k, run in outcomes:
+            done[k] = run
+            if not run["failed"]:
+                finished.put(keys[k], run)
     if len(done) != len(jobs):
-        raise ValueError(f"a map in `workers` must return {len(jobs)} results, got {len(done)}")
-    k = draws.size
-    rows = [_setting(solver, draws, done[i * k : i * k + k]) for i, solver in enumerate(grid)]
-    return Sweep(task.name, tuple(rows), axes, task.value(task.x0), task.x0.size)
+        known = len(jobs) - len(left)
+        raise ValueError(
+            f"a map in `workers` must return {len(left)} results, got {len(done) - known}"
+        )
+    return [done[k] for k in range(len(jobs))]
 
 
 def _seeds(seeds: Any) -> NDArray[np.int_]:
@@ -398,16 +489,12 @@ def _refuse_what_cannot_travel(task: Task, jobs: Sequence[Solver]) -> None:
         ) from error
 
 
-def _setting(
-    solver: Solver, seeds: NDArray[np.int_], outcomes: Sequence[tuple[Any, ...]]
-) -> Setting:
-    *figures, messages, x = zip(*outcomes, strict=True)
-    arrays = dict(zip(FIGURES, map(np.array, figures), strict=True))
+def _setting(solver: Solver, seeds: NDArray[np.int_], runs: Sequence[Run]) -> Setting:
     return Setting(
         method=solver.label,
         options=dict(solver.options),
         seeds=seeds,
-        messages=messages,
-        x=np.array(x),
-        **arrays,
+        messages=tuple(run["message"] for run in runs),
+        x=np.array([run["x"] for run in runs]),
+        **{name: np.array([run[name] for run in runs]) for name in FIGURES},
     )
