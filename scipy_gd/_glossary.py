@@ -14,7 +14,7 @@ GLOSSARY = {
     "rho": Option("Decay rate of the running average of the squared gradients, in [0, 1).", decay),
     "eps": Option(
         "Guard against division by zero, at least 0. (The step of finite differences, which SciPy "
-        "calls `eps`, is `finite_diff_rel_step`.)",
+        "calls `eps`, is `finite_diff_abs_step`.)",
         nonnegative,
     ),
     "weight_decay": Option("Strength of the pull towards zero, at least 0.", nonnegative),
