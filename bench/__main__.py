@@ -1,6 +1,6 @@
 """``python -m bench NAME``: run one benchmark, print its tables, write bench/results/NAME.md.
 
-``python -m bench many.fits`` only prints a part of it, for benchmarks that have some in `PARTS`.
+``python -m bench many.fits`` only prints one part, for benchmarks that define `PARTS`.
 """
 
 import importlib

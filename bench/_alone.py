@@ -1,4 +1,4 @@
-"""Functions in processes of their own, which have only so many cores."""
+"""Run functions in separate processes with a limited number of cores."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""The time of a fit: of NIST's, and of a million observations."""
+"""The time of a fit: NIST's data sets, and a million observations."""
 
 import functools
 import statistics

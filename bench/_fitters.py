@@ -1,4 +1,4 @@
-"""Solvers of least squares behind one face, ours and others', and the tasks that they are given."""
+"""A common interface to least-squares solvers, ours and others, and the tasks for them."""
 
 import functools
 import importlib.util

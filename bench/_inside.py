@@ -1,4 +1,4 @@
-"""The inside of a run, for the benchmarks that measure it; nothing else of `bench` imports it."""
+"""Access to the internals of a run; no other module of `bench` imports them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""One run of a solver on values, watched by a judge who knows the exact function."""
+"""One run of a solver on values, judged with the exact function."""
 
 import contextlib
 import math

@@ -1,9 +1,9 @@
 """Functions with kinks, each with a subgradient and its optimum.
 
-The classical ones are from A. Bagirov, N. Karmitsa, M. M. Mäkelä, "Introduction to Nonsmooth
-Optimization" (Springer, 2014), chapter 9, with the starts and the optima that are published there.
-Those of data are linear programs, and the optimum is found by `scipy.optimize.linprog`; that of the
-lasso is certified by the gap to its dual.
+The classical functions are from A. Bagirov, N. Karmitsa, M. M. Mäkelä, "Introduction to Nonsmooth
+Optimization" (Springer, 2014), chapter 9, with the published starts and optima. The functions of
+data are linear programs, whose optimum `scipy.optimize.linprog` finds. The optimum of the lasso is
+certified by its duality gap.
 """
 
 import functools

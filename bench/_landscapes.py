@@ -1,7 +1,8 @@
-"""Functions with many minima, whose global minimum is known.
+"""Functions with many minima and a known global minimum.
 
-The customary formulas, at ``z = Q (x - c)``: the minimum lies at c, which is not the centre of the
-bounds, since some solvers begin there; Q turns the axes, since some move along them.
+They use the customary formulas at ``z = Q (x - c)``. The minimum lies at c, which is not the centre
+of the bounds, because some solvers start there. Q rotates the axes, because some solvers move along
+them.
 """
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False

@@ -1,8 +1,8 @@
 """Learning from real data: losses with gradients on any batch of rows, for the benchmarks.
 
-An objective is a plain function ``fun(w, X, y) -> (value, gradient)``: the mean loss of the rows it
-is given plus an L2 penalty on all weights. So the mean over batches of equal size is the value on
-all data. The last column of every X is constant, and its weights are the biases.
+An objective is a plain function ``fun(w, X, y) -> (value, gradient)``: the mean loss over the given
+rows, plus an L2 penalty on all weights. The mean over batches of equal size therefore equals the
+value on all data. The last column of every X is constant, and its weights are the biases.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""What one call of `minimize_many` costs: with lbfgs, as sizes grow, at first, and in memory."""
+"""The cost of `minimize_many`: with lbfgs, with growing sizes, the first time, in memory."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Fits of dask arrays by local workers, and what a block and a fit cost there."""
+"""Fits of Dask arrays on local workers, and what a block and a fit cost there."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Three models that people fit thousands of times, as each solver wants to have them."""
+"""Three models that people fit thousands of times, in the form that each solver needs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,8 +1,8 @@
 """NIST's reference data for nonlinear regression, https://www.itl.nist.gov/div898/strd/.
 
 27 fits of curves to data, with two starts each. The parameters, their standard deviations and the
-sum of squares are certified to eleven digits. They are in the public domain; nist.json holds what
-`python -m bench._nist FOLDER` reads out of NIST's files.
+sum of squares are certified to eleven digits. The data are in the public domain. nist.json contains
+what `python -m bench._nist FOLDER` reads from NIST's files.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Solvers for noisy values from other packages, where they are installed, as `method=` of SciPy."""
+"""Solvers for noisy values from other packages, if installed, as `method=` of SciPy."""
 
 import importlib.util
 

@@ -1,6 +1,6 @@
-"""Problems with penalties: what is minimized, how far a point is from a minimum, and the data.
+"""Problems with penalties: the objective, the distance of a point from a minimum, and the data.
 
-All of it is written here once more, and knows nothing of the solvers that are judged by it.
+Everything here is implemented independently of the solvers that it judges.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Who solves the problems with penalties, each with a ladder of settings from loose to tight."""
+"""Solvers for the problems with penalties, each with a ladder of settings from loose to tight."""
 
 import functools
 import importlib.util

@@ -1,8 +1,8 @@
 """The problems of the benchmarks: smooth functions with exact gradients.
 
-Sums of squares get their gradient by complex step: the residuals are analytic formulas, written
-for a matrix whose columns are points, and all n directions go through them in one call. There is
-no difference in it, so it is exact to rounding.
+The gradients of sums of squares use the complex step. The residuals are analytic formulas, written
+for a matrix whose columns are points, and one call evaluates all n directions. There is no
+subtraction, so the gradient is exact to rounding.
 """
 
 import functools

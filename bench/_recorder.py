@@ -1,4 +1,4 @@
-"""One recorder for all solvers: it counts, says when a problem is solved, and ends the run."""
+"""One recorder for all solvers: it counts, detects when a problem is solved, and ends the run."""
 
 import contextlib
 import math

@@ -1,11 +1,11 @@
-"""Fits to what a simulation says: values that jump a little, and have an exact counterpart.
+"""Fits of simulations: values that jump slightly, with exact counterparts.
 
-Differential equations are integrated with steps of adapted length and a loose tolerance: with the
-parameters the number of steps changes, and the value jumps. Their exact counterpart is the same
-with a tolerance of 1e-7. The other simulations draw many times, always with the same random
-numbers, and count: the value is a step function, and the exact one has the probabilities.
+Differential equations are integrated with adaptive steps and a loose tolerance. The number of steps
+changes with the parameters, and then the value jumps. The exact counterpart uses a tolerance of
+1e-7. The other simulations count among many draws, always with the same random numbers. The value
+is a step function, and its exact counterpart uses the probabilities.
 
-All are sums of squares: `rough` and `exact` give the residuals at a point.
+All are sums of squares: `rough` and `exact` return the residuals at a point.
 """
 
 import functools

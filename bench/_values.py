@@ -1,7 +1,7 @@
-"""What users hand to a solver in place of an exact function: the kinds of `python -m bench values`.
+"""What users pass instead of an exact function: the kinds of `python -m bench values`.
 
-A `Case` is a problem as it is, with its exact function and the best value known. A kind makes a
-`Task` of it: the values that a solver sees, each with the exact one beside it, for the judge.
+A `Case` is the original problem, with its exact function and the best known value. A kind turns it
+into a `Task`: the values that a solver sees, each with the exact value for the judge.
 """
 
 import functools

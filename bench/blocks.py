@@ -1,13 +1,14 @@
-"""Data larger than memory: one logistic regression, wherever its rows are.
+"""Data larger than memory: one logistic regression, with its rows in different places.
 
-Ten million rows of 20 features in double precision (1.7 GB), an L2 penalty, lbfgs from zero with
-`reduce`: on a memory map, block after block in this process; and in Dask arrays, kept by two
-workers with one thread each, also with one of them killed after five iterations. Against them the
-same run on arrays in memory, and dask-glm's lbfgs with the same penalty, its data kept by the same
-workers; `tol` there is the same gradient, but SciPy's L-BFGS-B, which it calls, also ends where f
-falls by less than 2e-9 of itself. Making, loading and compiling comes before. Ratios are those of
-the quickest iteration, mostly one evaluation, of each run and of some short ones made in turn, so
-that they depend little on what else the machine does.
+The data are ten million rows of 20 features in double precision (1.7 GB). lbfgs with `reduce`
+minimizes a logistic loss with an L2 penalty, starting at zero. The rows are in a memory map, which
+this process reads block by block, or in Dask arrays, which two workers with one thread each keep in
+memory; in one run, a worker is killed after five iterations. For comparison, the same run uses
+arrays in memory, and dask-glm's lbfgs uses the same penalty with its data on the same workers. Its
+`tol` corresponds to the same gradient, but SciPy's L-BFGS-B, which it calls, also stops if f falls
+by less than 2e-9 of itself. Creating and loading the data and compilation are not included. The
+ratios are based on the fastest iteration (usually one evaluation) of each run and of some short
+runs made in turn, so other load on the machine hardly affects them.
 """
 
 import contextlib

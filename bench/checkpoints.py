@@ -1,10 +1,10 @@
-"""Checkpoints: runs that are killed at random moments and resumed, and what writing costs.
+"""Checkpoints: runs that are killed at random moments and resumed, and the cost of writing.
 
-The first table kills each run with SIGKILL at 30 random moments, in a process of its own, and
-resumes it from the file: it must end with the bits of the run that nobody has killed. Checkpoints
-are written as often as the library allows, at 1 % of the time. The second table has the size of a
-checkpoint and the seconds that it takes, on this machine's disk, and what that is of a run with the
-default interval of 60 s.
+The first table kills each run with SIGKILL at 30 random moments, in a separate process, and resumes
+it from the file. It must end with the same bits as the uninterrupted run. Checkpoints are written
+as often as the library allows, at 1 % of the time. The second table shows the size of a checkpoint,
+the seconds it takes on this machine's disk, and their share of a run with the default interval of
+60 s.
 """
 
 import os

@@ -1,16 +1,17 @@
 """The compiled loop against C, against SciPy's solvers, and against the Python loop.
 
-One thread, everything in turn in one process, least of several runs; compilation is not in these
-figures but in the ones of `latency`. All solvers minimise the same Numba functions, called by
-`scipy.optimize.minimize`, with all that it and the methods add: checks, counts, best point, result.
+All runs use one thread and alternate in one process; the figures are the minimum of several runs.
+Compilation is not included (see `latency`). All solvers minimize the same Numba functions through
+`scipy.optimize.minimize`, with everything that it and the methods add: checks, counts, best point,
+result.
 
-The C code is compiled with ``gcc -O3 -march=native``, its kernels with ``-ffast-math`` as well: one
-does the step alone, the other one also measures the step and the gradient, as ours do. Of the C
-loops, the bare one evaluates and steps; the other one also does what a result needs: finite?
-converged? best point, counts. Both call the function through a pointer. The custom methods are what
-a textbook writes, with and without a stop test. A curve fit minimises the sum of squares by `lbfgs`
-with finite differences; `curve_fit` calls the compiled model. Where gcc is missing, so are its
-rows.
+The C code is compiled with ``gcc -O3 -march=native``, and its kernels with ``-ffast-math`` as well.
+One kernel only takes the step; the other also measures the step and the gradient, as ours do. There
+are two C loops. The bare loop evaluates and steps. The other also does what a result needs: tests
+for finite values and convergence, best point, counts. Both call the function through a pointer. The
+custom methods are textbook code, with and without a stopping test. The curve fit minimizes the sum
+of squares by `lbfgs` with finite differences; `curve_fit` calls the compiled model. If gcc is
+missing, its rows are missing too.
 """
 
 import ctypes

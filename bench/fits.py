@@ -1,39 +1,43 @@
-"""Curve fits: right digits, evaluations, bounds, outliers, errors and time.
+"""Curve fits: correct digits, evaluations, bounds, outliers, errors and time.
 
-The data are NIST's 27 sets for nonlinear regression (bench/_nist.py). Evaluations are r + n J: one
-of the residuals counts 1, a Jacobian n; by differences, each evaluation counts 1. A run is cut off
-after 3,000 (n + 1). A task is solved by the first evaluated point whose cost is at most 1.0001
-times the least one, and evaluations are those until then, but "to the end" those of whole runs at
-the defaults. Ratios are medians (quartiles), geometric means, or those of totals, where both solve.
+The data are NIST's 27 sets for nonlinear regression (bench/_nist.py). The number of evaluations is
+r + n J: a residual evaluation counts 1 and a Jacobian n; with finite differences, each evaluation
+counts 1. A run is cut off after 3,000 (n + 1). A task is solved at the first evaluated point whose
+cost is at most 1.0001 times the least cost. Evaluations are counted up to that point, except "to
+the end", which counts whole runs with the defaults. Ratios are medians (with quartiles), geometric
+means, or ratios of totals, over the tasks that both solve.
 
-NIST's 54: each set from both starts, with the Jacobian and with differences. "tight": tolerances of
-1e-15; right are all parameters and the sum of squares with 6 of the certified digits. "defaults":
-the solver's own tolerances, and 4 digits. "claimed, not right": with J, at the defaults.
+NIST's 54: each set from both starts, with the Jacobian and with finite differences. "tight":
+tolerances of 1e-15, and 6 certified digits must be correct in all parameters and in the sum of
+squares. "defaults": the solver's own tolerances, and 4 digits. "claimed, not right": with J and the
+defaults.
 
 All groups below are tight, with the Jacobian. Fresh starts: eight for each set, the certified
-parameters times exp(N(0, 1/4)). In a box, NIST's starts are moved inside; every other parameter has
-bounds on either side of the solution, or every third has bounds that keep it from there. Losses: a
-tenth of the observations is moved by 10 to 30 times f_scale. The least cost is the certified one;
-in a box or with a loss it is the least that any solver has found. Lanczos1, whose residuals are
-1e-13, is solved with the sum of squares that the digits of its certified parameters give; it is
-left out where deviations are compared.
+parameters times exp(N(0, 1/4)). In a box, NIST's starts are moved inside. Either every other
+parameter has bounds on both sides of the solution, or every third has bounds that exclude the
+solution. Losses: a tenth of the observations is shifted by 10 to 30 times f_scale. The least cost
+is the certified one; in a box or with a loss, it is the lowest that any solver has found. For
+Lanczos1, whose residuals are 1e-13, it is the sum of squares at the certified parameters, as
+rounded there; this set is left out of comparisons of deviations.
 
-Deviations, as reported: right digits of the certified ones, the square roots of the diagonal of
-s^2 inv(J'J), from the second starts. Deviations at a minimum: made of values of half the sum of
-squares over the certified variance, or of residuals; "Hessian" are digits of the exact ones from
-all second derivatives, which HESSE and `uncertainty` of values aim at, "NIST" of those from J'J. A
-call is one of this function or of the residuals; of HESSE only those after MIGRAD count, and BFGS
-comes from the second start. iminuit is told the certified variance. Intervals: 1,000 simulated fits
-of b0 exp(-b1 x) + b2 to 20 points, with normal noise of unknown size (Student's quantiles), or to
-counts; shares of all parameters.
+Deviations, as reported: correct digits of the certified deviations, which are the square roots of
+the diagonal of s^2 inv(J'J), from the second starts. Deviations at a minimum: computed from values
+of half the sum of squares over the certified variance, or from residuals. "Hessian" counts digits
+of the exact deviations from all second derivatives, which HESSE and `uncertainty` of values aim at;
+"NIST" counts digits of those from J'J. A call is a call of this function or of the residuals.
+HESSE's calls are those after MIGRAD. BFGS runs from the second start. iminuit gets the certified
+variance. Intervals: 1,000 simulated fits of b0 exp(-b1 x) + b2 to 20 points with normal noise of
+unknown size (Student's quantiles), or to counts; the shares are over all parameters.
 
-A million observations: three peaks and a constant with 10 parameters, Numba's functions for all; an
-iteration is a Jacobian. Time of a fit: NIST's, from the second start, at the defaults, with
-functions of NumPy's or compiled by Numba; compilation is left out, and optimistix has JAX's.
+A million observations: three peaks and a constant, with 10 parameters, compiled by Numba for all
+solvers; an iteration is a Jacobian. Time of a fit: NIST's sets, from the second start, with the
+defaults, with functions in NumPy or compiled by Numba. Compilation is not included, and optimistix
+uses JAX.
 
-Others at their best: x_scale="jac", and relative steps of differences, where it is tight. curve_fit
-is lm, but trf with "3-point"; lmfit is lm with transformed parameters in boxes; iminuit is MIGRAD
-with the Jacobian, or its own differences (in the column 3-point). optimistix differentiates.
+Other solvers have their best settings: x_scale="jac", and relative finite-difference steps for
+tight runs. curve_fit uses lm, but trf with "3-point". lmfit uses lm, with transformed parameters in
+boxes. iminuit uses MIGRAD with the Jacobian or with its own finite differences (in the 3-point
+column). optimistix differentiates automatically.
 """
 
 import functools

@@ -1,19 +1,20 @@
-"""How often `success=True` is claimed, and how often it is false.
+"""How often a solver claims `success=True`, and how often the claim is false.
 
-Every method at its default, with the published constants, and SciPy's solvers with their own
-default tolerances, on all problems of `convergence`: "By solver" and "In all". A claim is false if
-the (projected) gradient, computed anew at the returned point, has a component above 1e-5, which is
-the tolerance of BFGS, CG and L-BFGS-B too; Nelder-Mead's claim is one about its simplex, Newton-
-CG's and TNC's about the step or f. "not claimed" are runs that ended without success although there
-is no such component. A run is cut off after 10,000 evaluations (100,000 for n >= 1000); then
-nothing is claimed. (Ours that are counted as false have ended with "the noise of the function is
-reached", on Meyer's function: f is its minimum in all ten digits that are known, and rounding hides
-what a gradient of 1e-2 promises there.)
+"By solver" and "In all" run every method with its default and with its published constant, and
+SciPy's solvers with their default tolerances, on all problems of `convergence`. A claim is false if
+the (projected) gradient, recomputed at the returned point, has a component above 1e-5. BFGS, CG and
+L-BFGS-B have the same tolerance. Nelder-Mead's claim is about its simplex, and those of Newton-CG
+and TNC are about the step or f. "not claimed" counts runs that ended without success although no
+component is above 1e-5. A run is cut off after 10,000 evaluations (100,000 for n >= 1000); it then
+claims nothing. (Our runs that count as false ended with "the noise of the function is reached" on
+Meyer's function. There, f equals its minimum in all ten known digits, and rounding hides the
+decrease that a gradient of 1e-2 promises.)
 
-"Values only" are runs without gradients where f is exact, rounded, noisy or not defined everywhere,
-or with kinks, also with gradients: the problems of `values` of odd index, for the methods that are
-recommended and SciPy's fast solvers. A claim is false by the rules of that benchmark: the point is
-not solved to a tolerance that suits the values, and no stationary point within their errors.
+"Values only" runs without gradients. f is exact, rounded, noisy or undefined in places, or has
+kinks (these also with gradients). The problems are those of `values` with an odd index, for the
+recommended methods and SciPy's fast solvers. The rules of that benchmark decide whether a claim is
+false: the point is not solved to a tolerance that suits the values, and not stationary within their
+errors.
 """
 
 import math

@@ -1,10 +1,10 @@
-"""One Adam step, one thread: ours against NumPy, torch and optax.
+"""One Adam step on one thread: ours against NumPy, torch and optax.
 
-`scipy_gd` is the lifted formula, called from Python through ctypes: it steps to another row, where
-the peers step in place, and measures the step and the gradient. `whole loop` is all that happens
-between two evaluations (copy of the gradient, best point, endings), as the Python driver calls it.
-NumPy is the update as it is usually pasted, with temporaries; torch steps a parameter that holds
-its gradient; optax is jitted with its buffers donated.
+`scipy_gd` is the lifted formula, called from Python through ctypes. It writes to another row, while
+the others update in place, and it also measures the step and the gradient. `whole loop` is
+everything between two evaluations (copying the gradient, best point, stopping tests), as the Python
+driver calls it. NumPy is the update as it is usually written, with temporaries. torch updates a
+parameter that holds its gradient. optax is jitted with donated buffers.
 """
 
 import os

@@ -1,10 +1,11 @@
-"""What the first result costs: import, compilation, loading from the cache.
+"""The time to the first result: import, compilation, loading from the cache.
 
-Whole processes, in turn, least of 7; the figures beyond `import scipy.optimize` are what a user
-waits longer than with SciPy alone. A cold cache is an empty directory. The second table is within
-one process, beyond the compilation of the user's functions by themselves: what the compiled loop
-takes for a new function, for arguments of a new type, and for other data of the same types. The
-third counts the files of the cache after one and after 20 processes that each compile a loop.
+The figures are for whole processes, run in turn, minimum of 7. The time beyond `import
+scipy.optimize` is the extra wait compared with SciPy alone. A cold cache is an empty directory. The
+second table is within one process. It shows what the compiled loop takes, beyond compiling the
+user's functions themselves, for a new function, for arguments of a new type, and for other data of
+the same types. The third table counts the files in the cache after one process and after 20
+processes that each compile a loop.
 """
 
 import os

@@ -1,40 +1,42 @@
-"""Thousands of small fits in one call: time a fit, how it grows, Dask, first call, memory.
+"""Thousands of small fits in one call: time per fit, growth, Dask, first call, memory.
 
-2,000 fits of each model: two decays (4 parameters, 30 points), a peak on a ground (4, 30), a spot
-in a picture of 13 x 13 counts (6 parameters). The fits of all solvers run in one process that may
-use one core only, so that XLA's, BLAS's and our threads are one, in turn; least of several runs,
-after a first one that compiles. All functions are compiled: ours, SciPy's and xarray's by Numba,
-others' by XLA. The tolerance is 1e-8 for all: `ftol` and `xtol`, `rtol` and `atol`, or `gtol`; "own
-tolerances" are those without options, 1e-14. "arrived" are fits whose sum of squares is the least
-that any of the solvers has found for these data, to 1e-6 of it. "floor" is the time of what our
-fits evaluate, in a compiled loop without any fits, at points between start and end: residuals and
-Jacobians, or residuals alone for differences, or values with gradients for lbfgs.
+There are 2,000 fits of each model: two decays (4 parameters, 30 points), a peak on a background (4,
+30), and a spot in an image of 13 x 13 counts (6 parameters). All solvers run in one process
+restricted to one core, so that XLA, BLAS and our code use one thread each. They run in turn, and
+the time is the minimum of several runs after one that compiles. All functions are compiled: ours,
+SciPy's and xarray's by Numba, the others' by XLA. The tolerance is 1e-8 for all: `ftol` and `xtol`,
+`rtol` and `atol`, or `gtol`. "own tolerances" are our default tolerances, 1e-14. "arrived" counts
+the fits whose sum of squares is within 1e-6 of the lowest that any solver found for these data.
+"floor" is the time to evaluate what our fits evaluate, in a compiled loop without any fits, at
+points between start and end: residuals and Jacobians, residuals alone with finite differences, or
+values with gradients for lbfgs.
 
-JAX's solvers solve the normal equations by Cholesky, as that is quickest here, differentiate the
-model by themselves, and are compiled as a whole: under `vmap`, where all fits go on until the last
-one has ended, or one after the other by `lax.map`. jaxopt's loops are not unrolled, and take at
-most 30 iterations, its default: both make it quicker. In short, the best of these is the quickest
-of those with which 95 % arrive.
+JAX's solvers solve the normal equations by Cholesky, which is fastest here. They differentiate the
+model automatically and are compiled as a whole: under `vmap`, where all fits continue until the
+last one has ended, or one after the other with `lax.map`. jaxopt's loops are not unrolled and take
+at most 30 iterations, its default; both make it faster. "In short" compares with the fastest JAX
+solver with which 95 % of the fits arrive.
 
-lbfgs: Rosenbrock's function with a random start and a narrower or wider valley for each of 2,000
-runs. "same bits" are runs that end exactly where a single call ends.
+lbfgs: 2,000 runs on Rosenbrock's function, each with a random start and a valley of its own width.
+"same bits" counts the runs that end exactly where a single call ends.
 
-Growth: of the peak with k or m, of n / 2 peaks with 100 points with n; residuals and Jacobian in
-one function. Threads: 100,000 fits on two cores. Dask: the same in blocks of 5,000 rows that are
-with the workers beforehand, each a process with one thread, until the whole result is here; both
-clusters are warm. A block costs what 400 blocks of 10 fits take longer than their fits.
+Growth: the peak with increasing k or m; n / 2 peaks and 100 points with increasing n; residuals and
+Jacobian in one function. Threads: 100,000 fits on two cores. Dask: the same fits in blocks of 5,000
+rows, timed until the whole result is here. The blocks are already on the workers, each a process
+with one thread. Both clusters are warm. The cost of a block is the time of 400 blocks of 10 fits
+beyond that of the fits themselves.
 
-A first call, with 2,000 fits: of a function that was just defined, beyond what the compilation of
-this function itself takes (calling another, equal one); of one that has been called by itself, but
-not minimized; of the first one again, with other data. In a fresh process whose cache on disk is
-warm: its first one, and the least of three more.
+A first call, with 2,000 fits: of a newly defined function, beyond the time to compile the function
+itself (measured on an equal one); of a function that was called before but not minimized; and of
+the first function again, with other data. In a fresh process with a warm disk cache: its first
+call, and the minimum of three more.
 
 A file: a million peaks as doubles in a memory map, 240 MB, on one core. Memory is private to the
-process (anonymous and shared pages, without those of files), beyond what it was before the call.
+process (anonymous and shared pages, without those of files), beyond its size before the call.
 
-The estimate for 1e8 fits on 100 cores: a worker's time a fit, as above; one scheduler, which hands
-out one block after the other; and the bytes of data and results, through one link of 10 Gbit/s
-Ethernet, 1.25 GB/s. These are added up, although they overlap.
+The estimate for 1e8 fits on 100 cores adds up a worker's time per fit, as above; one scheduler,
+which hands out blocks one after the other; and the bytes of data and results over one link of 10
+Gbit/s Ethernet, 1.25 GB/s. In reality these overlap.
 """
 
 import tempfile

@@ -1,19 +1,20 @@
 """The global minimum among many: how often it is found, and with how many evaluations.
 
-Rastrigin's, Ackley's, Griewank's and Levy's functions of 2, 5 and 10 variables, each with its
-minimum at a random place in the middle half of the bounds; ten places, and a seed for each. With
-"rotated" the axes are turned: some solvers move along them. Schwefel's and Michalewicz's functions
-are sums of functions of one variable, and have no common slope.
+Rastrigin's, Ackley's, Griewank's and Levy's functions have 2, 5 and 10 variables, and their minimum
+at a random place in the middle half of the bounds. There are ten places, each with its own seed.
+"rotated" means that the axes are rotated, because some solvers move along them. Schwefel's and
+Michalewicz's functions are sums of functions of one variable, and have no common slope.
 
-A value is an evaluation, and so is a gradient. Found: a value within 0.001 of the minimum, less
-than what lies between it and the next one, before the budget of 2,000 evaluations a variable is
-spent. Mean: the evaluations of all ten runs, divided by the successes.
+A value counts as one evaluation, and so does a gradient. Found: a value within 0.001 of the
+minimum, which is less than the difference to the next minimum, before the budget of 2,000
+evaluations per variable is spent. Mean: the evaluations of all ten runs, divided by the number of
+successes.
 
-`multistart` runs with its defaults, but for `n_starts`. optimagic's multistart (scipy_lbfgsb), with
-its defaults but for the end after two discoveries, and differential_evolution begin anew where they
-end; the others have no limits of their own. basinhopping makes steps of 5 % of the widths. SHGO
-samples with simplices, and is given 1 s a run, since its own work grows without end; with 10
-variables it needs longer than that before its first value, and does not take part.
+`multistart` uses its defaults except for `n_starts`. optimagic's multistart (scipy_lbfgsb, with its
+defaults except for the stop after two discoveries) and differential_evolution start again when they
+end. The others have no limits of their own. basinhopping takes steps of 5 % of the widths. SHGO
+samples with simplices and gets 1 s per run, because its own work grows without limit. With 10
+variables, it needs longer than that before its first value, so it is left out.
 """
 
 import time

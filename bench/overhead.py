@@ -1,13 +1,13 @@
-"""The cost of one iteration beyond the user's functions, with a Python objective.
+"""The cost of one iteration on top of the user's functions, with a Python objective.
 
-Every solver minimises the same function, and what the same calls of `fun` and `jac` cost by
-themselves is taken off, in the same run. Everything the loop does
-is on: counts, best point, endings, `maxtime`; the second row of ours has a callback as well. The
-pasted Adam is a NumPy loop as found in many scripts, without any of this. SciPy's own solvers are
-per evaluation. The second table is for limited-memory methods on Rosenbrock's function, with
-compiled functions called from Python, 500 iterations at most. The third is what is paid for a
-progress bar (on a terminal of 80 columns) and for a history, by adam with an objective of about
-20 us: runs with and without take turns, and the least of each are compared.
+Every solver minimizes the same function. The cost of the same calls of `fun` and `jac` alone is
+subtracted; it is measured in the same run. Everything in our loop is on: counts, best point,
+stopping tests, `maxtime`. Our second row also has a callback. The pasted Adam is a NumPy loop as
+found in many scripts, without any of this. Figures for SciPy's own solvers are per evaluation. The
+second table is for limited-memory methods on Rosenbrock's function, with compiled functions called
+from Python and at most 500 iterations. The third table shows the cost of a progress bar (on a
+terminal with 80 columns) and of a history, for adam with an objective of about 20 us. Runs with and
+without alternate, and the minima are compared.
 """
 
 import contextlib

@@ -1,35 +1,36 @@
 """Penalties and sets: lasso, sparse logistic, groups, non-negative, simplex, total variation.
 
-Who finds the minimum of a smooth function plus a penalty, or on a set, and how long does it take?
-The residual is max |x - prox(x - g)| with the gradient g, relative to that at the start; it is 0 at
-a minimum only. It is measured in the same way for all, off the clock, by code that knows nothing of
-the solvers (bench/_penalty_problems.py). Each solver is run with a ladder of its own tolerances, in
-half decades, or decades for scikit-learn's. Its time to a residual is that of the quickest run that
-ends there: the least of several, in turn, after a first one that compiles, all in a process with
-one core. "-" stands for a residual that no run reaches: after one that has taken a second,
-none with a tighter tolerance is made.
+Which solvers find the minimum of a smooth function plus a penalty, or on a set, and how long do
+they take? The residual is max |x - prox(x - g)| with the gradient g, relative to its value at the
+start. It is 0 only at a minimum. It is measured in the same way for all, outside the timing, by
+code that is independent of the solvers (bench/_penalty_problems.py). Each solver runs with a ladder
+of its own tolerances, in half decades (decades for scikit-learn). Its time to a residual is that of
+the fastest run that ends there. Times are the minimum of several runs, made in turn after a first
+run that compiles, all in a process with one core. "-" means that no run reaches the residual. Once
+a run has taken a second, no tighter tolerance is tried.
 
-Ours have no options but the penalty, `gtol`, `maxiter` and `compiled`, know nothing of the
-curvature, and are given value and gradient in one Numba function. jaxopt's ProximalGradient is
-accelerated, compiled as a whole, and has its line search, or steps of 1 / L. PyProximal's solvers
-call the same Numba function, have steps of 1 / L, and are told how many iterations suffice (to 15
-percent), because their own test costs values. L is found off the clock. Like ours, these two take
-any function and any prox; scikit-learn, skglm and SciPy's nnls are made for one kind of problem.
+Ours only get the options `penalty`, `gtol`, `maxiter` and `compiled`. They know nothing of the
+curvature, and get value and gradient in one Numba function. jaxopt's ProximalGradient is
+accelerated, compiled as a whole, and uses its line search or steps of 1 / L. PyProximal's solvers
+call the same Numba function and use steps of 1 / L. They are told how many iterations they need (to
+15 percent), because their own test costs values. L is computed outside the timing. Like ours, these
+two accept any function and any prox; scikit-learn, skglm and SciPy's nnls are each made for one
+kind of problem.
 
-"above the least": the least value of the solver's runs, over the least that anyone has found, minus
-one. "successes" are runs that claim to have converged; "false" are those of them whose residual is
-more than ten times the tolerance, for solvers with a tolerance for gradients. The optima are ours,
-the best of the three methods, and those of scikit-learn, skglm and SciPy with the tightest of
-their tolerances; the gap bounds by duality how much lower than ours a value can be.
+"above the least" is the lowest value of the solver's runs, divided by the lowest that any solver
+has found, minus one. "successes" are runs that claim convergence. "false" are those whose residual
+is more than ten times the tolerance, for solvers with a gradient tolerance. The optima compare the
+best of our three methods with scikit-learn, skglm and SciPy at their tightest tolerances. The gap
+is a duality bound on how much lower than ours a value can be.
 
-Lasso: diabetes, its ten columns, or with all products of two; and 2000 x 1000 with 50 nonzeros
+Lasso: diabetes, with its ten columns or with all products of two; and 2000 x 1000 with 50 nonzeros
 among correlated columns. Sparse logistic regression: breast cancer, and even or odd digits. Groups:
-splines of diabetes. Weights are 1 % of the least one with the minimum at zero, and 5 % for the
-large lasso and the groups. Non-negative least squares: at random, and a sum of decays, with a
-condition of 1e16. Simplex: a handwritten digit as a mean of others. Total variation: 10,000 values
-that are constant in pieces, with noise, or blurred and with noise. jaxopt has no prox for it;
-PyProximal's is iterative (100 steps here), and it is also lent an exact one, Condat's algorithm,
-which counts as another solver.
+splines of diabetes. Weights are 1 % of the smallest weight that puts the minimum at zero, and 5 %
+for the large lasso and the groups. Non-negative least squares: a random problem, and a sum of
+decays with a condition number of 1e16. Simplex: a handwritten digit as a mean of others. Total
+variation: 10,000 piecewise constant values, with noise, or blurred and with noise. jaxopt has no
+prox for it. PyProximal's is iterative (100 steps here). It also runs with an exact one, Condat's
+algorithm, which counts as a separate solver.
 """
 
 import time

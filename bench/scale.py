@@ -1,11 +1,11 @@
-"""Large problems: what an iteration costs, and which method arrives, at n = 1e4 to 1e6.
+"""Large problems: the cost of an iteration, and which methods converge, at n = 1e4 to 1e6.
 
-The functions are compiled by Numba, with one thread. The first table is about what lbfgs, with its
-10 pairs, does beyond the calls of them: the time between two lengths of the same run, less that of
-its evaluations. In the others a run arrives where no component of the gradient is above 1e-6 of the
-largest one at the start; what has not arrived within the limit is stopped, and instead of its calls
-the table says which share of that component is left. All methods get the same two functions, and
-SciPy's solvers a tolerance that only the gradient meets.
+Numba compiles the functions, with one thread. The first table shows what lbfgs, with its 10 pairs,
+does besides calling them: the difference in time between two lengths of the same run, minus the
+time of its evaluations. In the other tables, a run arrives when no component of the gradient is
+above 1e-6 of the largest one at the start. A run that has not arrived within the time limit is
+stopped, and the table shows the remaining share of that component instead of the calls. All methods
+get the same two functions, and SciPy's solvers get a tolerance that only the gradient can meet.
 """
 
 import time

@@ -1,43 +1,42 @@
-"""Calls of f where only values are known: exact, rounded, noisy, undefined, scaled, or with kinks.
+"""Calls of f if only values are known: exact, rounded, noisy, undefined, scaled, or with kinks.
 
 The problems are the 54 of Moré and Wild and twelve fits of NIST's (bench/_values.py), eight fits of
 simulations (bench/_simulations.py), and 29 functions with kinks (bench/_kinks.py). No solver gets a
-gradient, but under "with jac"; differences count as what they are, calls of f. The budget is 1000
-(n + 1) calls, 5,000 at most. What a solver sees:
+gradient, except under "with jac". Finite differences count as calls of f. The budget is 1000 (n +
+1) calls, at most 5,000. The kinds of values are:
 
 exact: f. float32: f in float32, with data, parameters and all arithmetic. six digits: f rounded to
 six significant digits. noise: Gaussian, with a standard deviation of 1e-6 or 1e-3 times |f|, or
 ("absolute") times the possible decrease f(x0) - f*; the same numbers for all solvers. holes: NaN at
-every tenth point, by a hash of x. slabs: NaN in parallel slabs a tenth of their distance thick,
-three of them on the way to the solution. simulation: differential equations integrated with a loose
-tolerance, and counts among draws with the same random numbers. f x, x x: exact, with f or x in
-other units ("mixed": each parameter its own, 1e-9 to 1e9); our methods with `x_scale="auto"`.
-float32 with jac: value and gradient in float32. kinks: exact.
+every tenth point, by a hash of x. slabs: NaN in parallel slabs whose thickness is a tenth of their
+spacing, three of them on the way to the solution. simulation: differential equations integrated
+with a loose tolerance, and counts among draws with the same random numbers. f x, x x: exact, with f
+or x in other units ("mixed": a different unit for each parameter, 1e-9 to 1e9); our methods use
+`x_scale="auto"`. float32 with jac: value and gradient in float32. kinks: exact.
 
-Solved at tau is a problem at the first evaluated point where the exact f(x) <= f* + tau (f(x0) -
-f*), with f* the best value known; with kinks, f* + tau max(1, |f*|). "calls" are those to the end
-of the run: the median over the problems that are solved at the level of the kind (1e-6 where f is
-exact, 1e-3 elsewhere; kinks with jac 1e-5). Ratios of calls in the short table: median (quartiles),
-where both solve. "after" is the median of the calls made after this level was first reached over
-those made before. "not claimed" are problems solved at this level by a run that ended without
-success.
+A problem is solved at tau at the first evaluated point where the exact f(x) <= f* + tau (f(x0) -
+f*), with f* the best known value; with kinks, f* + tau max(1, |f*|). "calls" counts the calls to
+the end of the run: the median over the problems solved at the level of the kind (1e-6 if f is
+exact, 1e-3 otherwise; 1e-5 for kinks with jac). Ratios of calls in the short table are medians
+(with quartiles) over the problems that both solve. "after" is the median of the calls made after
+this level was first reached, divided by those made before. "not claimed" counts problems solved at
+this level by a run that ended without success.
 
-A claim (`success=True`) is false if at the returned point more is left of the possible decrease
-than a tolerance (1e-6 where f is exact, 1e-3 elsewhere, for absolute noise of 1e-3 1e-2, kinks with
-jac 1e-4), and if it is no better stationary point than x0 either: the exact gradient has a
-component above 1e-5, and a step of Newton's method with the exact derivatives promises a decrease
-of more than ten times the error of the values about there (1e-12 |f| if they are exact). So local
-minima count as right, and so does a point where all that is left is hidden by the noise. With kinks
+A claim (`success=True`) is false if two things hold. First, more of the possible decrease remains
+at the returned point than a tolerance (1e-6 if f is exact, 1e-3 otherwise, 1e-2 for absolute noise
+of 1e-3, 1e-4 for kinks with jac). Second, the point is not a stationary point below x0 either: the
+exact gradient has a component above 1e-5, and a Newton step with the exact derivatives promises a
+decrease of more than ten times the error of nearby values (1e-12 |f| if they are exact). So local
+minima count as correct, and so does a point where noise hides everything that remains. With kinks,
 a point is stationary if a convex combination of subgradients within 1e-4 of it has at most a
-thousandth of their size. All is judged in the units of the problem itself. "at x0" are false claims
-without a step.
+thousandth of their size. Everything is judged in the units of the original problem. "at x0" counts
+false claims without a step.
 
-SciPy's solvers have their own tolerances, without limits of iterations (Nelder-Mead with its
-adaptive parameters); Py-BOBYQA, NOMAD and noisyopt are told that there is noise where there is.
-Those that take milliseconds a call are run on fewer kinds, and COBYQA not for n > 8, COBYLA and
-Py-BOBYQA not for n > 3, NOMAD not for n > 2; lbfgs is compared with each on the problems that both
-are run on.
-Problems of even index are for tuning, the odd half is for judging.
+SciPy's solvers use their own tolerances, without iteration limits (Nelder-Mead with its adaptive
+parameters). Py-BOBYQA, NOMAD and noisyopt are told if there is noise. Solvers that take
+milliseconds per call run on fewer kinds, and COBYQA does not run for n > 8, COBYLA and Py-BOBYQA
+not for n > 3, NOMAD not for n > 2. lbfgs is compared with each solver on the problems that both
+run. Problems with an even index are for tuning, those with an odd index for judging.
 """
 
 import functools

@@ -51,7 +51,7 @@ def write(path: Path, state: Any) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            said = f"the checkpoint could not be written ({error.strerror})"
+            said = f"cannot write the checkpoint ({error.strerror})"
             raise OSError(error.errno, said, str(path)) from error
         raise
     _sync_folder(path.parent)
@@ -77,7 +77,7 @@ def read(path: Path) -> Saved:
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except Exception as error:  # there is no telling what a damaged archive raises
-        raise ValueError(f"{path} is not a checkpoint of scipy_gd, or is damaged") from error
+        raise ValueError(f"{path} is not a scipy_gd checkpoint, or is damaged") from error
     if newer:
         raise ValueError(f"{path} was written by a newer version of scipy_gd")
     saved = Saved(state)

@@ -1,4 +1,4 @@
-"""Errors of parameters: covariances, what they leave undetermined, and how they are written."""
+"""Errors of parameters: covariances, undetermined directions, and formatting."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 INVOLVED = 1e-3
-"""A parameter that has a smaller part in a combination is not in it."""
+"""Parameters with a smaller part in a combination are left out."""
 
 
 def axes_of(R: Array, error: float) -> tuple[Array, Array]:
     """The inverse of R'R, as ``root @ root.T``, and the directions that R does not determine.
 
-    Both in columns. `error` is that of R, relative to its columns; the units of the parameters do
-    not matter.
+    Both in columns. `error` is the error of R, relative to its columns; the units of the parameters
+    do not matter.
     """
     n = R.shape[1]
     size = np.linalg.norm(R, axis=0)
@@ -34,9 +34,10 @@ def axes_of(R: Array, error: float) -> tuple[Array, Array]:
 
 
 def distinct(columns: Array, unit: Array) -> Array:
-    """Directions as unit vectors, without the parameters that have hardly a part in them.
+    """Directions as unit vectors, without the parameters that hardly contribute.
 
-    Parts are compared in a unit of each parameter.
+    Contributions are
+    compared in a unit of each parameter.
     """
     if not columns.size:
         return columns
@@ -47,7 +48,7 @@ def distinct(columns: Array, unit: Array) -> Array:
 
 
 def spread(root: Array, loose: Array) -> Array:
-    """A covariance, infinite where there is a common part in what is loose."""
+    """A covariance, infinite where two parameters share a loose direction."""
     common = loose @ loose.T
     with np.errstate(invalid="ignore"):
         return np.asarray(root @ root.T + np.where(common != 0, np.copysign(np.inf, common), 0.0))
@@ -63,7 +64,7 @@ def combination(direction: Array, names: Sequence[str]) -> str:
 
 
 def rounded(value: float, error: float) -> tuple[str, str]:
-    """A value and its error as text, both to the second digit of the error."""
+    """A value and its error as text, both rounded to the second digit of the error."""
     if not 0 < error < math.inf:
         return f"{value:.6g}", f"{error:g}"
     error = float(f"{error:.1e}")

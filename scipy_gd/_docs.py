@@ -1,4 +1,4 @@
-"""The docstring of a method: its formula's own, its source, and what its options mean."""
+"""The docstring of a method: its formula's own, its source, and its options."""
 
 from __future__ import annotations
 
@@ -16,73 +16,74 @@ args : tuple, optional
 {jac}
 {hess}
 bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
-    Every iterate is projected onto the box.
+    Every iterate is projected onto the bounds.
 constraints : LinearConstraint, NonlinearConstraint, dict or sequence of these, optional
-    All forms that SciPy's solvers take, of m rows each. They hold at the solution within `ctol`,
-    and before that only where a constraint says `keep_feasible`.
+    Any form that SciPy's solvers accept, with m rows each. They hold at the solution to within
+    `ctol`; earlier iterates satisfy only those with `keep_feasible`.
 callback : callable, optional
     ``callback(intermediate_result=OptimizeResult)`` or ``callback(x)``, called after every
     iteration. Raise `StopIteration` to stop."""
 _FUN = """\
 fun : callable, scipy.LowLevelCallable or numba.cfunc
-    ``fun(x, *args) -> float``; with ``jac=True`` ``-> (float, gradient)``. In C it is
-    ``double fun(int n, double *x)``, with ``jac=True`` ``double fun(int n, double *x, double *g)``;
-    ``void *user_data`` may follow."""
+    ``fun(x, *args) -> float``, or ``-> (float, gradient)`` with ``jac=True``. In C,
+    ``double fun(int n, double *x)``, or ``double fun(int n, double *x, double *g)`` with
+    ``jac=True``, optionally followed by ``void *user_data``."""
 _FUN_OF_RESIDUALS = """\
 fun : callable
-    ``fun(x, *args) -> array, shape (m,)``, the residuals; with ``jac=True``
-    ``-> (residuals, Jacobian)``."""
+    ``fun(x, *args) -> array, shape (m,)``, the residuals, or ``-> (residuals, Jacobian)`` with
+    ``jac=True``."""
 _JAC = """\
 jac : callable, numba.cfunc, True, None or "2-point", "3-point", "cs"
-    ``jac(x, *args) -> array, shape (n,)``; in C ``void jac(int n, double *x, double *g)``. None:
-    differences whose intervals follow the curvature and the noise of `fun`, or a plain scheme, see
-    `finite_diff_scheme`. (SciPy makes None of the name of a scheme: it is an option here.)"""
+    ``jac(x, *args) -> array, shape (n,)``; in C, ``void jac(int n, double *x, double *g)``. None:
+    finite differences with steps that adapt to the curvature and the noise of `fun`, or a plain
+    scheme; see `finite_diff_scheme`. (SciPy passes the name of a scheme on as None, so it is an
+    option here.)"""
 _JAC_OF_RESIDUALS = """\
 jac : callable, True, None or "2-point", "3-point", "cs"
     ``jac(x, *args) -> array, shape (m, n)``, the Jacobian, dense or sparse. None: finite
-    differences with steps relative to ``|x|``, see `finite_diff_scheme`."""
+    differences with steps relative to ``|x|``; see `finite_diff_scheme`."""
 _JAC_AT_THE_END = """\
 jac : callable, numba.cfunc, True or None
     Not used for the steps. If given, ``jac(x, *args) -> array, shape (n,)`` is called once, at the
-    end, and the run is a success if the gradient test holds there."""
+    end, and the run is a success if the gradient test passes there."""
 _HESS = """\
 hess : callable or None
-    ``hess(x, *args) -> array, shape (n, n)``, symmetric; SciPy's sparse matrices and
-    LinearOperators are made dense. None, or the name of a difference scheme: see `hessp`.
+    ``hess(x, *args) -> array, shape (n, n)``, symmetric; sparse matrices and LinearOperators are
+    converted to dense arrays. None, or the name of a difference scheme: see `hessp`.
 hessp : callable or None
     ``hessp(x, p, *args) -> array, shape (n,)``, the Hessian times p; called n times per iteration,
-    and only if there is no `hess`. Without either, the Hessian is made of differences of the
+    and only without `hess`. Without either, the Hessian is estimated by differences of the
     gradient."""
 _HESS_OF_SQUARES = """\
 hess, hessp
-    Not needed. If you give one, it is the Hessian of the objective, and takes the place of J'J."""
+    Not needed. If given, the Hessian of the objective, which replaces J'J."""
 _NO_HESS = """\
 hess, hessp
-    Not used; a `RuntimeWarning` if one is given."""
+    Not used; passing one raises a `RuntimeWarning`."""
 _RETURNS = """\
 scipy.optimize.OptimizeResult
-    With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. The
-    point is the one where the gradient test holds, or else the best one seen. `success` is True if
-    the gradient test holds there, or if a stopping rule you set was met (`target`, `ftol`, `xtol`,
-    `epochs`, `patience`). Pass `state` as the option `resume` to continue the run. Two endings
-    have a status of their own: 6, the noise of `fun` hides what is left (see `noise_is_success`),
-    and 7, a minimum at a kink. Where the errors of `fun` are known: `noise`, their size, in units
-    of f; `jac_error`, those of the gradient's components, shape (n,); `x_error`, about how far each
-    parameter can move before f rises by `noise`, shape (n,). With a `penalty` there is its value,
-    `penalty`, which is a part of `fun`. With `constraints` there are `multipliers`, a list with an
-    array of shape (m,) for each, such that ``jac + sum J'y`` vanishes, but for the bounds;
+    With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. `x` is
+    the point where the gradient test passed, or otherwise the best one seen. `success` is True if
+    the gradient test passed, or if a stopping rule you set was met (`target`, `ftol`, `xtol`,
+    `epochs`, `patience`). Pass `state` as the option `resume` to continue the run. Two successful
+    endings have their own status: 6, the noise of `fun` hides any further progress (see
+    `noise_is_success`), and 7, a minimum at a kink. If the errors of `fun` are known: `noise`,
+    their size, in units of f; `jac_error`, the errors of the gradient, shape (n,); `x_error`, about
+    how far each parameter can move before f rises by `noise`, shape (n,). With a `penalty`:
+    `penalty`, its value, which `fun` includes. With `constraints`: `multipliers`, a list with an
+    array of shape (m,) for each, such that ``jac + sum J'y`` vanishes, except at the bounds;
     `constr_violation`, the largest violation; `nouter`, the number of inner runs; `constr_nfev`,
-    `constr_njev` and `constr_nhev`, lists of the calls of each; and three more endings: 8, no
-    feasible point, 9, multipliers that grow, and 10, a function that falls without end. Where `fun`
-    returns residuals: `residuals`, shape (m,), and `jacobian`, shape (m, n); `covariance`, shape
-    (n, n), and `stderr`, shape (n,), of the parameters; `hess_inv`, the inverse of J'J; `dof`, the
-    degrees of freedom; `at_bound`, shape (n,); `parameter_names`; printed, it is a table of values
-    and errors."""
+    `constr_njev` and `constr_nhev`, lists with the number of calls for each; and three more
+    endings: 8, no feasible point; 9, multipliers that grow; 10, a function that is unbounded below.
+    If `fun` returns residuals: `residuals`, shape (m,), and `jacobian`, shape (m, n); `covariance`,
+    shape (n, n), and `stderr`, shape (n,), of the parameters; `hess_inv`, the inverse of J'J;
+    `dof`, the degrees of freedom; `at_bound`, shape (n,); `parameter_names`. Such a result prints
+    as a table of values and errors."""
 _RAISES = """\
 TypeError, ValueError
-    If an argument is not what it should be; the message names it. Exceptions from `fun`, `jac` or
-    `callback` are passed on unchanged, with the best point and the `state` to go on from in their
-    attribute ``optimize_result``."""
+    If an argument is invalid; the message names it. Exceptions from `fun`, `jac` or `callback`
+    propagate unchanged; their attribute ``optimize_result`` has the best point and the `state` for
+    resuming the run."""
 _IMPORTS = """\
 >>> import numpy as np
 >>> from scipy.optimize import minimize
@@ -163,8 +164,8 @@ _FOR_BATCHES = {
 """Methods that are shown on mini-batches, with the options they need there."""
 _TRUST_REGION = """
 
-The trust region makes the step from the gradient and the Hessian: d matters only for a
-`learning_rate` other than "auto"."""
+The trust region computes the step from the gradient and the Hessian: d only matters if
+`learning_rate` is not "auto"."""
 
 
 def documentation(formula: Formula) -> str:

@@ -1,8 +1,8 @@
-"""A formula as data: what it declares, and its own source and docstring.
+"""A formula as data: what it declares, its source and its docstring.
 
-The signature is the declaration. Positional names are what the machine supplies (`SUPPLIED`) or,
-all others, state vectors; keyword-only names are hyper-parameters with their defaults. The formula
-returns the direction d and then its states; the machine steps to ``x - learning_rate * d``.
+The signature is the declaration. Positional names are what the machine supplies (`SUPPLIED`); all
+others are state vectors. Keyword-only names are hyper-parameters with their defaults. The formula
+returns the direction d, followed by its states; the machine steps to ``x - learning_rate * d``.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ error that s'y has from the noise."""
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Formula:
-    """A formula with its declaration; the fields are described where they are declared, in
-    `elementwise` and `vector`."""
+    """A formula with its declaration; see `elementwise` and `vector` for the fields."""
 
     formula: Callable[..., Any]
     elementwise: bool = False
@@ -84,7 +83,7 @@ class Formula:
 
     @cached_property
     def supplied(self) -> tuple[str, ...]:
-        """What it is given by the machine, see `SUPPLIED`."""
+        """What the machine gives it; see `SUPPLIED`."""
         return tuple(name for name in self._positional if name in SUPPLIED)
 
     @cached_property
@@ -101,7 +100,7 @@ class Formula:
 
     @cached_property
     def own(self) -> Mapping[str, Option]:
-        """The hyper-parameters as options: those declared with it, else those everybody knows."""
+        """The hyper-parameters as options: those declared with it, or else the common ones."""
         known = GLOSSARY | dict(self.meanings)
         return {
             name: known.get(name, Option("Hyper-parameter of the formula."))._replace(
@@ -112,8 +111,7 @@ class Formula:
 
     @cached_property
     def needs(self) -> int:
-        """What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
-        Hessian; 8 stands for noise."""
+        """What a step requires, as bits: 1 value, 2 gradient, 4 Hessian, 8 random noise."""
         has = self.supplied.__contains__
         return VALUE | GRADIENT * has("g") | HESSIAN * has("hess") | NOISE * has("z")
 
@@ -121,7 +119,7 @@ class Formula:
 
     @cached_property
     def _doc(self) -> tuple[str, str]:
-        """What comes before the references, and these."""
+        """The text before the references, and the references."""
         head, _, references = (inspect.getdoc(self.formula) or "").partition("\n\nReferences\n")
         return head, references.partition("\n")[2]
 
@@ -132,7 +130,7 @@ class Formula:
 
     @property
     def notes(self) -> str:
-        """What else the docstring says, before the references."""
+        """The rest of the docstring, before the references."""
         return self._doc[0].partition("\n\n")[2]
 
     @property
@@ -164,26 +162,26 @@ class Formula:
 
     @property
     def body(self) -> tuple[list[ast.stmt], list[ast.expr]]:
-        """The statements, and what is returned.
+        """The statements, and the returned expressions.
 
         Raises
         ------
         ValueError
-            If there is not one return, as the last line, of the direction and the states.
+            Unless there is a single return, on the last line, of the direction and the states.
         """
         *body, last = self.definition.body[bool(ast.get_docstring(self.definition)) :]
         if not isinstance(last, ast.Return) or any(
             isinstance(node, ast.Return) for statement in body for node in ast.walk(statement)
         ):
             raise ValueError(
-                f"the formula {self.__name__!r} must have one return, as its last line"
+                f"the formula {self.__name__!r} must have a single return, on its last line"
             )
         value = last.value
         returned = value.elts if isinstance(value, ast.Tuple) else [value]
         if len(returned) != 1 + len(self.states) or None in returned:
             raise ValueError(
-                f"the formula {self.__name__!r} must return the direction and then its states: "
-                + ", ".join(("d", *self.states))
+                f"the formula {self.__name__!r} must return the direction, followed by its "
+                "states: " + ", ".join(("d", *self.states))
             )
         return body, returned  # type: ignore[return-value]
 
@@ -205,17 +203,19 @@ def _check(formula: Formula) -> None:
     name, code = formula.__name__, formula.formula.__code__
     named = (*formula.supplied, *formula.states, *formula.memory, *formula.hyper)
     if len(named) != len(formula._parameters):
-        raise TypeError(f"the formula {name!r} must not have *args, ** or positional-only names")
+        raise TypeError(
+            f"the formula {name!r} must not have *args, **kwargs or positional-only arguments"
+        )
     if name == "<lambda>" or code.co_freevars:
         raise TypeError(
-            f"the formula {name!r} must be a function with a name that refers to no variable of an "
-            f"enclosing function{', but to ' * bool(code.co_freevars)}{', '.join(code.co_freevars)}"
+            f"the formula {name!r} must be a named function that uses no variables of an "
+            f"enclosing function{', got ' * bool(code.co_freevars)}{', '.join(code.co_freevars)}"
         )
     hidden = [n for n in code.co_varnames if n.startswith("_") or n in ("carray", *dir(builtins))]
     if hidden:
         raise TypeError(
-            f"{hidden} in the formula {name!r}: names must not start with an underscore or hide a "
-            "builtin"
+            f"{hidden} in the formula {name!r}: names must not start with an underscore or shadow "
+            "a builtin"
         )
     if max(len(formula.hyper), len(formula.states)) > HYPER:
         raise TypeError(f"the formula {name!r} has more than {HYPER} hyper-parameters or states")
@@ -228,7 +228,9 @@ def _check(formula: Formula) -> None:
     for hyper, default in formula.hyper.items():
         switch = isinstance(default, bool) and hyper not in formula.meanings
         if switch or not isinstance(default, int | float):
-            raise TypeError(f"hyper-parameter {hyper!r} of {name!r} must have a number as default")
+            raise TypeError(
+                f"hyper-parameter {hyper!r} of {name!r} must have a number as its default"
+            )
     stored = _stored(formula.formula)
     declared: list[tuple[str, Iterable[str], Iterable[str], str]] = [
         ("init", formula.init, formula.states, "states"),
@@ -242,14 +244,14 @@ def _check(formula: Formula) -> None:
     for argument, names, allowed, what in declared:
         if unknown := set(names) - set(allowed):
             raise TypeError(
-                f"`{argument}` of {name!r} names {sorted(unknown)}, which are no {what}"
+                f"`{argument}` of {name!r} names {sorted(unknown)}, which are not {what}"
             )
     if taken := stored & {*formula.hyper, "t", "f"}:
-        raise TypeError(f"{min(taken)!r} of the formula {name!r} is assigned to")
+        raise TypeError(f"the formula {name!r} must not assign to {min(taken)!r}")
 
 
 def _stored(function: Callable[..., Any]) -> set[str]:
-    """The names that are assigned to; the bytecode is at hand where the source is not."""
+    """The names that are assigned to, from the bytecode, which is there even without a source."""
     found: set[str] = set()
     for line in dis.get_instructions(function):
         if line.opname.startswith("STORE_FAST"):

@@ -1,4 +1,4 @@
-"""From a formula to a method, by `@elementwise` or `@vector`: what SciPy takes as `method=`."""
+"""Turn a formula into a method for SciPy's `method=`, with `@elementwise` or `@vector`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 def _no_class(call: Call) -> Call:
-    """A method called like a class, with options alone, says how that is done."""
+    """Explain how to preset options when a method is called with options alone, like a class."""
 
     @functools.wraps(call)
     def checked(method: Method, *args: Any, **named: Any) -> Any:
@@ -30,7 +30,7 @@ def _no_class(call: Call) -> Call:
             name = method.__name__
             preset = "".join(f", {k}={v!r}" for k, v in named.items() if k not in _CALL)
             raise TypeError(
-                f"{name} needs `fun` and `x0`; to set options beforehand, make a "
+                f"{name} needs `fun` and `x0`; to set options beforehand, use "
                 f"functools.partial({name}{preset})"
             )
         return call(method, *args, **named)
@@ -40,23 +40,24 @@ def _no_class(call: Call) -> Call:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Method(Formula):
-    """A gradient descent method: ``scipy.optimize.minimize(fun, x0, method=this)``.
+    """A gradient descent method, for ``scipy.optimize.minimize(fun, x0, method=...)``.
 
-    Made by the decorators `elementwise` and `vector`. Immutable, and without the state of any run:
-    it may be shared between threads, and pickled (by name).
+    Created by the decorators `elementwise` and `vector`. A method is immutable and holds no state
+    of any run, so it can be shared between threads, and pickled (by name).
 
     Attributes
     ----------
     formula : callable
-        The update rule, as given; it can be called and read.
+        The update rule, as written; you can call and read it.
     elementwise : bool
-        Whether it is written on scalars, or on vectors.
+        Whether the formula is written for scalars rather than vectors.
     summary, notes, references : str
-        The formula's docstring: the first line, what follows, and the papers.
+        The formula's docstring: its first line, the rest, and the papers.
     source : str
         The formula as text, without decorator and docstring.
     supplied, states, memory : tuple of str
-        What the formula is given; the state vectors, and the matrices of past steps, that it keeps.
+        The arguments that the formula is given; the state vectors, and the matrices of past steps,
+        that it keeps.
     learning_rate : "auto" or float
         The default.
     constant : float or None
@@ -66,11 +67,10 @@ class Method(Formula):
     hyper : mapping
         The hyper-parameters and their defaults.
     options : mapping
-        Every option by its name, hyper-parameters included: an `Option` with `doc`, `default` and
-        more; `own` is True for the hyper-parameters.
+        Every option by name, including the hyper-parameters: an `Option` with `doc`, `default` and
+        more; `own` is True for hyper-parameters.
     needs : int
-        What the machine must be told for a step, as bits: 1 the value, 2 the gradient, 4 the
-        Hessian; 8 stands for noise.
+        What a step requires, as bits: 1 the value, 2 the gradient, 4 the Hessian, 8 random noise.
     unit, c2, init, preconditioner, average, penalty, probes, residuals, proximal, velocity, pace, \
 example
         As declared; see `elementwise` and `vector`.
@@ -78,7 +78,7 @@ example
     Raises
     ------
     TypeError
-        If the signature does not follow the rules, or a hyper-parameter is assigned to.
+        If the signature breaks the rules, or the formula assigns to a hyper-parameter.
 
     Examples
     --------
@@ -93,7 +93,7 @@ example
         super().__post_init__()
         if taken := {*self.hyper} & {*_options.COMMON, *_CALL}:
             raise TypeError(
-                f"{sorted(taken)} of the formula {self.__name__!r} are options of every method"
+                f"{sorted(taken)} in the formula {self.__name__!r} are options of every method"
             )
 
     @_no_class
@@ -147,7 +147,7 @@ def _signature(method: Method) -> inspect.Signature:
 
 
 class _Made:
-    """What is made of a method when it is read; the class has its own, or none."""
+    """An attribute computed from a method when it is read; the class has its own, or none."""
 
     def __init__(self, make: Callable[[Method], Any], own: Any = None) -> None:
         self.make, self.own = make, own
@@ -178,46 +178,47 @@ def elementwise(
     velocity: str | None = None,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
-    """Declare a formula that is written on scalars: the same for every parameter.
+    """Declare a formula written for scalars: the same for every parameter.
 
     Parameters
     ----------
     learning_rate : float, optional
-        The published learning rate, used where the objective is sampled, or if `auto` is None.
+        The published learning rate, used if the objective is sampled or `auto` is None.
     auto : str or None
         The step rule behind ``learning_rate="auto"``, which is then the default. "spectral" suits
-        directions in proportion to the gradient, "bold" those of about unit length; the others are
-        in ``_core/steps``.
+        directions proportional to the gradient, "bold" those of about unit length; see
+        ``_core/steps`` for the others.
     hyper : mapping, optional
-        What the hyper-parameters mean, and their limits: an `Option` for each. Not needed for those
+        The meanings and limits of the hyper-parameters: an `Option` for each. Not needed for those
         with a common meaning (`momentum`, `beta1`, `beta2`, `rho`, `eps`, `weight_decay`).
     init : mapping, optional
-        Start values of state vectors that do not start at 0.
+        Initial values of state vectors that do not start at 0.
     preconditioner : str, optional
-        The local variable that the formula divides the gradient by: automatic step sizes measure
-        in its metric.
+        The local variable by which the formula divides the gradient; it defines the metric of
+        automatic step sizes.
     average : str, optional
-        The state that is the formula's own average of the iterates: what a run on mini-batches
-        returns, in place of the last iterate.
+        The state that is the formula's own average of the iterates. A run on mini-batches returns
+        it instead of the last iterate.
     penalty : str, optional
-        The hyper-parameter w with which the formula minimises ``f(x) + w/2 |x|^2``, by adding ``w *
-        x`` to the gradient. Where f is not sampled, its value and gradient come with the penalty,
-        so that step rules and tests see what is minimised; the formula is given 0 for w.
+        The hyper-parameter w with which the formula minimizes ``f(x) + w/2 |x|^2``, by adding
+        ``w * x`` to the gradient. If f is not sampled, its value and gradient include the penalty,
+        so that step rules and convergence tests see what is minimized, and the formula is given w =
+        0.
     probes : bool
-        Whether the gradient is estimated from two values on both sides of x, by simultaneous
-        perturbation. The hyper-parameters `c` and `gamma` say how far away they are.
+        Whether the gradient is estimated from two values on either side of x, by simultaneous
+        perturbation. The hyper-parameters `c` and `gamma` set the distance.
     proximal : bool
-        Whether the method takes a `penalty`: its direction is the gradient, but for a momentum.
+        Whether the method accepts a `penalty`: its direction is the gradient, apart from momentum.
     velocity : str, optional
-        The state that is the last step in units of the learning rate. With a `penalty` it becomes
-        the step that was made.
+        The state that is the last step in units of the learning rate. With a `penalty`, it is set
+        to the step actually taken.
     example : mapping, optional
         Options for the example in the documentation.
 
     Returns
     -------
     callable
-        A decorator that makes a `Method` of a formula.
+        A decorator that turns a formula into a `Method`.
 
     Examples
     --------
@@ -265,27 +266,27 @@ def vector(
     pace: str | None = None,
     example: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Callable[..., Any]], Method]:
-    """Declare a formula that is written on vectors: it needs norms, dot products or matrices.
+    """Declare a formula written for vectors, with norms, dot products or matrices.
 
-    A state that is one number is returned as a number, and found in every element of its vector.
+    A scalar state is returned as a number, and is found in every element of its vector.
 
     Parameters
     ----------
     learning_rate, auto, hyper, init, preconditioner, average, example
         As for `elementwise`.
     unit : bool
-        Whether the direction comes with its length, as Newton's: line searches first try 1.
+        Whether the direction comes with a length, like Newton's, so that line searches try 1 first.
     c2 : float
-        What "wolfe" wants of the slope; below 1/2, of its absolute value.
+        The slope condition of "wolfe"; below 1/2, for the absolute value (strong Wolfe).
     memory : tuple of str
-        State matrices of `maxcor` rows (a hyper-parameter), which the formula changes in place and
-        does not return.
+        State matrices with `maxcor` rows (a hyper-parameter), which the formula modifies in place
+        and does not return.
     residuals : bool
-        Whether its objective is half of a sum of squares, and `fun` returns the residuals.
+        Whether the objective is half a sum of squares, and `fun` returns the residuals.
     proximal : bool
         As for `elementwise`.
     pace : str, optional
-        The state that is one number, by which the direction is longer than the gradient.
+        The scalar state by which the formula multiplies the gradient.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""The options of every method: meaning, limits and default, once.
+"""The options of every method: meanings, limits and defaults.
 
-Documentation, validation and the warning about unknown names are all made from it. Hyper-parameters
-are declared with their formulas.
+The documentation, the validation and the warning about unknown names are all generated from these.
+Hyper-parameters are declared with their formulas.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def scales(name: str, value: Any, n: int) -> Any:
 def exceptions(name: str, value: Any, n: int) -> tuple[type[Exception], ...]:
     given = value if isinstance(value, tuple) else (value,)
     if not all(isinstance(each, type) and issubclass(each, Exception) for each in given):
-        raise TypeError(f"`{name}` must be exception types, got {shown(value)}")
+        raise TypeError(
+            f"`{name}` must be an exception type or a tuple of them, got {shown(value)}"
+        )
     return given
 
 
@@ -117,7 +119,7 @@ def writable_file(name: str, value: Any) -> tuple[Path, _checkpoint.Saved | None
     try:
         return path, _checkpoint.writable(path)
     except ValueError as error:
-        raise ValueError(f"`{name}`: {error}, and would be overwritten") from None
+        raise ValueError(f"`{name}`: {error}, and will not be overwritten") from None
     except OSError as error:
         said = f"`{name}`: cannot be written ({error.strerror})"
         raise type(error)(error.errno, said, str(path)) from None
@@ -139,7 +141,7 @@ def state_or_file(name: str, value: Any, n: int) -> Any:
 
 def _path(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"`{name}` must be the name of a file, got {shown(value)}")
+        raise TypeError(f"`{name}` must be a file name, got {shown(value)}")
     return Path(os.fsdecode(value))
 
 
@@ -156,15 +158,15 @@ LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 
 COMMON = {
     "learning_rate": Option(
-        "The step size: a number, an array with one rate for each parameter, a schedule ``t -> "
-        "rate`` that is called with the number of the step (1, 2, ...), or a rule by its name: "
-        '``"auto"``, the one that suits the method; '
+        "The step size: a number, an array with one rate per parameter, a schedule ``t -> rate`` "
+        'that is called with the step number (1, 2, ...), or the name of a rule: ``"auto"``, the '
+        "one that suits the method; "
         + "; ".join(f'``"{rule.name}"``, {rule.offered}' for rule in OFFERED)
         + ".",
         rate,
     ),
     "max_learning_rate": Option(
-        'Longest step of ``learning_rate="polyak"``. Default: no limit.',
+        'Largest step size of ``learning_rate="polyak"``. Default: no limit.',
         number(0, above=True),
         off=math.inf,
     ),
@@ -175,70 +177,73 @@ COMMON = {
         20_000,
     ),
     "maxfev": Option(
-        "Maximum number of calls of `fun`, including those for finite differences. Default: no "
+        "Maximum number of calls to `fun`, including those for finite differences. Default: no "
         "limit.",
         budget(1),
         off=UNLIMITED,
     ),
     "maxtime": Option("Maximum time in seconds. Default: no limit.", number(0), off=math.inf),
     "gtol": Option(
-        "Converged when no component of the gradient (with bounds: of the projected gradient) is "
-        "larger than this.",
+        "Tolerance on the gradient: the run has converged when no component of the gradient (with "
+        "bounds, of the projected gradient) is larger than this.",
         number(0),
         1e-5,
     ),
     "gtol_rel": Option(
-        "Converged when no component of the gradient, times the scale of its parameter (`x_scale`, "
-        "else 1), is larger than this share of what f has fallen by: of the geometric mean of the "
-        "whole decrease and of that since the run was between an eighth and a quarter as long. "
-        "Unlike `gtol`, it means the same in all units of f and, with `x_scale`, of x. Default: "
-        'off; 1e-8, with a `gtol` of 0, for ``x_scale="auto"`` where neither `gtol` nor `tol` is '
-        "given.",
+        "Relative tolerance on the gradient: the run has converged when no component of the "
+        "gradient, times the scale of its parameter (`x_scale`, or 1), is larger than this "
+        "fraction of the decrease in f. The decrease is the geometric mean of the total decrease "
+        "and the decrease since the run was between an eighth and a quarter as long. Unlike "
+        "`gtol`, this test does not depend on the units of f or, with `x_scale`, of x. Default: "
+        'off; for ``x_scale="auto"`` without `gtol` or `tol`, 1e-8 with a `gtol` of 0.',
         number(0),
         off=-1.0,
     ),
     "x_scale": Option(
-        "The sizes of the parameters, a number or one for each, rounded to powers of two, so that "
-        "nothing else is rounded: the run takes place in ``z = x / x_scale``, where all are about "
-        "1. Steps, differences, `learning_rate`, clipping, the perturbations of spsa and `xtol` "
-        'are in units of z; results, `gtol` and what callbacks see are in yours. "auto": the size '
-        "of x0, else of the bounds, else what the parameters have in common, else where f is seen "
-        "to change. Default: 1.",
+        "The typical sizes of the parameters, a number or one per parameter. They are rounded to "
+        "powers of two, so that scaling adds no rounding errors. The method works on ``z = x / "
+        "x_scale``, whose components are all about 1: steps, differences, `learning_rate`, "
+        "clipping, the perturbations of spsa and `xtol` are in units of z. Results, `gtol` and "
+        'what callbacks see are in your units. "auto" takes the size of x0, or else of the '
+        "bounds, or else the size that the other parameters have in common, or else the distance "
+        "over which f visibly changes. Default: 1.",
         scales,
     ),
     "ctol": Option(
-        "How far a solution may violate `constraints`: in units of the constraint, times the size "
-        "of x if that is above 1, and times the slope of the constraint if that is below 1.",
+        "How far a solution may violate `constraints`, in the units of each constraint. It is "
+        "multiplied by the size of x if that is above 1, and by the slope of the constraint if "
+        "that is below 1.",
         number(0, above=True),
         1e-6,
     ),
     "ftol": Option(
-        "Stop, as a success, when an iteration after the first changes f by at most ``ftol * "
+        "Stop with success when an iteration after the first changes f by at most ``ftol * "
         "max(|f|, 1)``. Default: off.",
         number(0),
         off=-1.0,
     ),
     "xtol": Option(
-        "Stop, as a success, when a step after the first is at most ``xtol * (xtol + |x|)`` long "
+        "Stop with success when a step after the first has at most length ``xtol * (xtol + |x|)`` "
         "(2-norms). Default: off.",
         number(0),
         off=-1.0,
     ),
     "stagnation": Option(
-        "Stop when in this many iterations the best value of f (with mini-batches and spsa: the "
-        "running mean of its values over as many iterations) has not fallen by more than 1e-4 of "
-        "itself, or of what it fell by before if that is less. Not a success: nothing says that a "
-        "minimum is near. Default: off.",
+        "Stop when, over this many iterations, the best value of f has not fallen by more than "
+        "1e-4 of itself, or of its decrease so far if that is smaller. (With mini-batches and "
+        "spsa, f is the running mean of its values over as many iterations.) This is not a "
+        "success, since it does not imply that a minimum is near. Default: off.",
         count(1),
         off=0,
     ),
     "target": Option(
-        "Stop, as a success, when f is at most this. Default: off.", number(), off=-math.inf
+        "Stop with success when f is at most this. Default: off.", number(), off=-math.inf
     ),
-    "tol": Option("SciPy's general tolerance: sets `gtol` if that is not given.", number(0)),
+    "tol": Option("SciPy's general tolerance: sets `gtol` unless that is given too.", number(0)),
     "disp": Option("Print SciPy's summary at the end.", flag, False),
     "progress": Option(
-        "Show a progress bar (needs tqdm) with the iterations, f, the gradient norm and the rate.",
+        "Show a progress bar (requires tqdm) with the iterations, f, the gradient norm and the "
+        "rate.",
         flag,
         False,
     ),
@@ -250,41 +255,40 @@ COMMON = {
         False,
     ),
     "rng": Option(
-        "Seed or `numpy.random.Generator` for everything random. NumPy's global state is never "
-        "touched.",
+        "Seed or `numpy.random.Generator` for all random numbers. NumPy's global state is never "
+        "used.",
         generator,
     ),
     "batch_size": Option(
         "Rows of data per step. The arrays in `args` that have the same number of rows are cut "
-        "into mini-batches, without copying, and `fun` and `jac` see the rows of one batch. Every "
-        "row is used once per epoch; the last batch may be shorter, and a size above the number of "
-        'rows means all of them. ``learning_rate="auto"`` is then the published constant, `nit` '
-        "counts steps, and the result is evaluated on all data. Default: all data in every "
-        "evaluation.",
+        "into mini-batches, without copying, and `fun` and `jac` are called with one batch at a "
+        "time. Every row is used once per epoch; the last batch may be shorter, and a size above "
+        'the number of rows means all of them. ``learning_rate="auto"`` is then the published '
+        "constant, `nit` counts steps, and the result is evaluated on all data. Default: every "
+        "evaluation uses all data.",
         count(1),
     ),
     "epochs": Option(
-        "How often every row is used. Finishing the last epoch is a success with a status of its "
-        "own; the gradient test is made there, on all data. Default: 100, or no limit if `maxiter` "
-        "is given.",
+        "Number of passes over the data. Completing the last epoch is a success; the gradient is "
+        "tested at its end, on all data. Default: 100, or no limit if `maxiter` is given.",
         count(1),
         needs=("batch_size",),
     ),
     "shuffle": Option(
-        "Whether to draw a new order of the rows from `rng` for every epoch.",
+        "Whether to shuffle the rows, using `rng`, before every epoch.",
         flag,
         True,
         needs=("batch_size",),
     ),
     "batch_args": Option(
-        "Positions in `args` of the arrays to cut into batches, or, with `reduce`, into blocks. "
-        "Default: those whose first axis has a length that more than one of them has.",
+        "Positions in `args` of the arrays to cut into batches or, with `reduce`, into blocks. "
+        "Default: those arrays that share their number of rows with another one.",
         positions,
     ),
     "validation": Option(
-        "Held-out data, a tuple that takes the place of the arrays that are cut into batches. "
-        "`fun` is evaluated on it after every epoch (``result.validation_losses``), and the point "
-        "with the lowest loss is returned.",
+        "Held-out data: a tuple of arrays that replace those cut into batches. `fun` is evaluated "
+        "on them after every epoch (``result.validation_losses``), and the point with the lowest "
+        "loss is returned.",
         anything,
         needs=("batch_size",),
     ),
@@ -295,154 +299,157 @@ COMMON = {
         needs=("batch_size", "validation"),
     ),
     "reduce": Option(
-        "For data larger than memory: how values and derivatives of blocks of the rows are put "
-        'together, "sum", or "mean" for the mean weighted by the number of rows. The arrays in '
-        "`args` that have the same number of rows are cut along their first axis; Dask arrays are "
-        "summed by the workers, others (memory maps, h5py, zarr) one block after the other.",
+        "For data larger than memory: how to combine the values and derivatives of blocks of "
+        'rows, "sum" or "mean" (weighted by the number of rows). The arrays in `args` that have '
+        "the same number of rows are cut along their first axis. Dask workers evaluate the blocks "
+        "of Dask arrays; blocks of other arrays (memory maps, h5py, zarr) are evaluated one after "
+        "the other.",
         one_of("sum", "mean"),
     ),
     "penalty": Option(
-        "A penalty r or a set, one of `scipy_gd.prox`: f + r is minimized by proximal steps. `fun` "
-        "of the result is the sum, `penalty` the value of r, `jac` the gradient of f alone. The "
-        "run has converged when no component of ``x - prox(x - gradient, 1)`` is larger than "
-        f"`gtol`. For {PROXIMAL}. Default: none.",
+        "A penalty r or a set from `scipy_gd.prox`: the method minimizes f + r with proximal "
+        "steps. In the result, `fun` is the sum, `penalty` the value of r, and `jac` the gradient "
+        "of f alone. The run has converged when no component of ``x - prox(x - gradient, 1)`` is "
+        f"larger than `gtol`. For {PROXIMAL}. Default: none.",
         penalty_like,
     ),
     "averaging": Option(
-        'Return an average of the iterates: ``"polyak"`` for the mean, or a decay rate in (0, 1) '
-        "for an exponentially weighted one (bias-corrected). On a deterministic objective only if "
-        "it is the better point.",
+        'Return an average of the iterates: ``"polyak"`` for their mean, or a decay rate in (0, '
+        "1) for an exponentially weighted average (bias-corrected). On a deterministic objective, "
+        "the average is only returned if it is better than the best iterate.",
         averages,
     ),
     "clip_value": Option(
-        "Clip every component of the gradient to this size. The formula sees the clipped gradient, "
-        "the gradient test the full one. Default: off.",
+        "Clip every component of the gradient to this size. The formula uses the clipped "
+        "gradient, the gradient test the full one. Default: off.",
         number(0, above=True),
     ),
     "clip_norm": Option(
-        "Scale the gradient down to this 2-norm where it is longer, for the formula only. Default: "
-        "off.",
+        "Rescale gradients with a larger 2-norm to this norm, for the formula only. Default: off.",
         number(0, above=True),
     ),
     "groups": Option(
-        "Hyper-parameters for groups of parameters: a sequence of ``(slice, {name: value})``, with "
-        "numbers or schedules as values.",
+        "Hyper-parameters for groups of parameters: a sequence of pairs ``(slice, {name: "
+        "value})``, where the values are numbers or schedules.",
         pairs,
     ),
     "checkpoint": Option(
-        "A file that the state of the run is written to every `checkpoint_every` seconds, at the "
-        "end, on Ctrl-C and on any other exception, so that `resume` can continue it after a "
-        "crash. The file is replaced in one step: at any time it holds a whole state. Default: "
+        "A file for the state of the run, written every `checkpoint_every` seconds, at the end, "
+        "on Ctrl-C and on any other exception, so that `resume` can continue the run after a "
+        "crash. The file is replaced atomically, so it always holds a complete state. Default: "
         "none.",
         file_to_write,
     ),
     "checkpoint_every": Option(
-        "Seconds between two checkpoints; more, where writing takes longer than 1 % of that.",
+        "Seconds between checkpoints; longer if writing one takes more than 1 % of that time.",
         number(0),
         60.0,
     ),
     "resume": Option(
-        "The `state` of an earlier result, or the file of a `checkpoint`: continue that run "
-        "exactly as if it had not stopped. Give the same options; `x0` is ignored. Budgets "
-        "(`maxiter`, `maxfev`, `epochs`) count from the end of the earlier call; if that was "
-        "interrupted by a crash or an exception, what is left of its budgets remains.",
+        "The `state` of an earlier result, or a `checkpoint` file: continue that run exactly as "
+        "if it had not stopped. Pass the same options; `x0` is ignored. Budgets (`maxiter`, "
+        "`maxfev`, `epochs`) start afresh, unless a crash or an exception interrupted the earlier "
+        "call: the run then continues with what was left of them.",
         state_or_file,
     ),
     "check_grad": Option(
         "Check `jac` against finite differences before the first step, and raise `GradientError` "
-        "with the table if it is wrong.",
+        "with a table if it is wrong.",
         flag,
         False,
     ),
     "finite_diff_scheme": Option(
-        "Differences for a missing `jac`. By default their intervals follow the curvature and the "
-        'noise of `fun`, see the page on gradients; "2-point", "3-point" or "cs" (complex step) '
-        "stand for a plain scheme.",
+        "Finite differences to use without `jac`. By default, their steps adapt to the curvature "
+        'and the noise of `fun` (see the page on gradients); "2-point", "3-point" and "cs" '
+        "(complex step) select a plain scheme.",
         one_of("adaptive", "2-point", "3-point", "cs"),
         "adaptive",
     ),
     "noise": Option(
-        'The size of the errors of `fun`, in units of its values; 0: there are none. "auto": as it '
-        "is found, by one value more at the start and some where no step leads down.",
+        "The size of the errors in the values of `fun`, in the same units; 0 if there are none. "
+        '"auto" measures it, with one extra value at the start and some more where no step '
+        "decreases f.",
         noise,
     ),
     "noise_is_success": Option(
-        "Whether a run that the noise of `fun` has ended (status 6) is a success.", flag, True
+        "Whether a run that ends because of the noise of `fun` (status 6) is a success.", flag, True
     ),
     "undefined": Option(
-        "An exception, or a tuple of them, that `fun` and `jac` raise where they are undefined: as "
-        "if they returned NaN. Default: every exception ends the run.",
+        "An exception, or a tuple of exceptions, that `fun` and `jac` raise where they are "
+        "undefined; it is treated like NaN. Default: every exception ends the run.",
         exceptions,
         off=(),
     ),
     "finite_diff_rel_step": Option(
-        "Relative step of the differences, in units of ``|x|``: a number, or one for each "
-        "parameter. Steps that are given are those of a plain scheme, 2-point if none is named.",
+        "Relative step of the differences, in units of ``|x|``: a number, or one per parameter. "
+        'Setting it selects a plain scheme, "2-point" unless you choose another.',
         positive,
     ),
     "finite_diff_abs_step": Option(
-        "Absolute step of the differences, in units of x: a number, or one for each parameter. "
-        "(SciPy's solvers call it `eps`, which is taken as well by methods without an `eps` of "
-        "their own.)",
+        "Absolute step of the differences, in units of x: a number, or one per parameter. "
+        "(SciPy's solvers call it `eps`. Methods without an `eps` of their own accept that name "
+        "too.)",
         positive,
     ),
     "workers": Option(
-        "Evaluate the differences in parallel: a number of processes (-1: all cores) or a map-like "
-        "callable such as ``Pool.map``.",
+        "Evaluate the differences in parallel: the number of processes (-1: all cores) or a "
+        "map-like callable such as ``Pool.map``.",
         map_like,
     ),
     "threads": Option(
-        "Threads that share the work of the method from 100,000 parameters on; the calls of `fun` "
-        "stay in one. For formulas of elementwise operations, dot products and norms. The result "
-        "differs by the rounding of sums, and is the same for the same number of threads.",
+        "Threads that share the method's own work, for 100,000 parameters or more; `fun` is still "
+        "called from one thread. For formulas made of elementwise operations, dot products and "
+        "norms. Results differ only in the rounding of sums, and are reproducible for a given "
+        "number of threads.",
         count(1),
         1,
     ),
     "residuals": Option(
         "Whether `fun` returns residuals, shape (m,), and `jac` their Jacobian, shape (m, n): the "
-        "objective is half of the sum of their squares. For levenberg_marquardt it always is.",
+        "objective is half the sum of their squares. Always so for levenberg_marquardt.",
         flag,
         False,
     ),
     "loss": Option(
-        'What takes the place of the squares of residuals, against outliers: "linear" (the '
-        'squares), "soft_l1", "huber", "cauchy" or "arctan", as in '
+        "Loss function that replaces the squares of the residuals, to reduce the influence of "
+        'outliers: "linear" (the squares), "soft_l1", "huber", "cauchy" or "arctan", as in '
         "`scipy.optimize.least_squares`.",
         one_of(*LOSSES),
         "linear",
     ),
     "f_scale": Option(
-        'The size from which a residual counts as an outlier, for a `loss` other than "linear".',
+        'Size above which a residual counts as an outlier, for a `loss` other than "linear".',
         number(0, math.inf, above=True, below=True),
         1.0,
     ),
     "absolute_sigma": Option(
-        "Whether residuals are in units of their standard deviations, so that `covariance` and "
-        "`stderr` need no estimate of these from the residuals. As in `scipy.optimize.curve_fit`.",
+        "Whether residuals are in units of their standard deviations. If False, `covariance` and "
+        "`stderr` are scaled by an estimate of these from the residuals, as in "
+        "`scipy.optimize.curve_fit`.",
         flag,
         False,
     ),
     "parameter_names": Option(
-        "Names of the parameters, for reports, histories and error bars. Default: x[0], x[1], ...",
+        "Parameter names for reports, histories and error bars. Default: x[0], x[1], ...",
         names,
     ),
     "maxiter_is_success": Option(
         "Report success when `maxiter` ends the run. For callers that discard anything else, such "
-        "as `basinhopping`, and methods that are meant to run a fixed number of steps.",
+        "as `basinhopping`, and for methods meant to run a fixed number of steps.",
         flag,
         False,
     ),
     "compiled": Option(
-        "Whether to compile the loop, for `fun`, `jac` and the like that are Numba or C functions. "
-        "Default: as soon as all runs of these functions have spent 0.1 s in Python, about what "
-        "compiling takes; the compiled loop is kept as long as the functions live. False: never. "
-        "True: from the first step, with an error that says why if that is not possible.",
+        "Whether to compile the loop, if `fun`, `jac` and so on are Numba or C functions. "
+        "Default: once the runs of these functions have spent 0.1 s in Python, about as long as "
+        "compiling takes; the compiled loop is kept as long as the functions exist. False: never. "
+        "True: from the first step, with an error that gives the reason if that is not possible.",
         one_of(None, True, False),
     ),
 }
 
 RELATIVE = {"gtol": 0.0, "ftol": 1e-14, "xtol": 1e-14}
-"""Defaults of methods for residuals: relative, since residuals have a zero but any unit."""
+"""Defaults of methods for residuals: relative, since residuals can be in any unit."""
 
 DEFAULTS = {name: o.off if o.default is None else o.default for name, o in COMMON.items()}
 
@@ -487,11 +494,11 @@ FIXED = (
     *("batch_size", "shuffle", "batch_args", "averaging", "reduce", "residuals", "loss", "f_scale"),
     *("finite_diff_scheme", "finite_diff_rel_step", "finite_diff_abs_step"),
 )
-"""Options that a resumed run must have been given as well."""
+"""Options that a resumed run must share with the original one."""
 
 
 def fixed(options: Mapping[str, Any]) -> dict[str, str]:
-    """Those of them that are not at their defaults, as text."""
+    """Those that are not at their defaults, as text."""
     return {name: _text(options[name]) for name in FIXED if options[name] is not DEFAULTS[name]}
 
 
@@ -501,7 +508,7 @@ def _text(value: Any) -> str:
 
 
 def scheme(options: Mapping[str, Any]) -> str:
-    """The differences for a missing `jac`: steps that are given are those of a plain scheme."""
+    """The differences to use without `jac`: steps given by the user select a plain scheme."""
     steps = options["finite_diff_rel_step"], options["finite_diff_abs_step"]
     plain = any(step is not None for step in steps)
     given: str = options["finite_diff_scheme"]
@@ -540,7 +547,7 @@ MEANT = {
     "stagnation": "n_iter_no_change early_stopping tolstagnation stall_iterations",
     "checkpoint": "save save_path checkpoint_path checkpoint_file filename",
 }
-"""What others call these options."""
+"""What other libraries call these options."""
 OTHERWISE = {
     "amsgrad": "use the method `amsgrad`",
     "nesterov": "use the method `nesterov`",
@@ -551,11 +558,11 @@ OTHERWISE = {
     "line_search_fn": "give `learning_rate` the name of one, such as 'wolfe'",
     "maxls": "a line search here needs no limit",
 }
-"""What to do where others have an option that nothing here stands for."""
+"""What to use instead of options that only other libraries have."""
 
 
 def unknown(formula: Formula, options: Mapping[str, Any]) -> str:
-    """The names that mean nothing to this method, with those that may be meant."""
+    """The names that this method does not know, each with a guess at what was meant."""
     known = [*formula.hyper, *COMMON]
     names = [name for name in options if name not in (*known, "eps")]
     return ", ".join(f"{name}{_suggestion(name, known, formula.__name__)}" for name in names)

@@ -1,9 +1,8 @@
-"""What users give, checked and made uniform: SciPy's arguments, the values of options, and what
-their functions return.
+"""User input, checked and converted: arguments, options, and what functions return.
 
-`minimize` passes everything to a callable method as the user wrote it (it standardises bounds and
-callbacks for its own solvers only), so that this is ours to do. What is not as it should be raises
-TypeError or ValueError, with a message that names the argument.
+`minimize` passes everything to a callable method as the user wrote it (it only standardizes bounds
+and callbacks for its own solvers), so this is our job. Invalid input raises TypeError or
+ValueError, with a message that names the argument.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 Check = Callable[[str, Any, int], Any]
-"""``check(name, value, n)`` returns a value for n parameters as it will be used, or raises."""
+"""``check(name, value, n)`` returns the value to use for n parameters, or raises."""
 
 
 def real_numbers(given: Any) -> NDArray[Any] | None:
-    """As an array; None if it is not made of real numbers."""
+    """As an array, or None if these are not real numbers."""
     try:
         array = np.asarray(given)
         if array.dtype.kind == "O":  # fractions, decimals, SymPy's numbers
@@ -37,7 +36,7 @@ def real_numbers(given: Any) -> NDArray[Any] | None:
 
 
 def real(number: Any) -> float:
-    """A number of any kind as a float; strings, arrays and complex numbers are none."""
+    """A number of any kind as a float; strings, arrays and complex numbers raise TypeError."""
     if isinstance(number, np.ndarray | np.complexfloating):
         raise TypeError
     return float(number.__float__())
@@ -50,7 +49,7 @@ def starting_point(x0: Any, name: str = "x0") -> Vector:
         raise TypeError(f"`{name}` must be real numbers, got {shown(x0)}")
     x = np.array(given, np.float64, ndmin=1)
     if x.ndim != 1:
-        raise ValueError(f"`{name}` must have one dimension, got shape {x.shape}")
+        raise ValueError(f"`{name}` must be one-dimensional, got shape {x.shape}")
     if x.size == 0:
         raise ValueError(f"`{name}` must not be empty")
     if not np.isfinite(x).all():
@@ -59,7 +58,7 @@ def starting_point(x0: Any, name: str = "x0") -> Vector:
 
 
 def limits(bounds: Any, n: int) -> tuple[Vector, Vector] | None:
-    """Lower and upper bounds as two vectors, None where nothing is bounded.
+    """Lower and upper bounds as two vectors; None if nothing is bounded.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def limits(bounds: Any, n: int) -> tuple[Vector, Vector] | None:
     if (lower > upper).any():
         raise ValueError("An upper bound is less than the corresponding lower bound.")
     if (lower == np.inf).any() or (upper == -np.inf).any():
-        raise ValueError("`bounds` leave no room: a lower bound is inf or an upper bound is -inf")
+        raise ValueError("`bounds` must leave room: a lower bound is inf or an upper bound is -inf")
     if np.isinf(lower).all() and np.isinf(upper).all():
         return None
     return lower, upper
@@ -141,9 +140,9 @@ def scalar(f: Any) -> float:
 
 def _hint(f: Any) -> str:
     if isinstance(f, tuple) and len(f) == 2:
-        return ": if this is the value and the gradient, say `jac=True`"
+        return ": to return the value and the gradient, pass `jac=True`"
     if isinstance(f, np.ndarray) and f.ndim == 1 and f.size > 1:
-        return ": if these are residuals, use levenberg_marquardt, or the option `residuals`"
+        return ": if these are residuals, use levenberg_marquardt or the option `residuals`"
     return ""
 
 
@@ -168,7 +167,7 @@ def vector(g: Any, n: int, name: str = "jac") -> Vector:
 
 
 def pair(found: Any, n: int) -> tuple[float, Vector]:
-    """Value and gradient from what `fun` returned, if it returns both."""
+    """Value and gradient from whatever `fun` returned."""
     try:
         f, g = found
     except (TypeError, ValueError):
@@ -183,13 +182,13 @@ def residuals(found: Any) -> Vector | None:
     r = real_numbers(found)
     if r is None:
         got = f"got {type(found).__name__}{_hint(found)}"
-        raise TypeError(f"`fun` must return the residuals, an array of real numbers, {got}")
+        raise TypeError(f"`fun` must return residuals, an array of real numbers, {got}")
     if r.ndim == 0 and np.isnan(r):
         return None
     if r.ndim != 1 or r.size == 0:
         raise ValueError(
-            "`fun` must return the residuals, an array with one dimension (the method minimizes "
-            f"half of the sum of their squares), got shape {r.shape}"
+            "`fun` must return residuals, a one-dimensional array (the method minimizes half the "
+            f"sum of their squares), got shape {r.shape}"
         )
     return r.astype(np.float64, copy=False)
 
@@ -212,7 +211,7 @@ def jacobian(found: Any, m: int, n: int) -> NDArray[np.float64]:
     if J.ndim == 0 and np.isnan(J):
         return np.full((m, n), np.nan)
     if J.shape != (m, n):
-        hint = ": it is transposed" if J.shape == (n, m) else ""
+        hint = "(transposed?)" if J.shape == (n, m) else ""
         raise ValueError(
             f"`jac` must return the Jacobian of the residuals, shape ({m}, {n}), got shape "
             f"{J.shape}{hint}"
@@ -236,7 +235,7 @@ def matrix(found: Any, n: int) -> NDArray[Any]:
         found = found.matmat(np.eye(found.shape[1]))
     H = real_numbers(found.toarray() if hasattr(found, "toarray") else found)
     if H is None or H.shape != (n, n):
-        got = "no real numbers" if H is None else f"shape {H.shape}"
+        got = "something else" if H is None else f"shape {H.shape}"
         raise ValueError(f"`hess` must return a real matrix of shape ({n}, {n}), got {got}")
     scale = np.abs(H).max()
     if scale < np.inf and not np.allclose(H, H.T, rtol=1e-6, atol=1e-8 * scale):
@@ -250,7 +249,7 @@ def matrix(found: Any, n: int) -> NDArray[Any]:
 def number(
     low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
 ) -> Check:
-    """A number from `low` to `high`; `above`, `below`: but not the limit itself."""
+    """A number from `low` to `high`; `above` and `below` exclude the limit itself."""
     limits = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "a finite number"
     if high < math.inf:
         limits += f" and {'below' if below else 'at most'} {high:g}"
@@ -285,7 +284,7 @@ def per_parameter(scalar: Check, each: Check | None = None) -> Check:
             raise TypeError(f"`{name}` must be an array of numbers, got {shown(value)}") from None
         if array.shape != (n,):
             raise ValueError(
-                f"`{name}` must be a number or have one value for each of the {n} parameters, "
+                f"`{name}` must be a number or an array with one for each of the {n} parameters, "
                 f"got shape {array.shape}"
             )
         for extreme in (array.min(), array.max()):  # NaN is both
@@ -296,7 +295,7 @@ def per_parameter(scalar: Check, each: Check | None = None) -> Check:
 
 
 def count(low: int, most: int = 2**62) -> Check:
-    """A whole number, also as a float; `inf` means no limit, where there is none."""
+    """A whole number, possibly as a float; `inf` means no limit, unless there is one."""
 
     def check(name: str, value: Any, n: int) -> int:
         try:
@@ -321,7 +320,7 @@ def count(low: int, most: int = 2**62) -> Check:
 
 
 def budget(low: int) -> Check:
-    """A `count` of which a fraction is no part, as for SciPy's solvers."""
+    """A `count` that drops fractions, like SciPy's solvers."""
     whole = count(low)
 
     def check(name: str, value: Any, n: int) -> int:
@@ -345,16 +344,16 @@ class Option(NamedTuple):
     doc : str
         What it means, a sentence or more.
     check : callable
-        ``check(name, value, n)`` returns the value for n parameters as it is used, or raises. By
-        default any number, an array with one for each parameter, or a schedule.
+        ``check(name, value, n)`` returns the value to use for n parameters, or raises. By default,
+        any number, an array with one per parameter, or a schedule.
     default
-        The default. None: it is off, or the run finds a value.
+        The default. None: off, or chosen by the run.
     off
-        What the run works with where the value is None.
+        The value that a run uses in place of None.
     needs : tuple of str
-        The options without which this one is an error.
+        The options that this one requires.
     own : bool
-        Whether it is a hyper-parameter of the formula.
+        Whether this is a hyper-parameter of the formula.
 
     Examples
     --------
@@ -398,7 +397,7 @@ def generator(name: str, value: Any, n: int) -> np.random.Generator:
         return np.random.default_rng(value)
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"`{name}` must be None, a seed or a numpy.random.Generator, got {shown(value)}"
+            f"`{name}` must be None, a seed or a `numpy.random.Generator`, got {shown(value)}"
         ) from None
 
 

@@ -1,8 +1,8 @@
-"""First and second derivatives at a minimum, by differences that suit the function there.
+"""First and second derivatives at a minimum, by differences adapted to the function there.
 
-A function is measured by its own yardstick: along a parameter, one standard error is where c has
-risen by 1/2. Second differences are a part of it that the noise of c decides, and what is nearly
-undetermined is measured by itself, along steps of its own.
+The function sets its own yardstick: along a parameter, one standard error is where c has risen by
+1/2. The steps of second differences are a fraction of it that depends on the noise of c, and nearly
+undetermined combinations are measured separately, along steps of their own.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ CENTRAL = 8  # parameters up to which mixed differences are central: two values,
 def jacobian(f: Vectors, x: Array, size: Array, box: Box, first: float = FIRST) -> Array:
     """The Jacobian of a vector function at x, shape (m, n), by central differences.
 
-    The first steps are a part of `size`, 6e-6 of it by default. Where three values do not lie on a
-    line, shorter ones are tried, and then longer ones. A bound makes them lopsided: no point leaves
-    the box.
+    The first steps are a fraction of `size`, 6e-6 by default. If three values do not lie on a line,
+    shorter steps are tried, then longer ones. Near a bound they are one-sided: no point leaves the
+    box.
     """
     here = f(x)
 
@@ -69,7 +69,7 @@ def _moved(x: Array, i: int, t: float) -> Array:
 
 
 def _three(x: Any, h: float, low: Any, high: Any) -> tuple[float, float, float]:
-    """Points h apart, x in the middle if the limits permit."""
+    """Points h apart, with x in the middle if the bounds permit."""
     middle = min(max(x, low + h), high - h)
     return max(middle - h, low), middle, min(middle + h, high)
 
@@ -78,7 +78,7 @@ def _slope(
     line: Callable[[float], Array], here: Array, x: float, first: float, low: float, high: float
 ) -> Array:
     def at(h: float) -> tuple[float, Array]:
-        """The slope, and how much the three values bend; infinite: there is no slope to see."""
+        """The slope, and how far the three values bend; infinite if there is no visible slope."""
         h = min(h, (high - low) / 2)
         points = _three(x, h, low, high)
         behind, middle, ahead = (line(t) for t in points)
@@ -105,11 +105,11 @@ def _slope(
 
 
 class Curvature(NamedTuple):
-    """The derivatives of c: what is 0 on the diagonal of the Hessian does not show in c.
+    """The derivatives of c: a 0 on the diagonal of the Hessian means no visible change in c.
 
-    `error` is that of the Hessian's elements where its diagonal is 1. What is as small as that is
-    seen by itself: `measure(rows)` returns ``rows @ hessian @ rows.T`` along directions that are
-    expected to be one standard error long, with the errors of its diagonal.
+    `error` is the error of the Hessian's elements, scaled to a unit diagonal. Anything as small as
+    that is measured separately: `measure(rows)` returns ``rows @ hessian @ rows.T`` along
+    directions expected to be one standard error long, with the errors of its diagonal.
     """
 
     gradient: Array
@@ -126,7 +126,7 @@ def slopes(c: Values, x: Array, rows: Array) -> Array:
 
 
 def near(hessian: Array, x: Array, box: Box) -> NDArray[np.bool_]:
-    """Which parameters are so near to a bound that they count as held by it."""
+    """Which parameters are so close to a bound that they count as held by it."""
     room = np.minimum(x - box[0], box[1] - x)
     with np.errstate(invalid="ignore"):  # of infinite room where nothing is seen
         return np.asarray((np.diag(hessian) > 0) & (room**2 * np.diag(hessian) < NEAR**2))
@@ -138,9 +138,10 @@ def by_hessian(H: Array, gradient: Array) -> Curvature:
 
 
 def by_factors(J: Array, gradient: Array, error: float) -> Curvature:
-    """The curvature from J, of which the Hessian is ``J.T @ J``: twice the digits of that.
+    """The curvature from J, where the Hessian is ``J.T @ J``, with twice its digits.
 
-    `error` is that of J, relative to its columns.
+    `error` is the
+    error of J, relative to its columns.
     """
     lengths = np.linalg.norm(J, axis=0)
 
@@ -152,7 +153,7 @@ def by_factors(J: Array, gradient: Array, error: float) -> Curvature:
 
 
 def by_gradients(gradient: Vectors, x: Array, size: Array, box: Box) -> Curvature:
-    """The curvature from differences of the gradient, with steps that are short for c, too."""
+    """The curvature from differences of the gradient, with steps that are also short for c."""
     steps = FIRST * size
     for _ in range(ROUNDS):
         H = jacobian(gradient, x, steps, box, 1.0)
@@ -171,9 +172,9 @@ def by_gradients(gradient: Vectors, x: Array, size: Array, box: Box) -> Curvatur
 
 
 def stride(c: Values, x: Array, size: Array, box: Box) -> Array:
-    """A step along all parameters at once by which c rises by 1/2, about: seldom more than a value.
+    """A step along all parameters at once by which c rises by about 1/2; usually costs one value.
 
-    It is no more than a guess of what is a standard error for those that matter most.
+    It is only a guess at a standard error of the parameters that matter most.
     """
     part, rise = SHORT, 0.0
     for _ in range(SEARCHES):
@@ -186,7 +187,7 @@ def stride(c: Values, x: Array, size: Array, box: Box) -> Array:
 
 
 def by_values(c: Values, x: Array, sigma: Array, box: Box, noise: float) -> Curvature:
-    """The curvature from values, c(x) = 0, whose errors are `noise`; `sigma` is a guess."""
+    """The curvature from values with c(x) = 0 and errors `noise`; `sigma` is a guess."""
     known: dict[bytes, float] = {}
 
     def value(y: Array) -> float:
@@ -228,7 +229,7 @@ def _part(noise: float) -> float:
 
 
 def _room(rows: Array, x: Array, box: Box) -> Array:
-    """How much of each row, at most 1, leads to no bound on either side, with another one added."""
+    """The fraction of each row, at most 1, of which twice as much fits between the bounds."""
     nearest = np.minimum(x - box[0], box[1] - x)
     parts = np.divide(nearest, np.abs(rows), out=np.full(rows.shape, np.inf), where=rows != 0)
     return np.asarray(np.minimum(1.0, parts.min(axis=1, initial=np.inf) / 2))
@@ -237,7 +238,7 @@ def _room(rows: Array, x: Array, box: Box) -> Array:
 def _step(
     c: Values, x: Array, i: int, h: float, limits: tuple[float, float], noise: float
 ) -> tuple[float, float]:
-    """A step along a parameter by which c rises as it should, and the curvature along it."""
+    """A step along a parameter by which c rises by the right amount, and the curvature along it."""
     low, high = limits
     goal = _part(noise) ** 2 / 2
     least, most = goal / 4, max(4 * goal, SHORT**2 / 20)
@@ -280,9 +281,9 @@ def _second(c: Values, x: Array, rows: Array, part: float) -> Array:
 class Axes(NamedTuple):
     """The principal axes of the region in which c rises by less than 1/2.
 
-    Columns of `root` are the ones that c determines, as long as a standard error: the covariance is
-    ``root @ root.T``. Along those of `loose` c does not change, along those of `falling` it falls.
-    `error` is that of the standard errors.
+    Columns of `root` are those that c determines, one standard error long: the covariance is
+    ``root @ root.T``. Along the columns of `loose`, c does not change; along those of `falling`, it
+    falls. `error` is the error of the standard errors.
     """
 
     root: Array
@@ -292,10 +293,10 @@ class Axes(NamedTuple):
 
 
 def axes(curvature: Curvature, free: Any) -> Axes:
-    """Turn the curvature of the free parameters to its axes, and measure those that are long anew.
+    """Rotate the curvature of the free parameters to its axes, and remeasure the long ones.
 
-    Along rows that are about one standard error long the curvature is 1. An axis of which it cannot
-    be told from 0 becomes longer with each round.
+    Along rows about one standard error long, the curvature is 1. An axis whose curvature cannot be
+    distinguished from 0 becomes longer with each round.
     """
     n = curvature.gradient.size
     diagonal = np.diag(curvature.hessian)

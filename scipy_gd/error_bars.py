@@ -1,4 +1,4 @@
-"""Error bars for the result of any solver: covariance, profiles, and what follows from them."""
+"""Error bars for the result of any solver: covariance, profiles, error propagation."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ ROUGH = 1e-10  # the relative errors of differences of residuals
 
 
 class Propagated(NamedTuple):
-    """A function of the parameters, with its error: what `Uncertainty.propagate` returns.
+    """A function of the parameters, with its error; returned by `Uncertainty.propagate`.
 
     Attributes
     ----------
     value : float or ndarray, shape (k,)
         The function at the minimum.
     stderr : float or ndarray, shape (k,)
-        Its standard error; infinite where it depends on what is not determined.
+        Its standard error; infinite if it depends on something undetermined.
     covariance : float or ndarray, shape (k, k)
-        Its covariance; of a single number, the square of `stderr`.
+        Its covariance; for a single number, the square of `stderr`.
     """
 
     value: Any
@@ -74,7 +74,7 @@ class Propagated(NamedTuple):
 
 
 class _Free(NamedTuple):
-    """The parameters that no bound holds, z, among all of them, x."""
+    """The parameters z that no bound holds, among all parameters x."""
 
     x: Array
     box: Box
@@ -94,14 +94,14 @@ class _Free(NamedTuple):
         return x
 
     def rows(self, found: Array) -> Array:
-        """One row for each parameter: zeros for those that are held."""
+        """One row per parameter: zeros for those that are held."""
         every = np.zeros((self.x.size, *found.shape[1:]))
         every[self.mask] = found
         return every
 
 
 class _Fit(NamedTuple):
-    """What the methods of an `Uncertainty` go on from."""
+    """The data that the methods of an `Uncertainty` need."""
 
     objective: Objective
     free: _Free
@@ -114,46 +114,47 @@ class _Fit(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Uncertainty:
-    """What `uncertainty` found: errors, correlations, intervals.
+    """The result of `uncertainty`: errors, correlations, intervals.
 
-    Printed, it is a table of values and errors, rounded to two digits of the error, with the
-    correlations above 0.1 and what there is to say. All arrays are read-only.
+    It prints as a table of values and errors, rounded to two digits of the error, with the
+    correlations above 0.1 and any notes. All arrays are read-only.
 
     Attributes
     ----------
     x : ndarray, shape (n,)
         The parameters.
     fun : float
-        The value there; of a vector of residuals, the sum of their squares.
+        The function value; for a vector of residuals, the sum of their squares.
     covariance : ndarray, shape (n, n)
-        The covariance of the parameters. Infinite where they are not determined, 0 in rows and
+        The covariance of the parameters. Infinite for undetermined parameters, 0 in rows and
         columns of parameters at a bound.
     hessian : ndarray, shape (n, n)
-        The second derivatives of `fun`, of which the covariance is made; 0 in rows and columns of
-        parameters at a bound. For ``kind="least_squares"`` it is ``2 J.T @ J``.
+        The second derivatives of `fun`, from which the covariance is computed; 0 in rows and
+        columns of parameters at a bound. For ``kind="least_squares"`` it is ``2 J.T @ J``.
     edm : float
-        The estimated distance to the minimum: by how much `fun` could still fall.
+        The estimated distance to the minimum: how much further `fun` could decrease.
     stderr_error : ndarray, shape (n,)
-        How wrong `stderr` may be because of noise and of differences; 0 where second derivatives
-        are not made of values of `fun`.
+        How wrong `stderr` may be because of noise and finite differences; 0 if second derivatives
+        are not estimated from values of `fun`.
     at_bound : ndarray of bool, shape (n,)
-        Which parameters are held by a bound (or by two equal ones).
+        Which parameters are held at a bound (or between two equal ones).
     undetermined : ndarray, shape (k, n)
         Directions, as unit vectors, along which `fun` does not change.
     up : float
-        `fun` rises by this much at one standard error: 1/2, 1 or the variance of the residuals.
+        The rise in `fun` at one standard error: 1/2, 1 or the variance of the residuals.
     dof : float
-        Degrees of freedom of that variance; infinite where it is known.
+        Degrees of freedom of that variance; infinite if it is known.
     noise : float
-        The errors of `fun`.
+        The size of the errors in `fun`.
     notes : tuple of str
-        What the user was warned of.
+        The warnings that were issued.
     kind : str
-        The argument.
+        The argument `kind`.
     parameter_names : tuple of str
-        The argument, or ``x[0]``, ``x[1]``, ...
+        The argument `parameter_names`, or
+        ``x[0]``, ``x[1]``, ...
     nfev, njev, nhev : int
-        Calls of `fun`, `jac` and `hess`.
+        Numbers of calls to `fun`, `jac` and `hess`.
 
     Examples
     --------
@@ -198,7 +199,7 @@ class Uncertainty:
 
     @property
     def correlation(self) -> Array:
-        """ndarray, shape (n, n) : the correlations; those of held parameters are 0."""
+        """ndarray, shape (n, n) : the correlations; 0 for held parameters."""
         root, loose = self._fit.root, self._fit.loose
         finite = ~loose.any(axis=1, keepdims=True)  # beside an infinite error it is nothing
         parts = np.hstack([finite * root, loose])
@@ -220,7 +221,7 @@ class Uncertainty:
         -------
         ndarray, shape (n, 2)
             ``x - q * stderr`` and ``x + q * stderr``, with the quantile q of the normal
-            distribution or, where the variance is estimated, of Student's t.
+            distribution or, if the variance is estimated, of Student's t.
 
         Raises
         ------
@@ -235,9 +236,9 @@ class Uncertainty:
     ) -> Array:
         """Confidence intervals from the profile likelihood.
 
-        Each end is where the minimum of `fun` over all other parameters has risen by
-        ``up * q**2``, with the quantile q as for `interval`. That is right also where `fun` is no
-        parabola; intervals need not be symmetric then.
+        Each end is where the minimum of `fun` over all other parameters has risen by ``up * q**2``,
+        with the quantile q as for `interval`. This is also correct if `fun` is not a parabola;
+        intervals need not be symmetric then.
 
         Parameters
         ----------
@@ -249,7 +250,8 @@ class Uncertainty:
         Returns
         -------
         ndarray, shape (k, 2)
-            An end is infinite if `fun` does not rise so far, or not before a bound.
+            The ends of the intervals. An end is infinite if `fun` does not rise that far, or not
+            before a bound.
 
         Raises
         ------
@@ -263,9 +265,9 @@ class Uncertainty:
 
         Notes
         -----
-        The others are minimised by `lbfgs`, or by `scipy.optimize.least_squares` if `fun` returns
-        residuals, from where they are expected. Bounds hold for all. It is what MINOS does in
-        MINUIT, and ``conf_interval`` in lmfit.
+        The other parameters are minimized over with `lbfgs`, or `scipy.optimize.least_squares` if
+        `fun` returns residuals, starting from where they are expected. All of them stay within the
+        bounds. MINOS in MINUIT and ``conf_interval`` in lmfit do the same.
         """
         q, profile = self._quantile(level), self._profile()
         first = q * self._lengths
@@ -287,14 +289,13 @@ class Uncertainty:
         parameter : str or int
             Name or index.
         values : array_like, shape (k,)
-            Its values.
+            The values of the parameter.
 
         Returns
         -------
         ndarray, shape (k,)
-            How much higher the minimum of `fun` over the other parameters is, in units of `up`:
-            1 at one standard error, and 4 at two, if `fun` is a parabola. Infinite outside the
-            bounds.
+            The rise in the minimum of `fun` over the other parameters, in units of `up`: 1 at one
+            standard error and 4 at two, if `fun` is a parabola. Infinite outside the bounds.
         """
         (i,) = self.indices(parameter)
         wanted = starting_point(values, "values")
@@ -310,18 +311,18 @@ class Uncertainty:
         Parameters
         ----------
         f : callable
-            ``f(x)``, a number or an array of shape (k,). It is given copies.
+            ``f(x)``, a number or an array of shape (k,). It receives copies.
 
         Returns
         -------
         Propagated
-            Value, standard error and covariance ``J @ covariance @ J.T``. J is made of central
-            differences, a hundredth of a standard error to each side if f is straight there.
+            Value, standard error and covariance ``J @ covariance @ J.T``. J comes from central
+            differences, over a hundredth of a standard error to either side if f is linear there.
 
         Raises
         ------
         TypeError, ValueError
-            If f does not return real numbers, or these are not finite.
+            If f does not return real, finite numbers.
         """
         if not callable(f):
             raise TypeError(f"`f` must be callable, got {shown(f)}")
@@ -353,14 +354,14 @@ class Uncertainty:
         return Propagated(value, np.sqrt(np.diag(covariance)), covariance)
 
     def plot(self, path: Any = None, **options: Any) -> Any:
-        """Draw errors and correlations, see `scipy_gd.plot.uncertainty`; returns the Figure.
+        """Draw errors and correlations with `scipy_gd.plot.uncertainty`; returns the Figure.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Where to save the picture; the ending names the format.
+            Where to save the figure; the extension sets the format.
         **options
-            For `scipy_gd.plot.uncertainty`.
+            Passed on to `scipy_gd.plot.uncertainty`.
         """
         from .plot import uncertainty
 
@@ -370,7 +371,7 @@ class Uncertainty:
         return figure
 
     def indices(self, parameters: str | int | Sequence[str | int] | None = None) -> list[int]:
-        """Where parameters are in `x`.
+        """The indices of parameters in `x`.
 
         Parameters
         ----------
@@ -390,7 +391,7 @@ class Uncertainty:
             i = names.get(each) if isinstance(each, str) else each
             if not isinstance(i, int | np.integer) or not -self.x.size <= i < self.x.size:
                 known = ", ".join(self.parameter_names)
-                raise ValueError(f"a parameter must be one of {known} or an index, got {each!r}")
+                raise ValueError(f"a parameter must be an index or one of {known}, got {each!r}")
             found.append(int(i) % self.x.size)
         return found
 
@@ -407,7 +408,7 @@ class Uncertainty:
 
     @property
     def _lengths(self) -> Array:
-        """The standard errors; where these are 0 or infinite, what else is known of the size."""
+        """The standard errors or, where these are 0 or infinite, another estimate of the size."""
         return np.where(np.isfinite(self.stderr) & (self.stderr > 0), self.stderr, self._fit.unit)
 
     def _quantile(self, level: float) -> float:
@@ -424,8 +425,8 @@ class Uncertainty:
         if profile.where is not None:
             depth = -2 * profile.lowest * self.up
             warnings.warn(
-                f"`fun` is lower by {depth:.2g} at {profile.where.tolist()}: minimise it anew; "
-                "the intervals are those of the minimum that was given",
+                f"`fun` is lower by {depth:.2g} at {profile.where.tolist()}: minimize it again "
+                "from there; the intervals are for the minimum in `res`",
                 OptimizeWarning,
                 stacklevel=3,
             )
@@ -485,36 +486,38 @@ def uncertainty(
     Parameters
     ----------
     fun : callable
-        What was minimised, ``fun(x, *args)``: see `kind`. It is given copies of shape (n,).
+        The function that was minimized, ``fun(x, *args)``; see `kind`. It receives copies of shape
+        (n,).
     res : OptimizeResult or array_like, shape (n,)
-        The minimum: what a solver of this package or of SciPy returned, or the parameters.
+        The minimum: the result of a solver from this package or SciPy, or the parameters.
     args : tuple, optional
-        Further arguments of `fun`, `jac` and `hess`.
+        Extra arguments of `fun`, `jac` and `hess`.
     jac : callable or True, optional
-        The gradient of `fun`, ``jac(x, *args) -> array, shape (n,)``; of residuals, their Jacobian
+        The gradient of `fun`, ``jac(x, *args) -> array, shape (n,)``; for residuals, their Jacobian
         of shape (m, n), dense or sparse. True: `fun` returns ``(value, derivative)``. Default:
-        differences.
+        finite differences.
     hess : callable, optional
-        The Hessian of `fun`, ``hess(x, *args) -> array, shape (n, n)``; of residuals, that of the
-        sum of their squares. Not for ``kind="least_squares"``. Default: differences of `jac`, if
-        there is one, or of `fun`.
+        The Hessian of `fun`, ``hess(x, *args) -> array, shape (n, n)``; for residuals, that of the
+        sum of their squares. Not for ``kind="least_squares"``. Default: differences of `jac` if
+        given, otherwise of `fun`.
     bounds : Bounds or sequence of n pairs (low, high), optional
-        The limits within which `fun` was minimised. No evaluation leaves them. A parameter at its
-        bound is held there: its error is 0, and those of the others are what they are without it.
+        The bounds within which `fun` was minimized. No evaluation leaves them. A parameter at its
+        bound is held there: its error is 0, and the errors of the others are computed with it
+        fixed.
     kind : {"nll", "chi2", "least_squares"}, default: "nll"
-        What `fun` means.
+        The meaning of `fun`.
 
-        - ``"nll"``: a negative log-likelihood, whatever constants were left out.
+        - ``"nll"``: a negative log-likelihood, up to an additive constant.
         - ``"chi2"``: a chi-square, or a vector of residuals (m,), each in units of its known
           standard deviation.
-        - ``"least_squares"``: a vector of residuals (m,), m > n, of one unknown standard
-          deviation, which is estimated. What is known of their ratios belongs into the residuals,
-          as weights.
+        - ``"least_squares"``: a vector of residuals (m,), m > n, with one unknown standard
+          deviation, which is estimated. If you know how their standard deviations are related,
+          include that in the residuals, as weights.
     parameter_names : sequence of n str, optional
-        Names for tables and pictures. Default: those of `res`, else ``x[0]``, ``x[1]``, ...
+        Names for tables and plots. Default: those in `res`, otherwise ``x[0]``, ``x[1]``, ...
     noise : float, optional
-        The errors of the values of `fun`. Default: those that `res` tells of, if it has the value
-        of this `fun`, else they are estimated. Only used where second derivatives are made of
+        The size of the errors in the values of `fun`. Default: `res.noise`, if `res` has the value
+        of this `fun`; otherwise it is estimated. Only used if second derivatives are estimated from
         values.
 
     Returns
@@ -525,44 +528,42 @@ def uncertainty(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, before any work is done; if `fun` returns something
-        else than `kind` says, or is not finite at `res`.
+        If an argument is invalid, before any work is done; if what `fun` returns does not match
+        `kind`, or is not finite at `res`.
 
     Warns
     -----
     OptimizeWarning
-        If some parameters are not determined, or if `res` is not at a minimum; if noise makes the
-        errors themselves uncertain by more than a tenth. `Uncertainty.notes` has the same texts.
+        If some parameters are not determined, if `res` is not at a minimum, or if noise makes the
+        errors themselves uncertain by more than a tenth. `Uncertainty.notes` has the same messages.
 
     Notes
     -----
-    With the Hessian H of `fun`, the covariance is ``2 up inv(H)``. Then `fun`, if it is a parabola,
-    rises by `up` if a parameter is moved by its standard error, and the others follow:
+    With the Hessian H of `fun`, the covariance is ``2 up inv(H)``. If `fun` is a parabola, it then
+    rises by `up` when a parameter moves by its standard error and the others follow:
 
-    - ``"nll"``: `up` is 1/2; the inverse of the observed information.
-    - ``"chi2"``: `up` is 1. Of residuals, H is the Hessian of their sum of squares, with their
+    - ``"nll"``: `up` is 1/2; the covariance is the inverse of the observed information.
+    - ``"chi2"``: `up` is 1. For residuals, H is the Hessian of the sum of squares, including their
       second derivatives; without these it would be ``2 J.T @ J``, as in `scipy.optimize.curve_fit`
-      with ``absolute_sigma=True``. The two are the same for a straight model and close for a good
-      fit.
-    - ``"least_squares"``: `up` is ``s**2 = r @ r / dof``, where dof is m less the number of
-      parameters that are fitted, and the covariance is ``s**2 inv(J.T @ J)``, as in `curve_fit` by
-      default, and in the certified values of NIST. Intervals are those of Student's t with dof
-      degrees of freedom, and profiles end where the sum of squares has risen by ``s**2 t**2``,
-      which is ``s**2 F(1, dof)`` [1]_.
+      with ``absolute_sigma=True``. The two are equal for a linear model and close for a good fit.
+    - ``"least_squares"``: `up` is ``s**2 = r @ r / dof``, where dof is m minus the number of fitted
+      parameters, and the covariance is ``s**2 inv(J.T @ J)``, as in `curve_fit` by default and in
+      NIST's certified values. Intervals use Student's t with dof degrees of freedom, and profiles
+      end where the sum of squares has risen by ``s**2 t**2``, which is ``s**2 F(1, dof)`` [1]_.
 
-    Second derivatives made of values take steps along which `fun` rises by a part of `up` that
-    balances noise against higher derivatives, found by trial; about a thousandth of a standard
-    error without noise. What the first Hessian leaves nearly undetermined is measured again, along
-    the combinations that it says. This costs about ``n (n + 1) + 2 n`` calls, or half as many from
-    9 parameters on, and 6 or more for an estimate of the noise [2]_. It is what HESSE [3]_ does
+    Second derivatives from values use steps along which `fun` rises by a fraction of `up` that
+    balances noise against higher derivatives, found by trial; without noise, about a thousandth of
+    a standard error. Combinations that the first Hessian leaves nearly undetermined are measured
+    again, along their own directions. This costs about ``n (n + 1) + 2 n`` calls, or half as many
+    for 9 or more parameters, and 6 or more to estimate the noise [2]_. HESSE [3]_ does the same
     with fewer digits. Differences of `jac` take 2 n calls, like the Jacobian of residuals.
 
     A combination of parameters is undetermined if its curvature, in units in which that of each
-    parameter is 1, cannot be told from zero. The errors of the parameters it is made of are
-    infinite then; other combinations keep theirs (`Uncertainty.propagate`).
+    parameter is 1, cannot be distinguished from zero. The errors of its parameters are then
+    infinite; other combinations keep theirs (`Uncertainty.propagate`).
 
-    At points of our choosing, an ArithmeticError or a ValueError of `fun` counts as a value that is
-    not finite, and NumPy's floating-point warnings are off. What else it raises passes through.
+    At points chosen by this function, an ArithmeticError or a ValueError from `fun` counts as a
+    non-finite value, and NumPy's floating-point warnings are off. Any other exception propagates.
 
     References
     ----------
@@ -575,7 +576,8 @@ def uncertainty(
 
     Examples
     --------
-    The lifetime of an exponential decay. Its error is known, the mean over the root of the number:
+    The lifetime of an exponential decay. Its error is known: the mean divided by the square root of
+    the number of decays:
 
     >>> import numpy as np
     >>> from scipy.optimize import minimize
@@ -600,7 +602,9 @@ def uncertainty(
         raise TypeError(f"`hess` must be callable or None, got {shown(hess)}")
     one_of(*KINDS)("kind", kind, 0)
     if hess is not None and kind == "least_squares":
-        raise ValueError('`hess` has no part in kind="least_squares": its covariance is of `jac`')
+        raise ValueError(
+            '`hess` is not used for kind="least_squares": the covariance comes from `jac`'
+        )
     x = starting_point(getattr(res, "x", res), "res")
     unlimited = np.full(x.size, np.inf)
     box = limits(bounds, x.size) or (-unlimited, unlimited)
@@ -637,7 +641,7 @@ def _names(given: Any, n: int) -> tuple[str, ...]:
 
 
 def _sizes(x: Array, box: Box) -> Array:
-    """The sizes of the parameters; of one that is 0 the width of its bounds, or else 1."""
+    """The sizes of the parameters; for one that is 0, the width of its bounds, or else 1."""
     width = box[1] - box[0]
     return np.where(x != 0, np.abs(x), np.where(np.isfinite(width), width, 1.0))
 
@@ -645,9 +649,9 @@ def _sizes(x: Array, box: Box) -> Array:
 def _curvature(
     c: Objective, free: _Free, size: Array, noise: float | None
 ) -> tuple[Curvature, float]:
-    """The second derivatives of c with respect to the free parameters, from what there is.
+    """The second derivatives of c with respect to the free parameters, from what is available.
 
-    And the noise of c, 0 where it does not matter.
+    And the noise of c, 0 if it does not matter.
     """
     z, mask, box = free.z, free.mask, free.limits
 
@@ -678,7 +682,7 @@ def _curvature(
 
 
 def _noise(c: Callable[[Array], float], f: float, z: Array, sigma: Array, box: Box) -> float:
-    """The errors of c, whose value is f, from values on a line: as few as will do."""
+    """The errors of c, whose value is f, from as few values on a line as possible."""
     from ._evaluate.noise import Verdict, ecnoise, estimate, grain, longest_run  # imports Numba
 
     unit = CLOSE * sigma
@@ -770,22 +774,22 @@ def _concluded(
 def _degrees_of_freedom(residuals: int, determined: int) -> int:
     if residuals <= determined:
         raise ValueError(
-            f"`fun` must return more residuals than the {determined} parameters that they "
-            f'determine for kind="least_squares", got {residuals}'
+            f"`fun` must return more residuals than the {determined} parameters they determine "
+            f'for kind="least_squares", got {residuals}'
         )
     return residuals - determined
 
 
 def _of_loose(directions: Array, names: Sequence[str], noise: float) -> Iterator[str]:
-    """What there is to say of what is not determined."""
-    unseen = f", as far as noise of {noise:.1e} lets it be seen" if noise > LOUD else ""
+    """Notes on what is not determined."""
+    unseen = f", as far as can be seen through noise of {noise:.1e}" if noise > LOUD else ""
     for d in directions.T:
         which = [name for name, part in zip(names, d, strict=True) if part]
         if len(which) == 1:
             yield f"{which[0]} is not determined: `fun` does not change with it{unseen}"
         else:
             several = f"{', '.join(which[:-1])} and {which[-1]} are determined only in combination"
-            yield f"{several}: {combination(d, names)} may have any value{unseen}"
+            yield f"{several}: {combination(d, names)} can take any value{unseen}"
 
 
 def _of_doubts(
@@ -794,7 +798,7 @@ def _of_doubts(
     parts = np.divide(doubts, deviation, out=np.zeros_like(doubts), where=deviation > 0)
     if (worst := float(parts.max())) > UNSURE:
         yield (
-            f"the noise of `fun`, {noise:.1e}, leaves the error of {names[int(parts.argmax())]} "
+            f"the noise of `fun`, {noise:.1e}, makes the error of {names[int(parts.argmax())]} "
             f"uncertain by {min(worst, 9.99):.0%}"
         )
 

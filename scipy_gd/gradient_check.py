@@ -1,4 +1,4 @@
-"""Is the gradient right? An honest answer before the first step is taken."""
+"""Is the gradient correct? An honest answer before the first step."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class _User:
     def _scalar(self, value: Any) -> float:
         if self.jac is True:
             if not (isinstance(value, tuple | list) and len(value) == 2):
-                raise ValueError("`fun` must return (f, g) when jac is True")
+                raise ValueError("`fun` must return (value, gradient) when `jac` is True")
             value = value[0]
         elif isinstance(value, tuple | list):
             raise ValueError(
-                "`fun` must return a scalar; for a fun that returns (f, g) use jac=True"
+                "`fun` must return a scalar: if it returns (value, gradient), pass `jac=True`"
             )
         return scalar(value)
 
     def both(self, x: Array) -> tuple[float, Array]:
-        """The value and the gradient; what the user's functions raise passes through."""
+        """The value and the gradient; exceptions from the user's functions propagate."""
         value = self._call(x)
         f = self._scalar(value)
         self.njev += 1
@@ -61,7 +61,7 @@ class _User:
         return f, vector(gradient, x.size)
 
     def trial(self, x: Array) -> float:
-        """The value at a point of our choosing: NaN where there is none."""
+        """The value at a point of our choosing; NaN if there is none."""
         if not np.all((self.limits[0] <= x) & (x <= self.limits[1])):
             return np.nan
         try:
@@ -74,9 +74,9 @@ class _User:
 def _noise(user: _User, x: Array, f: float, g: Array) -> float:
     """The noise in f: Hamming's difference table (Moré and Wild's ECNoise) at three spacings.
 
-    High differences of a smooth function vanish, those of noise do not. The finest spacing shows
-    rounding, the coarsest a function that is piecewise constant on a finer scale. Medians, because
-    a kink between the points is not noise.
+    High-order differences of a smooth function vanish; those of noise do not. The finest spacing
+    shows rounding, the coarsest a function that is piecewise constant on a finer scale. Medians,
+    because a kink between the points is not noise.
     """
     below, above = x - user.limits[0], user.limits[1] - x
     size = 1 + np.abs(x)
@@ -233,11 +233,11 @@ def _numeric(user: _User, x: Array, f: float, a: Array, scale: Array, rtol: floa
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GradientCheck:
-    """What `check_grad` found, point by point and component by component.
+    """The result of `check_grad`, point by point and component by component.
 
-    Printed, it is a table of the worst point (the worst 20 components of it), a line on the other
-    points, the worst component beside SciPy's figure, and, where the error has a recognisable
-    pattern, that pattern. In a notebook it shows as a table. All arrays are read-only.
+    It prints as a table of the worst point (its worst 20 components), a line on the other points,
+    the worst component next to SciPy's figure, and the pattern of the errors, if there is a
+    recognizable one. In a notebook, it displays as a table. All arrays are read-only.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ class GradientCheck:
         The points; the first is ``x0``.
     analytic, numeric : ndarray, shape (points, n)
         The gradient from ``jac`` and the one from differences of ``fun`` (NaN where ``fun`` has no
-        finite values to take differences of).
+        finite values for differences).
     uncertainty : ndarray, shape (points, n)
         Estimated error of ``numeric``: noise, truncation, and half the jump of the slope at a kink.
     rel_error : ndarray, shape (points, n)
@@ -253,10 +253,10 @@ class GradientCheck:
     verdict : ndarray of str, shape (points, n)
         ``'ok'``, ``'wrong'`` or ``'unsure'``.
     scipy : ndarray, shape (points,)
-        The figure of `scipy.optimize.check_grad`: the norm of the difference between ``jac`` and
-        one-sided differences. NaN where it would have to leave the bounds.
+        The result of `scipy.optimize.check_grad`: the norm of the difference between ``jac`` and
+        one-sided differences. NaN if that would leave the bounds.
     nfev, njev : int
-        Calls of ``fun`` (SciPy's included), and of ``jac`` (with ``jac=True``: gradients used).
+        Calls to ``fun`` (including SciPy's) and to ``jac`` (with ``jac=True``, gradients used).
     rtol : float
         The tolerance of the check.
 
@@ -311,7 +311,7 @@ class GradientCheck:
 
     @property
     def ok(self) -> bool:
-        """bool : no component is wrong, and at least one is ok: all unsure is not ok."""
+        """bool : no component is wrong, and at least one is ok (all unsure is not ok)."""
         return self.conclusion == "ok"
 
     @property
@@ -331,10 +331,11 @@ class GradientCheck:
 
     @property
     def pattern(self) -> str:
-        """str : what the errors have in common, in words; empty if nothing is wrong or recognised.
+        """str : what the errors have in common; empty if nothing is wrong or recognized.
 
-        Recognised: the sign, a common factor, a term proportional to x, components permuted, one
-        component only, several components alike, and errors that do not show at ``x0``.
+        Recognized patterns: a wrong sign, a common factor, a term proportional to x, permuted
+        components, a single wrong component, several with the same factor, and errors that do not
+        show at ``x0``.
         """
         with np.errstate(all="ignore"):
             return "; ".join(self._said()) if self.conclusion == "wrong" else ""
@@ -364,9 +365,9 @@ class GradientCheck:
             several = f"{columns.size} of {count} components are"
             which = several if columns.size > 1 else f"component {columns[0]} is"
             k = self._factor(a, n, clear)
-            said.append(f"only {which} wrong" + ("" if k is None else f", by the factor {k:.6g}"))
+            said.append(f"only {which} wrong" + ("" if k is None else f", by a factor of {k:.6g}"))
         if len(wrong) > 1 and np.all(self.verdict[0, columns] == "ok"):
-            said.append("nothing is wrong at x0: a term that vanishes there?")
+            said.append("nothing is wrong at x0: does a term vanish there?")
         return said
 
     def _report(self) -> tuple[str, list[list[str]], list[str]]:
@@ -426,8 +427,8 @@ class GradientCheck:
     def raise_if_wrong(self, of: str = "") -> GradientCheck:
         """Return the check itself, or raise `GradientError` if a component is wrong.
 
-        Unsure is not wrong; ``assert check.ok`` is stricter, it fails too if all are unsure. `of`
-        says what was checked, for the message.
+        Unsure does not count as wrong; ``assert check.ok`` is stricter and also fails if all are
+        unsure. `of` says what was checked, for the message.
         """
         if self.conclusion == "wrong":
             raise GradientError(self, of)
@@ -435,7 +436,7 @@ class GradientCheck:
 
 
 class GradientError(ValueError):
-    """The gradient is wrong: the message is the table, ``check`` the `GradientCheck` that failed.
+    """The gradient is wrong: the message is the table, and ``check`` the failed `GradientCheck`.
 
     Examples
     --------
@@ -467,33 +468,33 @@ def check_grad(
 ) -> GradientCheck:
     """Compare a gradient with accurate numeric derivatives, at x0 and at points around it.
 
-    `scipy.optimize.check_grad` gives one number, made of one-sided differences with one step, and
-    leaves its meaning to the reader. This gives a verdict for every component, and says when the
-    differences are too inaccurate for one.
+    `scipy.optimize.check_grad` returns a single number, from one-sided differences with one step
+    size, and leaves its interpretation to you. This function gives a verdict for every component,
+    and tells you when the differences are too inaccurate for a verdict.
 
     Parameters
     ----------
     fun : callable
-        The objective, ``fun(x, *args) -> float``. It is given copies of shape (n,).
+        The objective, ``fun(x, *args) -> float``. It receives copies of shape (n,).
     jac : callable or True
         The gradient to check, ``jac(x, *args) -> array, shape (n,)``; True if ``fun`` returns
         ``(f, g)``.
     x0 : array_like, shape (n,)
         The first point.
     args : tuple, optional
-        Further arguments of ``fun`` and ``jac``.
+        Extra arguments of ``fun`` and ``jac``.
     bounds : Bounds or sequence of n pairs (low, high), optional
-        Limits (None: no limit) that no evaluation leaves, SciPy's included.
+        Bounds (None: no bound) that no evaluation leaves, including SciPy's.
     points : int, optional
-        How many points: ``x0`` and ``points - 1`` random ones, default 5. A wrong term may well
-        vanish at ``x0``.
+        Number of points: ``x0`` and ``points - 1`` random ones, default 5. A wrong term may happen
+        to vanish at ``x0``.
     radius : float, optional
         The random points differ from ``x0`` by at most ``radius * (1 + |x0|)`` in every component,
-        default 0.1. One where ``fun`` is not finite moves towards ``x0`` until it is.
+        default 0.1. A point where ``fun`` is not finite moves towards ``x0`` until it is.
     rtol : float, optional
-        The relative error a component may have, default 1e-5.
+        The relative error allowed in a component, default 1e-5.
     atol : float, optional
-        The absolute error a component may have, if that is more, default 0.
+        The absolute error allowed in a component, if that is larger, default 0.
     rng : None, int or numpy.random.Generator, optional
         Source of the random points, as in `numpy.random.default_rng`.
 
@@ -504,12 +505,12 @@ def check_grad(
 
     Notes
     -----
-    The numeric derivative d is extrapolated from central differences at three steps h, 4h, 16h
-    [1]_ [2]_, one-sided ones where a bound is too near. Its uncertainty u is the sum of the
-    extrapolation error, the noise of ``fun`` over h, and half of the jump between the slopes
-    from the right and from the left, so that a kink is seen as one. The noise is measured from
-    difference tables [3]_ and is at least the rounding of f. h is as small as noise permits. If
-    that leaves u too large or contradicts the analytic component, h climbs from 4e-15 to 1 times
+    The numeric derivative d is extrapolated from central differences at three steps h, 4h, 16h [1]_
+    [2]_, or from one-sided ones if a bound is too close. Its uncertainty u is the sum of the
+    extrapolation error, the noise of ``fun`` over h, and half the jump between the slopes from the
+    right and from the left, so that a kink is recognized. The noise is measured from difference
+    tables [3]_ and is at least the rounding error of f. h is as small as the noise permits. If that
+    leaves u too large or contradicts the analytic component, h climbs from 4e-15 to 1 times
     ``1 + |x|`` until u is small; u also covers any disagreement with smaller steps.
 
     With the error ``e = |a - d|`` of the analytic component a, and the tolerance
@@ -517,20 +518,20 @@ def check_grad(
 
     - ``'ok'`` if ``e <= t`` and ``u <= t``,
     - ``'wrong'`` if ``e > t + 3 u``, or if a is not finite while ``u <= t``,
-    - ``'unsure'`` otherwise: ``fun`` is noisy, in single precision or a staircase, has a kink or
-      is not finite near the point, is too large to show the component through its rounding, or
-      the variable is fixed by its bounds.
+    - ``'unsure'`` otherwise: ``fun`` is noisy, in single precision or a staircase, has a kink or is
+      not finite near the point, or is so large that rounding hides the component, or the variable
+      is fixed by its bounds.
 
-    ``scale`` is for components that are nearly zero: a thousandth of the median of ``|a|`` over
-    the points or of the change of slope seen within the steps, the slope that changes f by 64 of
-    its rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest.
-    Structure of ``fun`` that is finer than its noise cannot be told from an error.
+    ``scale`` is for components that are nearly zero: a thousandth of the median of ``|a|`` over the
+    points or of the change of slope seen within the steps, the slope that changes f by 64 of its
+    rounding errors over a step of ``1 + |x|``, and ``atol / rtol``, whichever is largest. Structure
+    in ``fun`` that is finer than its noise cannot be distinguished from an error.
 
     ``fun`` is called about ``7 n + 27`` times per point (6 n differences, n + 1 by SciPy, 26 for
-    the noise and the value), for a component that is wrong or unsure up to 50 times instead of
-    6; ``jac`` once per point. At points of our choosing, an ArithmeticError or ValueError of
-    ``fun`` counts as a value that is not finite, and NumPy's floating-point warnings are off;
-    all else that ``fun`` and ``jac`` raise passes through.
+    the noise and the value), with up to 50 calls instead of 6 for a component that is wrong or
+    unsure; ``jac`` is called once per point. At points chosen by this function, an ArithmeticError
+    or ValueError from ``fun`` counts as a non-finite value, and NumPy's floating-point warnings are
+    off; any other exception from ``fun`` and ``jac`` propagates.
 
     References
     ----------
@@ -563,12 +564,14 @@ def check_grad(
         0  -1.2    -215.6   -215.6     ...       ok
         1     1      -176      -88     5.0e-01    wrong
     worst: component 1 at point 0, analytic -176, numeric -88 +- ...
-    pattern: only component 1 is wrong, by the factor 2
+    pattern: only component 1 is wrong, by a factor of 2
     """
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}")
     if not (callable(jac) or jac is True):
-        raise TypeError(f"`jac` must be callable, or True if fun returns (f, g), got {jac!r}")
+        raise TypeError(
+            f"`jac` must be callable, or True if `fun` returns (value, gradient), got {jac!r}"
+        )
     points = count(1)("points", points, 0)
     positive = number(0, above=True, below=True)
     rtol, radius = positive("rtol", rtol, 0), positive("radius", radius, 0)
@@ -590,7 +593,7 @@ def check_grad(
 def _sample(
     user: _User, start: Array, points: int, radius: float, generator: np.random.Generator
 ) -> tuple[Array, Array, Array]:
-    """The start and points around it, with the value and the gradient at each."""
+    """The starting point and points around it, with the value and the gradient at each."""
     lower, upper = user.limits
     most = radius * (1 + np.abs(start))
     low, high = np.maximum(lower, start - most), np.minimum(upper, start + most)

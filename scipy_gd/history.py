@@ -1,4 +1,4 @@
-"""What a run did, iteration by iteration: a callback for our methods and SciPy's own solvers."""
+"""A record of a run, iteration by iteration: a callback for our methods and SciPy's solvers."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["History"]
 
 Array = NDArray[Any]
 NUMBERS = 10_000_000
-"""Numbers that the points of one history may have together: 80 MB."""
+"""The most numbers that the points of one history may hold: 80 MB."""
 LEAST = 64
 """With so many items to keep, the strides of `Thinned` never outgrow the run."""
 
 
 class Thinned(list[Any]):
-    """What is offered, up to `size` items: the start in full, then every 2nd, every 4th, ...
+    """Keep up to `size` of the items offered: first all, then every 2nd, every 4th, ...
 
     The stride doubles whenever the count does, so that the end of a run has the resolution of a
-    logarithmic axis, and a short run is kept whole. The default of `size` is 1000, or less where
-    items of `n` numbers take much memory.
+    logarithmic axis, and a short run is kept whole. The default of `size` is 1000, or less if items
+    of `n` numbers take a lot of memory.
     """
 
     def __init__(self, size: int | None = None, n: int = 1) -> None:
@@ -42,7 +42,7 @@ class Thinned(list[Any]):
         return 1 << (count // self.full).bit_length()
 
     def offer(self, item: Any) -> bool:
-        """Take the next item, and say whether it is kept."""
+        """Take the next item, and return whether it is kept."""
         count, self.offered = self.offered, self.offered + 1
         if count % self.stride(count):
             return False
@@ -70,7 +70,7 @@ class _Point(NamedTuple):
 
 
 class _Column:
-    """One figure of all points, as an array."""
+    """One quantity at all points, as an array."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.place = _Point._fields.index(name)
@@ -82,49 +82,50 @@ class _Column:
 
 
 class History:
-    """A callback that keeps a run: ``minimize(..., callback=History())``.
+    """A callback that records a run: ``minimize(..., callback=History())``.
 
-    It works with SciPy's solvers and with ours. With ``options={"history": True}`` ours fill one
-    themselves and return it as ``result.history``. It costs no evaluations.
+    It works with SciPy's solvers and ours. With ``options={"history": True}``, ours record one
+    themselves and return it as ``result.history``. Recording costs no evaluations.
 
     Parameters
     ----------
     every : int, default: 1
-        Keep every so many iterations only.
+        Keep every `every`-th iteration only.
     size : int, optional
-        Most points to keep, at least 64. In a longer run the start is kept in full, later
-        iterations ever more sparsely (every 2nd, 4th, 8th, ...), and always the last. Default:
-        1000, or fewer where the points have more than 10,000 parameters.
+        Maximum number of points to keep, at least 64. In a longer run, the first iterations are
+        kept in full, later ones more and more sparsely (every 2nd, 4th, 8th, ...), and the last one
+        always. Default: 1000, or fewer if the points have more than 10,000 parameters.
     label : str, optional
-        What the run is called in pictures. Default: the name of the method, if it is ours.
+        Name of the run in plots. Default: the name of the method, if it is ours.
     parameter_names : sequence of str, optional
-        What the columns of the parameters are called in tables. Default: x[0], x[1], ...
+        Names of the parameter columns in tables. Default: x[0], x[1], ...
 
     Attributes
     ----------
     nit : ndarray of int, shape (k,)
-        The iterations that are kept; 0 is the start.
+        The iterations kept; 0 is the starting point.
     x : ndarray, shape (k, n)
         The points.
     fun : ndarray, shape (k,)
-        The values there.
+        The function values.
     gnorm : ndarray, shape (k,)
-        The largest component of the gradient there; where there are bounds, of the projected one.
+        The largest component of the gradient or, with bounds, of the projected gradient.
     learning_rate : ndarray, shape (k,)
-        The rate of the step to this point; NaN at the start, and where it is an array.
+        The rate of the step to each point; NaN at the starting point, and if it is an array.
     nfev, njev : ndarray, shape (k,)
-        Evaluations up to there.
+        Evaluations up to each point.
     seconds : ndarray, shape (k,)
         Time since the first point.
     thinned : bool
-        Whether points were left out because there were more than `size`.
+        Whether points were dropped because there were more than `size`.
 
     Notes
     -----
-    Iterating over a history gives the points as named tuples, ``len`` their number. What a solver
-    does not report is NaN: SciPy's report the point and, except TNC, the value, but neither the
-    start nor counts. A point with ``nit=0`` starts the history afresh. Our methods begin with one;
-    for SciPy's you can pass it yourself, as below. Without it, two of their runs are kept as one.
+    Iterating over a history yields the points as named tuples, and ``len`` gives their number.
+    Anything a solver does not report is NaN: SciPy's solvers report the point and, except for TNC,
+    the value, but neither the starting point nor counts. A point with ``nit=0`` resets the history.
+    Our methods start with one; for SciPy's solvers, you can pass it yourself, as below. Otherwise,
+    two runs in a row are recorded as one.
 
     Examples
     --------
@@ -161,11 +162,11 @@ class History:
         self._last: _Point | None = None
 
     def __scipy_gd_start__(self, label: str) -> None:
-        """Be told the name of the method before its run begins, and of the start as well."""
+        """Receive the name of the method before its run; its starting point will be passed too."""
         self.label = self.label or label
 
     def __call__(self, intermediate_result: Any) -> None:
-        """Take the next point: an `OptimizeResult`, or a point alone."""
+        """Record the next point: an `OptimizeResult`, or just the point."""
         told = intermediate_result if isinstance(intermediate_result, dict) else {}
         x = np.array(told.get("x", intermediate_result), dtype=np.float64, ndmin=1)
         nit = told.get("nit", 1 if self._last is None else self._last.nit + 1)
@@ -208,11 +209,11 @@ class History:
         return "\n".join([title, *aligned(table)])
 
     def to_dict(self) -> dict[str, Array]:
-        """Return the arrays by name: nit, x, fun, gnorm, learning_rate, nfev, njev, seconds."""
+        """Return a dict of arrays: nit, x, fun, gnorm, learning_rate, nfev, njev, seconds."""
         return {name: getattr(self, name) for name in _Point._fields}
 
     def _columns(self) -> dict[str, Array]:
-        """One column for each parameter."""
+        """One column per parameter."""
         columns = self.to_dict()
         x = columns.pop("x").T
         names = self.parameter_names or [f"x[{i}]" for i in range(len(x))]
@@ -221,19 +222,19 @@ class History:
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the points to a file of comma-separated values.
 
-        The first line has the names: nit, fun, gnorm, learning_rate, nfev, njev, seconds, x[0],
-        x[1], ... The numbers have all their digits.
+        The first line contains the names: nit, fun, gnorm, learning_rate, nfev, njev, seconds,
+        x[0], x[1], ... Numbers are written with all digits.
         """
         columns = self._columns()
         rows = np.column_stack(list(columns.values()))
         np.savetxt(path, rows, "%.17g", ",", header=",".join(columns), comments="")
 
     def to_pandas(self) -> Any:
-        """Return a `pandas.DataFrame`, one row for each point; the columns are those of a file."""
+        """Return a `pandas.DataFrame` with one row per point and the same columns as `to_csv`."""
         try:
             import pandas
         except ImportError as error:
             raise ImportError(
-                "data frames need pandas: pip install pandas", name="pandas"
+                "`to_pandas` needs pandas: pip install pandas", name="pandas"
             ) from error
         return pandas.DataFrame(self._columns())

@@ -1,4 +1,4 @@
-"""A fit seen as a likelihood: what was minimised, and its profile along one parameter."""
+"""A fit as a likelihood: the function that was minimized, and its profile along one parameter."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ DEEPER = 1e-3  # in units of the variance: what is lower than that is another mi
 
 
 class Objective:
-    """The user's functions, counted: c is fun, half a chi-square, or half a sum of squares.
+    """The user's functions, with counts: c is fun, half a chi-square, or half a sum of squares.
 
-    Called, it returns how much higher than at `x` c is, and inf where it has no value. Of residuals
-    this is ``(r - r0) @ (r + r0) / 2``, which loses fewer digits than a difference of sums.
+    A call returns how much higher c is than at `x`, or inf if it has no value. For residuals, this
+    is ``(r - r0) @ (r + r0) / 2``, which loses fewer digits than a difference of sums.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Objective:
 
     @property
     def f(self) -> float:
-        """The value at the origin; of residuals, the sum of their squares."""
+        """The value at the origin; for residuals, the sum of their squares."""
         return float(self.origin if self.count is None else self.origin @ self.origin)
 
     def __call__(self, x: Array) -> float:
@@ -58,7 +58,7 @@ class Objective:
         return float(rise) if np.isfinite(rise) else np.inf
 
     def value(self, x: Array) -> Any:
-        """What `fun` returns; NaN where it has no value."""
+        """What `fun` returns; NaN if it has no value."""
         try:
             found = self._call(x)
         except (ArithmeticError, ValueError):  # the domain of math.log, an indefinite matrix
@@ -87,17 +87,17 @@ class Objective:
         return self.fun(x.copy(), *self.args)
 
     def _parts(self, found: Any) -> tuple[Any, Any]:
-        """The value, checked, and the derivative if it comes with it."""
+        """The value, checked, and the derivative if `fun` returns it too."""
         if self.jac is not True:
             return self._checked(found), None
         if not (isinstance(found, tuple | list) and len(found) == 2):
             raise TypeError(
-                f"`fun` must return (value, derivative) if `jac` is True, got {found!r:.60}"
+                f"`fun` must return (value, derivative) when `jac` is True, got {found!r:.60}"
             )
         return self._checked(found[0]), found[1]
 
     def _checked(self, found: Any) -> Any:
-        """A float, or a vector of residuals: as many as at the origin."""
+        """A float, or a vector of as many residuals as at the origin."""
         given = real_numbers(found)
         single = given is None or given.size == 1
         if self.kind == "nll" or (self.kind == "chi2" and single):
@@ -112,7 +112,7 @@ class Objective:
         return np.array(given, float)
 
     def _derived(self, x: Array) -> tuple[Any, Any]:
-        """The derivative, and the value if it comes with it."""
+        """The derivative, and the value if `fun` returns both."""
         self.njev += 1
         return (
             self._parts(self._call(x))
@@ -123,7 +123,7 @@ class Objective:
     def _matrix(self, derivative: Any, n: int) -> Array:
         given = real_numbers(derivative.toarray() if hasattr(derivative, "toarray") else derivative)
         if given is None or given.shape != (self.count, n):
-            got = "no real numbers" if given is None else f"shape {given.shape}"
+            got = "something else" if given is None else f"shape {given.shape}"
             raise ValueError(
                 f"`jac` must return the Jacobian of the residuals, shape ({self.count}, {n}), "
                 f"got {got}"
@@ -133,18 +133,18 @@ class Objective:
 
 @dataclass
 class Profile:
-    """The least c at each value of one parameter, and where it has risen to a given height.
+    """The lowest c at each value of one parameter, and where it has risen to a given height.
 
     Parameters
     ----------
     objective, x, box
-        What was minimised, where, and within which limits.
+        What was minimized, where, and within which bounds.
     hessian : ndarray, shape (n, n)
-        That of c; 0 in the rows of parameters of which it is not known.
+        The Hessian of c; 0 in the rows of parameters for which it is not known.
     unit : ndarray, shape (n,)
-        The length of a step along each parameter.
+        The step length along each parameter.
     variance : float
-        c rises by half of it at one standard error.
+        c rises by half of this at one standard error.
     noise : float
         The errors of c; 0 if they are not known.
     """
@@ -170,9 +170,9 @@ class Profile:
         return heights
 
     def crossing(self, i: int, side: int, z: float, first: float) -> float:
-        """Where the height is ``z**2 / 2``, above or below x; infinite if that is nowhere.
+        """Where the height is ``z**2 / 2``, above or below x; infinite if there is no such point.
 
-        `first` is where it is expected. The root of the height, with a sign, is nearly straight.
+        `first` is where it is expected. The signed square root of the height is nearly linear.
         """
         middle = float(self.x[i])
         limit = float(self.box[(side + 1) // 2][i])
@@ -201,7 +201,7 @@ class Profile:
         return side * np.inf
 
     def _best(self, i: int, v: float, near: Array) -> tuple[float, Array]:
-        """Minimise over the other parameters, from a point near by; the height, and where."""
+        """Minimize over the other parameters, from a nearby point; the height, and where."""
         free = self.box[0] < self.box[1]
         free[i] = False
         others = np.flatnonzero(free)
@@ -222,13 +222,13 @@ class Profile:
         return np.asarray(self.hessian * np.outer(self.unit, self.unit))
 
     def _slope(self, i: int, others: NDArray[np.intp]) -> Array:
-        """How the others move with a parameter."""
+        """How the others move with one parameter."""
         H = self._scaled()
         slope = np.linalg.lstsq(H[np.ix_(others, others)], -H[others, i], rcond=1e-12)[0]
         return np.asarray(slope * self.unit[others] / self.unit[i])
 
     def _frame(self, others: NDArray[np.intp]) -> Array:
-        """Axes of equal curvature; where there are bounds, those of the parameters."""
+        """Axes of equal curvature; with bounds, the axes of the parameters."""
         unit = self.unit[others]
         if all(np.isinf(side[others]).all() for side in self.box):
             try:

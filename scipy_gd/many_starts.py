@@ -1,7 +1,7 @@
-"""A method from many starts: the distinct minima, and what is known of those not seen.
+"""Run a method from many starts: the distinct minima, and what is known about unseen ones.
 
-Rounds of starts are run by `minimize_many`. What is found decides how the next round is drawn and
-whether there is one.
+`minimize_many` runs rounds of starts. What a round finds decides whether there is another one, and
+how its starts are drawn.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ __all__ = ["Minima", "Minimum", "MultistartResult", "multistart"]
 Array = NDArray[np.float64]
 Box = tuple[Array, Array]
 SAMPLES = 5
-"""Values for each start that is drawn: runs begin at the lowest of them. Without a gradient, where
-runs take more values, at least twice the number of parameters."""
+"""Values per start drawn: runs start from the lowest of them. Without a gradient, when runs take
+more values, at least twice the number of parameters."""
 LEAPS = 0.9
-"""The largest share of starts that are made of what was found."""
+"""The largest fraction of starts that are built from earlier results."""
 FACTOR = 0.5
-"""How much of the difference of two ends is added to the best one."""
+"""The fraction of the difference between two end points that is added to the best one."""
 ANY = 0.2
-"""How often these two are any of them, not good ones, which may have become too alike."""
+"""How often these two are arbitrary ones, since the good ones may have become too similar."""
 ROUGH = 1e-3
-"""The `ftol` of runs from such starts: only those that get below the best one go on."""
+"""The `ftol` of runs from such starts: only those that get below the best one continue."""
 NOWHERE = -1
 """The index of no minimum."""
 SHOWN = 8
 
 
 class Minimum(NamedTuple):
-    """A minimum that was found.
+    """A minimum found by `multistart`.
 
     Attributes
     ----------
     x : ndarray, shape (n,)
         The lowest of the points that count as this minimum.
     fun : float
-        The value there.
+        The function value.
     found : int
-        How many runs have ended there.
+        The number of runs that ended there.
     """
 
     x: Array
@@ -66,19 +66,19 @@ class Minimum(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Minima(Table[Minimum]):
-    """The distinct minima, the lowest first; prints as a table.
+    """The distinct minima, lowest first; prints as a table.
 
     Attributes
     ----------
     rows : tuple of Minimum
-        Also by index: ``minima[0].x``.
+        The minima; also available by index, as in ``minima[0].x``.
     """
 
     rows: tuple[Minimum, ...]
 
     @property
     def x(self) -> Array:
-        """ndarray, shape (w, n) : where they are."""
+        """ndarray, shape (w, n) : the points."""
         return np.array([row.x for row in self.rows])
 
     @property
@@ -88,12 +88,12 @@ class Minima(Table[Minimum]):
 
     @property
     def found(self) -> NDArray[np.int64]:
-        """ndarray, shape (w,) : how often they were found."""
+        """ndarray, shape (w,) : how many runs found each of them."""
         return np.array([row.found for row in self.rows], int)
 
     @property
     def title(self) -> str:
-        """str : how many there are."""
+        """str : the number of minima."""
         return f"{len(self)} {'minimum' if len(self) == 1 else 'minima'}"
 
     @property
@@ -110,36 +110,36 @@ class Minima(Table[Minimum]):
 
 
 class MultistartResult(OptimizeResult):  # type: ignore[misc]
-    """What `multistart` returns: the result of the best run, with what is known of the others.
+    """The result of `multistart`: that of the best run, with a summary of the others.
 
     Attributes
     ----------
     x, fun, jac, ... :
-        Those of the run that has ended lowest, with all else that its method returns, such as
+        The results of the lowest run, including anything else that its method returns, such as
         `stderr`.
     success : bool
-        Whether that run has arrived, and no minimum is expected that is not in the list. Of starts
-        that were given: whether the best run has arrived.
+        Whether that run reached a minimum and no further minima are expected. For given starts:
+        whether the best run reached a minimum.
     status : int
-        0: as above. 1: the starts, or `maxfev`, are used up. 2: the best run has not arrived at a
-        minimum. 3: no run has ended at a finite value.
+        0: success. 1: the starts, or `maxfev`, are used up. 2: the best run did not reach a
+        minimum. 3: no run ended at a finite value.
     message : str
-        Which rule has ended it, and what is known of the minima that were not seen.
+        Why the search ended, and what is known about unseen minima.
     minima : Minima
-        The distinct minima by value, with how often each was found.
+        The distinct minima, sorted by value, with the number of times each was found.
     nfev, njev, nhev, nit : int
-        Totals of all runs; `nfev` also counts the values that starts were chosen by.
+        Totals over all runs; `nfev` includes the values used to choose starts.
     n_starts : int
-        How many runs there were.
+        The number of runs.
     n_uniform : int
-        How many of them began at starts that were spread over the bounds, and have arrived.
+        The number of runs from starts spread over the bounds that reached a minimum.
     expected : float
-        The expected number of minima, from those found by so many starts; infinite where too many
-        of the starts have found new ones.
+        The expected number of minima, estimated from those found by `n_uniform` starts; infinite if
+        too many of these starts found new ones.
     unseen : float
-        The probability that one more such start leads to a minimum that is not in the list.
+        The probability that another such start leads to a new minimum.
     endings : dict
-        How many runs ended with which message.
+        The number of runs for each message.
     runs : OptimizeResult
         All runs, as arrays of length k: `x0`, `x`, `fun`, `success`, `status`, and `minimum`, the
         index in `minima` (-1: none).
@@ -165,14 +165,14 @@ class MultistartResult(OptimizeResult):  # type: ignore[misc]
         return "\n".join(lines)
 
     def plot(self, path: Any = None, **options: Any) -> Any:
-        """Draw the minima, see `scipy_gd.plot.multistart`; returns the Figure.
+        """Draw the minima with `scipy_gd.plot.multistart`; returns the Figure.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Where to save the picture; the ending names the format.
+            Where to save the figure; the extension sets the format.
         **options
-            For `scipy_gd.plot.multistart`.
+            Passed on to `scipy_gd.plot.multistart`.
         """
         from .plot import multistart
 
@@ -183,7 +183,7 @@ class MultistartResult(OptimizeResult):  # type: ignore[misc]
 
 
 class _Distinct:
-    """Points that lie apart, in the order in which they were found."""
+    """Distinct points, in the order in which they were found."""
 
     def __init__(self, reach: Array) -> None:
         self.reach = reach
@@ -194,7 +194,7 @@ class _Distinct:
         return len(self.fun)
 
     def place(self, x: Array, f: float, new: bool = True) -> int:
-        """The index of the point that x counts as; NOWHERE if it is far from all, and not new."""
+        """The index of the point that x counts as; NOWHERE if it is far from all and not new."""
         near = np.flatnonzero((np.abs(self.x - x) <= self.reach).all(axis=1))
         if near.size:
             i = int(near[np.argmin(self.fun[near])])
@@ -210,17 +210,17 @@ class _Distinct:
 
 
 def _expected(w: int, k: int) -> float:
-    """How many minima there are, if k runs have found w."""
+    """The expected number of minima if k runs found w."""
     return w * (k - 1) / (k - w - 2) if k > w + 2 else math.inf
 
 
 def _unseen(w: int, k: int) -> float:
-    """The share of starts that lead to other ones."""
+    """The expected fraction of starts that lead to other ones."""
     return min(w * (w + 1) / (k * (k - 1)), 1.0) if k > 1 else 1.0
 
 
 class _Objective:
-    """What starts are chosen by: the value, or half of the sum of the squares of residuals."""
+    """The criterion for starts: the value, or half the sum of the squared residuals."""
 
     def __init__(self, fun: Callable[..., Any], args: tuple[Any, ...], both: bool) -> None:
         self.fun, self.args, self.both = fun, args, both
@@ -238,7 +238,7 @@ class _Objective:
 
 
 class _Draw:
-    """Where runs begin."""
+    """The starting points of runs."""
 
     def __init__(self, box: Box, samples: int, rng: np.random.Generator) -> None:
         self.low, self.high, self.samples, self.rng = *box, samples, rng
@@ -256,7 +256,7 @@ class _Draw:
         return [points[i] for i in np.argsort(values, kind="stable")[:k]]
 
     def leap(self, ends: _Distinct) -> Array:
-        """The best end, moved along a part of the difference of two others."""
+        """The best end point, moved along part of the difference of two others."""
         rng, n = self.rng, self.low.size
         order = np.argsort(ends.fun, kind="stable")
         some = order if rng.random() < ANY else order[: max(4, 2 * n)]
@@ -269,7 +269,7 @@ class _Draw:
 
 
 class _Run(NamedTuple):
-    """One run: row `i` of what `minimize_many` has returned."""
+    """One run: row `i` of what `minimize_many` returned."""
 
     x0: Array
     many: Any
@@ -290,12 +290,12 @@ class _Run(NamedTuple):
 
     @property
     def arrived(self) -> bool:
-        """Whether it has ended at a minimum."""
+        """Whether it ended at a minimum."""
         return self.whole and self.success and math.isfinite(self.fun)
 
 
 class _Search:
-    """Rounds of runs, and what they have found."""
+    """Rounds of runs, and what they found."""
 
     def __init__(
         self,
@@ -322,7 +322,7 @@ class _Search:
 
     @property
     def complete(self) -> bool:
-        """Whether the expected number of minima, rounded, is that of those known."""
+        """Whether the expected number of minima, rounded, equals the number known."""
         return len(self.minima) > 0 and self.expected < len(self.minima) + 0.5
 
     @property
@@ -335,7 +335,7 @@ class _Search:
         self._note(self._run(x0, workers), uniform=True)
 
     def round(self, k: int, map_: Any, workers: Any) -> None:
-        """Draw k starts, and run from there."""
+        """Draw k starts and run from them."""
         draw, value = self.draw, self.value
         assert draw is not None
         leaps = int(k * min(LEAPS, self.unseen)) if len(self.ends) > 2 else 0
@@ -348,7 +348,7 @@ class _Search:
             self._note(self._improved(self._run(leapt, workers, ftol=ROUGH), workers))
 
     def _run(self, x0: Any, workers: Any, **rough: float) -> list[_Run]:
-        """Run from each of these points; `rough` are options, unless the user has set them."""
+        """Run from each of these points; `rough` has options that the user may override."""
         if not len(x0):
             return []
         known = getattr(self.how["method"], "options", ())
@@ -363,7 +363,7 @@ class _Search:
         return [_Run(x, many, i, whole=not rough) for i, x in enumerate(x0)]
 
     def _improved(self, runs: list[_Run], workers: Any) -> list[_Run]:
-        """The same runs; those below the best minimum go on to their end."""
+        """The same runs; those below the best minimum continue to their end."""
         best = self.minima.fun.min(initial=math.inf)
         lower = [run for run in runs if run.fun < best and not run.whole]
         ends = self._run([run.x for run in lower], workers)
@@ -371,7 +371,7 @@ class _Search:
         return [whole.get(id(run), run) for run in runs]
 
     def _note(self, runs: list[_Run], uniform: bool = False) -> None:
-        """See which minima they have found."""
+        """Record which minima they found."""
         self.runs += runs
         self.minimum += [self.minima.place(run.x, run.fun, run.arrived) for run in runs]
         self.uniform += uniform * sum(run.arrived for run in runs)
@@ -416,7 +416,7 @@ class _Search:
         return result
 
     def _endings(self) -> dict[str, int]:
-        """How many runs have ended how; a message may contain figures of its own run."""
+        """The number of runs for each ending; a message may contain figures specific to its run."""
         messages: dict[int, str] = {}
         counts: Counter[str] = Counter()
         for run in self.runs:
@@ -431,25 +431,28 @@ class _Search:
         w, k = len(self.minima), len(self.runs)
         minima = f"{w} {'minimum' if w == 1 else 'minima'}"
         if not np.isfinite(best.fun):
-            return 3, f"None of {k} runs has ended at a finite value of the function."
+            return 3, f"None of the {k} runs ended at a finite function value."
         if not best.success:
-            return 2, f"The lowest run has not arrived at a minimum: {best.message}"
+            return 2, f"The lowest run did not reach a minimum: {best.message}"
         if self.draw is None:
-            return 0, f"All of the {k} given starts are used; they lead to {minima}."
-        chance = f"the next uniform start leads to another one with probability {self.unseen:.2g}"
+            return 0, f"All {k} given starts have been used; they lead to {minima}."
+        chance = (
+            "the probability that another uniform start leads to a new one is about "
+            f"{self.unseen:.2g}"
+        )
         if self.complete:
             return 0, (
-                f"No more minima are expected: {k} runs lead to {minima}, the estimate of their "
-                f"number is {self.expected:.3g}, and {chance}."
+                f"No more minima are expected: {k} runs lead to {minima}, their estimated number "
+                f"is {self.expected:.3g}, and {chance}."
             )
         return 1, (
             f"More minima are expected: {k} runs lead to {minima}, and {chance}. A lower one may "
-            "be among them: allow more runs (`n_starts`, `maxfev`)."
+            "be among them: increase `n_starts` or `maxfev`."
         )
 
 
 def _best(runs: list[_Run], places: list[int]) -> _Run:
-    """The lowest run; if it has stopped where others have arrived, the lowest of these."""
+    """The lowest run or, if it stopped at a minimum that others reached, the lowest of these."""
     finite = [i for i, run in enumerate(runs) if math.isfinite(run.fun)]
     if not finite:
         return runs[0]
@@ -478,84 +481,84 @@ def multistart(
 ) -> MultistartResult:
     """Run a method from many starts, and list the distinct minima.
 
-    The starts come in rounds. After each round it is estimated how many minima there are, from how
-    often the known ones were found; if no more are expected, that is the end. Where there are too
-    many minima to find them all, most of the further starts are made of the best ones.
+    The starts come in rounds. After each round, the number of minima is estimated from how often
+    the known ones were found; if no more are expected, the search ends. If there are too many
+    minima to find them all, most further starts are built from the best ones.
 
     Parameters
     ----------
     fun : callable
-        The objective, ``fun(x, *args) -> float``; for `levenberg_marquardt`, or with the option
-        `residuals`, the residuals.
+        The objective, ``fun(x, *args) -> float``, or the residuals for `levenberg_marquardt` or
+        with the option `residuals`.
     bounds : Bounds or sequence of (low, high) pairs
-        Where starts are drawn, and where all runs stay. They must be finite, unless `starts` is an
-        array: None means no bounds then.
+        The region in which starts are drawn and all runs stay. The bounds must be finite, unless
+        `starts` is an array, when None means no bounds.
     args, jac, hess : optional
         As in `scipy.optimize.minimize`.
     n_starts : int, default: 100
-        The most runs. Fewer are made if no more minima are expected.
+        The maximum number of runs. There are fewer if no more minima are expected.
     starts : "sobol" or array_like, shape (k, n), default: "sobol"
-        Points of a scrambled Sobol sequence, or the starts themselves: a run begins at each of
-        them, and at no other point.
+        Points of a scrambled Sobol sequence, or the starts themselves: one run from each of them,
+        and no others.
     method : Method, default: lbfgs
-        Any that `minimize_many` takes.
+        Any method that `minimize_many` accepts.
     options : dict, optional
-        Options of the method, for every run.
+        Options of the method, used for every run.
     xtol : float, default: 1e-3
         Two runs have found the same minimum if they end no farther apart than this in any
-        parameter, in units of the option `x_scale`, or of the widths of the bounds where that is
-        not an array or a number.
+        parameter, in units of the option `x_scale` if that is a number or an array, or otherwise of
+        the widths of the bounds.
     maxfev : int, optional
-        No further round begins after so many evaluations, `nfev` and `njev` together. Default: no
+        Start no further round after this many evaluations (`nfev` and `njev` together). Default: no
         limit.
     round_size : int, default: 10
-        How many runs make a round. It is they that can run at the same time; give a multiple of the
-        number of `workers`.
+        The number of runs per round. The runs of a round can run at the same time; choose a
+        multiple of the number of `workers`.
     rng : int, Generator or None, optional
-        The same seed leads to the same result, whatever `workers` is.
+        The same seed gives the same result, whatever `workers` is.
     workers : int or map-like callable, optional
         As for `minimize_many`.
     progress : bool, default: False
-        Show on stderr how far it is.
+        Show the progress on stderr.
 
     Returns
     -------
     MultistartResult
         The result of the best run, with `minima`, `expected`, `unseen`, the totals of all counts,
-        and a `message` that says what is known.
+        and a `message` that sums up what is known.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, before anything is run.
+        If an argument is invalid, before anything runs.
 
     Notes
     -----
-    A run begins at the lowest of five points of the Sobol sequence (without `jac`, of 2 n if that
-    is more); such starts are called uniform here. Let w be the number of known minima, and k that
-    of the runs from uniform starts that have arrived at one. With no knowledge beforehand of the
-    number of the regions of attraction and of their sizes, the expected number of minima is, after
-    Boender and Rinnooy Kan [1]_,
+    A run starts from the lowest of five points of the Sobol sequence (without `jac`, of 2 n points
+    if that is more); such starts are called uniform here. Let w be the number of known minima, and
+    k the number of runs from uniform starts that reached one. With no prior knowledge of the number
+    and sizes of the regions of attraction, the expected number of minima is, following Boender and
+    Rinnooy Kan [1]_,
 
     .. math:: \\frac{w (k - 1)}{k - w - 2},
 
-    and the expected share of starts that lead to none of the known ones
+    and the expected fraction of starts that lead to none of the known ones is
 
     .. math:: \\frac{w (w + 1)}{k (k - 1)}.
 
-    The search ends when the first, rounded, is w. This takes 8 starts if there is one minimum, 17
-    if there are two, 47 for four, 167 for eight. The estimate is about minima that such starts lead
-    to: nothing is known of a minimum whose region is hardly ever hit.
+    The search ends when the former, rounded, equals w. This takes 8 starts if there is one minimum,
+    17 for two, 47 for four, and 167 for eight. The estimate only covers minima that such starts
+    lead to: it says nothing about a minimum whose region is hardly ever hit.
 
-    The second, at most 0.9, is also the share of starts in a round that are not uniform. They are
-    ``x + (a - b) / 2`` in a random subset of the parameters, where x is the best point that was
-    found, and a and b are two of the best 2 n points where runs have ended, or in one of five cases
-    any two. Differential evolution [2]_ makes such steps; here they lead from minimum to minimum,
-    as in basin hopping [3]_, and have their lengths from the landscape itself. A run from there
-    stops at an `ftol` of 1e-3, unless you have set one. If it is below the best minimum then, it
-    goes on to its end; else it counts only if it has come to a known minimum.
+    The latter, at most 0.9, is also the fraction of starts in a round that are not uniform. These
+    are ``x + (a - b) / 2`` in a random subset of the parameters, where x is the best point found so
+    far, and a and b are two of the best 2 n points where runs ended or, in one case out of five,
+    any two. Differential evolution [2]_ takes such steps; here they lead from minimum to minimum,
+    as in basin hopping [3]_, and their lengths come from the landscape itself. A run from such a
+    start stops at an `ftol` of 1e-3, unless you set one. If it is then below the best minimum, it
+    continues to its end; otherwise it counts only if it reached a known minimum.
 
-    On functions whose minima lie on a common slope this finds the lowest one where uniform starts
+    On functions whose minima lie on a common slope, this finds the lowest one when uniform starts
     do not: ``python -m bench multistart``.
 
     References
@@ -614,7 +617,7 @@ def multistart(
 
 
 def _where(starts: Any, bounds: Any) -> tuple[Array | None, Box]:
-    """The starts, if they are given, and the bounds, infinite where there are none."""
+    """The starts, if given, and the bounds, infinite if there are none."""
     given = None
     if not isinstance(starts, str):
         given = real_numbers(starts)
@@ -628,15 +631,15 @@ def _where(starts: Any, bounds: Any) -> tuple[Array | None, Box]:
     elif starts != "sobol":
         raise ValueError(f'`starts` must be "sobol" or an array of shape (k, n), got {starts!r}')
     elif bounds is None:
-        raise ValueError("`bounds` must be given where starts are drawn")
+        raise ValueError("`bounds` must be given to draw starts")
     n = _size(bounds) if given is None else given.shape[1]
     box = limits(bounds, n) or (np.full(n, -np.inf), np.full(n, np.inf))
     endless = np.flatnonzero(~np.isfinite(box).all(axis=0))
     if given is None and endless.size:
         i = endless[0]
         raise ValueError(
-            "`bounds` must be finite where starts are drawn, got "
-            f"({box[0][i]:g}, {box[1][i]:g}) for parameter {i}: narrow them, or give `starts`"
+            f"`bounds` must be finite to draw starts, got ({box[0][i]:g}, {box[1][i]:g}) for "
+            f"parameter {i}: narrow them, or give `starts`"
         )
     return given, box
 
@@ -655,7 +658,7 @@ def _size(bounds: Any) -> int:
 
 
 def _unit(x_scale: Any, box: Box, given: Array | None) -> Array:
-    """What distances are measured by."""
+    """The unit of distances."""
     if x_scale is not None and not isinstance(x_scale, str):
         return np.broadcast_to(positive("x_scale", x_scale, box[0].size), box[0].shape)
     unit = box[1] - box[0]

@@ -1,8 +1,8 @@
-"""Standard test problems for minimisers, compiled with Numba.
+"""Standard test problems for optimizers, compiled with Numba.
 
-Each factory returns a `Problem`: a function with its gradient, Hessian and Hessian product, the
-places to start from, and the global minimisers that a method ought to find. Nothing is compiled
-before its first call, and what was compiled is kept on disk for the next session.
+Each factory returns a `Problem`: a function with its gradient, Hessian and Hessian product,
+starting points, and the global minimizers that a method should find. Functions are compiled on
+their first call and cached on disk for later sessions.
 
 >>> from scipy_gd.problems import himmelblau
 >>> p = himmelblau()
@@ -49,12 +49,12 @@ FUNCTIONS = ("fun", "jac", "fun_and_jac", "hess", "hessp")
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Problem:
-    """A function to minimise, with its derivatives and its known solution.
+    """A function to minimize, with its derivatives and its known solution.
 
     Parameters
     ----------
     name : str
-        Key of the factory in `PROBLEMS`.
+        Name of the factory in `PROBLEMS`.
     fun, jac, hess : callable
         ``fun(x, *args)``, the value at ``x`` of shape (n,); the gradient, of shape (n,); the
         Hessian, of shape (n, n).
@@ -63,19 +63,19 @@ class Problem:
     hessp : callable
         ``hessp(x, p, *args)``, the Hessian times ``p``, both of shape (n,).
     args : tuple
-        The data of the problem, to be passed on to the five functions.
+        The data of the problem, to pass to the five functions.
     starts : tuple of ndarray
-        Customary starting points, each of shape (n,), read-only; at least one.
+        Usual starting points, each of shape (n,), read-only; at least one.
     minima : tuple of ndarray
-        All global minimisers, each of shape (n,), read-only; empty if there are none.
+        All global minimizers, each of shape (n,), read-only; empty if there are none.
     f_min : float
         The value at the minima; ``-inf`` if the function is unbounded below.
     bounds : scipy.optimize.Bounds or None
         The box within which ``minima`` and ``f_min`` hold; None for the whole space.
     title : str
-        One line on what the problem is.
+        A one-line description of the problem.
     source : str
-        Where the problem, or its data, comes from.
+        The source of the problem, or of its data.
 
     Examples
     --------
@@ -124,13 +124,13 @@ class Problem:
         return dataclasses.replace(self, **python)
 
     def distance(self, x: ArrayLike) -> float:
-        """The Euclidean distance of x to the nearest global minimiser; nan if there is none."""
+        """The Euclidean distance from x to the nearest global minimizer; NaN if there is none."""
         distances = (float(np.linalg.norm(np.subtract(x, m))) for m in self.minima)
         return min(distances, default=math.nan)
 
 
 _jit = functools.cache(njit(cache=True))
-"""One compiled function for all problems of a kind, kept on disk."""
+"""One compiled function for all problems of a kind, cached on disk."""
 
 
 def _frozen(arrays: Iterable[ArrayLike]) -> tuple[Array, ...]:
@@ -205,8 +205,9 @@ def rosenbrock(n: int = 2) -> Problem:
 
         f(x) = sum(100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)
 
-    The curved valley is found at once and followed slowly. The minimum is 0 at (1, ..., 1); for
-    n >= 4 there is a second, local minimum near (-1, 1, ..., 1). It starts at (-1.2, 1, -1.2, 1,
+    Methods find the curved valley at once, but follow it slowly. The minimum is 0 at (1, ..., 1);
+    for n >= 4 there is a second, local minimum near (-1, 1, ..., 1). The starting point is (-1.2,
+    1, -1.2, 1,
     ...) or, farther off, at (4, -4.1, 4, -4.1, ...).
 
     Parameters
@@ -267,23 +268,24 @@ def quadratic(
 
         f(x) = 1/2 (x - c) @ A @ (x - c),  A = Q @ diag(eigenvalues) @ Q.T
 
-    The eigenvalues go from 1 to ``condition`` in equal ratios (for n = 1 there is only the
-    first); the orthogonal Q, the minimiser c and the start are random. The minimum is 0. Its
-    ``args`` are ``(A, c)``, of shapes (n, n) and (n,).
+    The eigenvalues go from 1 to ``condition`` in equal ratios (for n = 1, there is only the first);
+    the orthogonal Q, the minimizer c and the starting point are random. The minimum is 0. ``args``
+    is ``(A, c)``, of shapes (n, n) and (n,).
 
     Parameters
     ----------
     n : int, default 10
         Number of variables, at least 1.
     condition : float, default 100.0
-        Greatest eigenvalue of A over the least, at least 1.
+        Ratio of the largest to the smallest eigenvalue of A, at least 1.
     rng : int, numpy.random.Generator or None, default 0
-        Whatever `numpy.random.default_rng` takes; None draws a new problem each time.
+        Seed or generator, as for `numpy.random.default_rng`; None draws a new problem each time.
 
     References
     ----------
     .. [1] J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed., Springer, 2006,
-       section 3.3: steepest descent gains a factor ((k - 1) / (k + 1))^2 a step, k the condition.
+       section 3.3: steepest descent gains a factor ((k - 1) / (k + 1))^2 per step, where k is the
+       condition number.
 
     Examples
     --------
@@ -342,9 +344,9 @@ def saddle() -> Problem:
 
         f(x, y) = x**2 - y**2,  |x|, |y| <= 2
 
-    Within ``bounds`` the minima are -4 at (0, -2) and (0, 2); without them the function is
-    unbounded below, and a method should say so rather than stop at the saddle point. It starts
-    beside the ridge, at (1, 0.001), or on it, at (1, 0), from where the gradient leads straight to
+    Within ``bounds``, the minima are -4 at (0, -2) and (0, 2); without them, the function is
+    unbounded below, and a method should say so rather than stop at the saddle point. The starting
+    points are (1, 0.001), beside the ridge, and (1, 0), on it, where the gradient leads straight to
     the saddle point (0, 0).
 
     References
@@ -421,8 +423,9 @@ def beale() -> Problem:
 
         f(x, y) = (1.5 - x (1 - y))**2 + (2.25 - x (1 - y**2))**2 + (2.625 - x (1 - y**3))**2
 
-    The minimum is 0 at (3, 0.5), the start (1, 1). A method that strays to x < 0, y > 1 may follow
-    another valley for ever, f falling to 0.452 as x goes to minus infinity and y to 1.
+    The minimum is 0 at (3, 0.5); the starting point is (1, 1). A method that strays to x < 0, y > 1
+    may follow another valley forever, where f falls to 0.452 as x goes to minus infinity and y to
+    1.
 
     References
     ----------
@@ -479,8 +482,8 @@ def himmelblau() -> Problem:
 
         f(x, y) = (x**2 + y - 11)**2 + (x + y**2 - 7)**2
 
-    The minima are 0, one in each quadrant, in the order of the quadrants; so are the starts:
-    (2, 2), (-2, 2), (-2, -2), (2, -2).
+    The minima are 0, one in each quadrant, listed in the order of the quadrants, like the starting
+    points: (2, 2), (-2, 2), (-2, -2), (2, -2).
 
     References
     ----------
@@ -552,7 +555,9 @@ def _real_array(name: str, given: ArrayLike, ndim: int) -> Array:
     if a is None:
         raise TypeError(f"`{name}` must be an array of real numbers, got {given!r:.60}")
     if a.ndim != ndim or a.size == 0 or not np.isfinite(a).all():
-        raise ValueError(f"`{name}` must be {ndim}-d, not empty and finite, got shape {a.shape}")
+        raise ValueError(
+            f"`{name}` must be {ndim}-dimensional, non-empty and finite, got shape {a.shape}"
+        )
     return a.astype(float)
 
 
@@ -568,7 +573,7 @@ def _data(
         source = "data given by the caller"
     X, y = _real_array("X", X, 2), _real_array("y", y, 1)
     if len(y) != len(X):
-        raise ValueError(f"`y` must have one entry for each row of X, got {len(y)} for {len(X)}")
+        raise ValueError(f"`y` must have one entry per row of `X`, got {len(y)} for {len(X)} rows")
     return np.column_stack([X, np.ones(len(X))]), y, source
 
 
@@ -583,9 +588,9 @@ def linear_regression(X: ArrayLike | None = None, y: ArrayLike | None = None) ->
     Norris, not rescaled, so that the condition number is about 10^6. NIST certifies the slope
     1.00211681802045 and the intercept -0.262323073774029.
 
-    It has n = k + 1 variables, of which the last is the intercept, and starts at 0. Its ``args``
-    are ``(A, y)``, with A of shape (m, n). If the columns of A are dependent there are many
-    minimisers, and ``minima`` holds the shortest.
+    There are n = k + 1 variables, the last of which is the intercept, and the starting point is 0.
+    ``args`` is ``(A, y)``, with A of shape (m, n). If the columns of A are linearly dependent,
+    there are many minimizers, and ``minima`` holds the shortest.
 
     Parameters
     ----------
@@ -675,7 +680,7 @@ _CHALLENGER = (_temperature - _temperature.mean()) / _temperature.std(), _distre
 
 
 def _newton(fun, jac, hess, x, args):
-    """Minimise a positive convex function by Newton's method, halving steps that ascend."""
+    """Minimize a positive convex function by Newton's method, halving uphill steps."""
     for _ in range(100):
         step = -np.linalg.solve(hess(x, *args), jac(x, *args))
         while fun(x + step, *args) > fun(x, *args) * (1 + 1e-12):
@@ -696,10 +701,10 @@ def logistic_regression(
         f(w) = mean(log(1 + exp(-y * (A @ w)))) + l2/2 sum(w[:-1]**2),  A = (X, 1),  y = -1 or 1
 
     The default data are the 23 flights of the space shuttle before the loss of Challenger: the
-    temperature at launch, standardised, and whether any O-ring was in thermal distress.
+    temperature at launch, standardized, and whether any O-ring showed thermal distress.
 
-    It has n = k + 1 variables, of which the last is the intercept, and starts at 0. Its ``args``
-    are ``(A, y, penalty)`` of shapes (m, n), (m,) and (n,), with labels of -1 and 1.
+    There are n = k + 1 variables, the last of which is the intercept, and the starting point is 0.
+    ``args`` is ``(A, y, penalty)``, of shapes (m, n), (m,) and (n,), with labels -1 and 1.
 
     Parameters
     ----------
@@ -708,7 +713,7 @@ def logistic_regression(
     y : array_like, shape (m,), optional
         Labels, 0 and 1 or -1 and 1; both must occur.
     l2 : float, default 0.01
-        The penalty on all variables but the intercept, at least 0, and large enough for a single
+        The penalty on all variables except the intercept, at least 0, and large enough for a unique
         minimum.
 
     References
@@ -719,7 +724,7 @@ def logistic_regression(
 
     Examples
     --------
-    The colder the launch, the likelier the distress:
+    The colder the launch, the more likely the distress:
 
     >>> from scipy_gd.problems import logistic_regression
     >>> print(logistic_regression().minima[0].round(3))
@@ -729,7 +734,7 @@ def logistic_regression(
         X, y, _CHALLENGER, "S. R. Dalal et al., J. Amer. Statist. Assoc. 84 (1989), 945-957"
     )
     if set(y) not in ({0.0, 1.0}, {-1.0, 1.0}):
-        raise ValueError(f"`y` must have the labels 0 and 1, or -1 and 1, got {np.unique(y)}")
+        raise ValueError(f"`y` must contain the labels 0 and 1, or -1 and 1, got {np.unique(y)}")
     y = np.where(y > 0, 1.0, -1.0)
     l2 = number(0, below=True)("l2", l2, 0)
     penalty = np.full(A.shape[1], float(l2))
@@ -739,8 +744,8 @@ def logistic_regression(
         minimum = _newton(_logistic, _logistic_jac, _logistic_hess, start, args)
     except np.linalg.LinAlgError as error:
         raise ValueError(
-            "`l2` must be greater, for a single minimum: the labels are separable or the columns "
-            f"of X dependent; got {l2}"
+            "`l2` must be larger for the minimum to be unique (the labels are separable or the "
+            f"columns of `X` are linearly dependent), got {l2}"
         ) from error
     return _problem(
         (_logistic, _logistic_jac, _logistic_both, _logistic_hess, _logistic_hessp),

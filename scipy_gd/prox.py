@@ -1,7 +1,8 @@
-"""Penalties with kinks, and sets, for the proximal methods: what the option `penalty` takes.
+"""Penalties with kinks, and sets, for the `penalty` option of the proximal methods.
 
-A penalty r is added to the function: ``f(x) + r(x)`` is minimized. It may have kinks, or be a set,
-with 0 for its points and no other point allowed. All that is used is its proximal operator ::
+A penalty r is added to the function: the method minimizes ``f(x) + r(x)``. The penalty may have
+kinks, or it may be a set, with the value 0 on the set and no other points allowed. Only its
+proximal operator is used::
 
     prox(v, step) = argmin_x  r(x) + |x - v|^2 / (2 step)
 
@@ -9,12 +10,12 @@ which is the projection if r is a set::
 
     minimize(f, x0, jac=g, method=spg, options={"penalty": prox.l1(0.1)})
 
-Penalties are small immutable objects, with `value` and `prox` to be called, too.
+Penalties are small immutable objects; you can call their `value` and `prox` yourself.
 
 References
 ----------
 N. Parikh and S. Boyd, "Proximal algorithms", Foundations and Trends in Optimization 1(3), 127-239
-(2014), https://doi.org/10.1561/2400000003, chapter 6: where nothing else is said.
+(2014), https://doi.org/10.1561/2400000003, chapter 6, unless another source is given.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Numbers = tuple[Sequence[float], Sequence[Any]]
-"""What compiled code finds in memory: some numbers, and rows as long as x."""
+"""What compiled code finds in memory: a few numbers, and rows as long as x."""
 
 # --- what arguments may be: the annotation of a field holds its check
 
@@ -62,7 +63,7 @@ def _limits(name: str, value: Any) -> Any:
 
 
 def _sized(name: str, value: Any) -> tuple[Any, int]:
-    """A number or an array of them, and how many."""
+    """A number or an array of numbers, and its length."""
     if callable(value):
         raise TypeError(f"`{name}` must be a number or an array of numbers, got {shown(value)}")
     try:
@@ -100,7 +101,7 @@ def _shape(name: str, value: Any) -> tuple[int, int]:
     try:
         rows, columns = value
     except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be (rows, columns), got {shown(value)}") from None
+        raise ValueError(f"`{name}` must be a pair (rows, columns), got {shown(value)}") from None
     return count(1)(name, rows, 1), count(1)(name, columns, 1)
 
 
@@ -116,7 +117,7 @@ def _groups(name: str, value: Any) -> Any:
             f"indices, got {shown(value)}"
         ) from None
     if not where:
-        raise ValueError(f"`{name}` must be at least one group")
+        raise ValueError(f"`{name}` must contain at least one group")
     return where
 
 
@@ -135,18 +136,21 @@ def _parts(name: str, value: Any) -> tuple[tuple[Any, Penalty], ...]:
         try:
             where, penalty = each
         except (TypeError, ValueError):
-            raise TypeError(f"`{name}` must be (slice, penalty) pairs, got {shown(each)}") from None
+            raise TypeError(
+                f"`{name}` must be a sequence of (slice, penalty) pairs, got {shown(each)}"
+            ) from None
         parts.append((_index(name, where), penalty_like(name, penalty)))
     if not parts:
-        raise ValueError(f"`{name}` must be at least one (slice, penalty) pair")
+        raise ValueError(f"`{name}` must contain at least one (slice, penalty) pair")
     return tuple(parts)
 
 
 def penalty_like(name: str, value: Any, n: int | None = None) -> Penalty:
-    """A penalty, for n parameters if that is known."""
+    """A penalty, for n parameters if n is known."""
     if not isinstance(value, Penalty):
         raise TypeError(
-            f"`{name}` must be a penalty of scipy_gd.prox, such as prox.l1(0.1), got {shown(value)}"
+            f"`{name}` must be a penalty from scipy_gd.prox, such as prox.l1(0.1), got "
+            f"{shown(value)}"
         )
     if n is not None:
         value.check(n)
@@ -164,7 +168,7 @@ Positive = Annotated[float, _above_0]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Penalty:
-    """A function r with a known proximal operator; the base of all penalties.
+    """A function r with a known proximal operator; the base class of all penalties.
 
     Examples
     --------
@@ -190,41 +194,42 @@ class Penalty:
             object.__setattr__(self, name, checked)
 
     def value(self, x: ArrayLike) -> float:
-        """The value at x, shape (n,); of a set 0, also outside.
+        """The value at x, shape (n,); for a set, 0 everywhere.
 
         Raises
         ------
         TypeError, ValueError
-            If x is no vector of finite numbers, or does not have as many as the penalty is for.
+            If x is not a vector of finite numbers, or does not have the length that the penalty is
+            for.
         """
         point = starting_point(x, "x")
         value: float = _placed(self, point.size).value(point)
         return value
 
     def prox(self, v: ArrayLike, step: float = 1.0) -> Array:
-        """The proximal point of v, shape (n,): the lowest point of ``r(x) + |x - v|^2 / (2 step)``.
+        """The proximal point of v, shape (n,): the minimizer of ``r(x) + |x - v|^2 / (2 step)``.
 
         Raises
         ------
         TypeError, ValueError
-            As for `value`, or if the `step` is not above 0.
+            As for `value`, or if `step` is not above 0.
         """
         point = starting_point(v, "v")
         nearest: Array = _placed(self, point.size).apply(point, _above_0("step", step))
         return nearest
 
     def check(self, n: int) -> None:
-        """Raise ValueError if it cannot be a penalty of n parameters."""
+        """Raise ValueError if this cannot be a penalty on n parameters."""
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, np.ndarray) and value.size != n:
                 raise ValueError(
-                    f"`{each.name}` of {type(self).__name__} has {value.size} values, for {n} "
-                    "parameters"
+                    f"`{each.name}` of {type(self).__name__} must have one value for each of the "
+                    f"{n} parameters, got {value.size}"
                 )
 
     def projected(self, x: Array) -> Array:
-        """The point of a set that is nearest to x; x where there is no set."""
+        """The point of a set nearest to x; x itself if this is not a set."""
         nearest: Array = _placed(self, x.size).apply(x.copy(), 1.0) if self.is_set else x
         return nearest
 
@@ -233,7 +238,7 @@ class Penalty:
         return (), ()
 
     def value_at(self, x: Array) -> float:
-        """The value, of a penalty that is computed in Python."""
+        """The value of a penalty computed in Python."""
         raise NotImplementedError
 
     def prox_at(self, v: Array, step: float) -> Array:
@@ -283,17 +288,18 @@ def _placed(penalty: Penalty, n: int) -> Any:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class l1(Penalty):
-    """The sum of absolute values, ``weight |x|_1``: sparse solutions, as of the lasso.
+    """The sum of absolute values, ``weight |x|_1``: sparse solutions, as in the lasso.
 
     Parameters
     ----------
     weight : float or array_like, shape (n,)
-        At least 0; with an array each parameter has its own, and those with 0 are not penalized.
+        At least 0; an array gives each parameter its own weight, and those with 0 are not
+        penalized.
 
     Raises
     ------
     TypeError, ValueError
-        If the weight is not as described.
+        If the weight is invalid.
 
     References
     ----------
@@ -326,7 +332,7 @@ class elastic_net(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If a weight is not as described.
+        If a weight is invalid.
 
     References
     ----------
@@ -350,7 +356,7 @@ class elastic_net(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class nonnegative(Penalty):
-    """The set of points without negative parameters.
+    """The set of points with no negative parameters.
 
     Examples
     --------
@@ -368,17 +374,17 @@ class nonnegative(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class box(Penalty):
-    """The set of points between two bounds: the same as `bounds`, as a part of `groups`.
+    """The set of points between two bounds: like `bounds`, but as a part of `groups`.
 
     Parameters
     ----------
     lower, upper : float or array_like, shape (n,)
-        Perhaps infinite.
+        May be infinite.
 
     Raises
     ------
     TypeError, ValueError
-        If a bound is no number, or a lower one is above an upper one.
+        If a bound is not a number, or a lower bound is above an upper one.
 
     Examples
     --------
@@ -399,7 +405,7 @@ class box(Penalty):
         except ValueError:
             raise ValueError("`lower` and `upper` must have the same length") from None
         if (sides[0] > sides[1]).any() or (sides[0] == np.inf).any() or (sides[1] == -np.inf).any():
-            raise ValueError("`lower` must not be above `upper`, and leave room")
+            raise ValueError("`lower` must not be above `upper`, and must leave room")
 
     def numbers(self, n: int) -> Numbers:
         return (), (self.lower, self.upper)
@@ -410,20 +416,20 @@ class box(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class group_l1(Penalty):
-    """The sum of the lengths of groups, ``sum of weight_j |x_j|_2``: whole groups become 0.
+    """The sum of the norms of groups, ``sum of weight_j |x_j|_2``: whole groups become 0.
 
     Parameters
     ----------
     weight : float or array_like, one for each group
-        At least 0. The group lasso has the roots of the sizes of the groups.
+        At least 0. The group lasso uses the square roots of the group sizes.
     groups : int or sequence of slices and arrays of indices
-        So many parameters that follow each other are a group; or the groups, which must be
-        disjoint. Parameters in none of them are not penalized.
+        The number of consecutive parameters in each group, or the groups themselves, which must be
+        disjoint. Parameters in no group are not penalized.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     References
     ----------
@@ -458,7 +464,10 @@ class group_l1(Penalty):
     def check(self, n: int) -> None:
         if isinstance(self.groups, int):
             if n % self.groups:
-                raise ValueError(f"`groups` of {self.groups} parameters do not divide {n} of them")
+                raise ValueError(
+                    f"`groups` of {self.groups} parameters must divide the number of parameters, "
+                    f"got {n}"
+                )
             self._check_weights(n // self.groups)
         else:
             _laid_out("groups", self.groups, n)
@@ -472,15 +481,17 @@ class group_l1(Penalty):
 
 
 def _laid_out(name: str, where: Iterable[Any], n: int) -> tuple[Any, Any]:
-    """The indices of all groups, one after the other, and where each of them ends."""
+    """The indices of all groups, one after the other, and the end of each."""
     members = []
     for each in where:
         try:
             members.append(np.arange(n)[each])
         except IndexError:
-            raise ValueError(f"`{name}`: {shown(each)} is not within {n} parameters") from None
+            raise ValueError(
+                f"`{name}`: {shown(each)} is out of range for {n} parameters"
+            ) from None
         if members[-1].size == 0:
-            raise ValueError(f"`{name}`: there are {n} parameters, and none of them in {each!r}")
+            raise ValueError(f"`{name}`: {each!r} selects none of the {n} parameters")
     order = np.concatenate(members)
     if np.unique(order).size < order.size:
         raise ValueError(f"`{name}` must be disjoint")
@@ -489,7 +500,7 @@ def _laid_out(name: str, where: Iterable[Any], n: int) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class groups(Penalty):
-    """Penalties of their own for parts of the parameters.
+    """Different penalties for different parts of the parameters.
 
     Parameters
     ----------
@@ -500,7 +511,7 @@ class groups(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Examples
     --------
@@ -549,7 +560,7 @@ class groups(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class simplex(Penalty):
-    """The set of points without negative parameters whose sum is `total`: shares, probabilities.
+    """The set of nonnegative points whose sum is `total`: fractions, probabilities.
 
     The projection takes O(n) operations in practice.
 
@@ -561,7 +572,7 @@ class simplex(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If the total is not as described.
+        If the total is invalid.
 
     References
     ----------
@@ -597,11 +608,11 @@ class l1_ball(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If the radius is not as described.
+        If the radius is invalid.
 
     References
     ----------
-    As for `simplex`.
+    See `simplex`.
 
     Examples
     --------
@@ -630,7 +641,7 @@ class l2_ball(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If the radius is not as described.
+        If the radius is invalid.
 
     Examples
     --------
@@ -659,7 +670,7 @@ class half_space(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Examples
     --------
@@ -682,7 +693,7 @@ class half_space(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class total_variation(Penalty):
-    """The sum of the steps of a signal, ``weight sum of |x[i+1] - x[i]|``: x in flat pieces.
+    """The sum of the jumps of a signal, ``weight sum of |x[i+1] - x[i]|``: x is piecewise constant.
 
     Exact, and in O(n) operations in practice.
 
@@ -694,7 +705,7 @@ class total_variation(Penalty):
     Raises
     ------
     TypeError, ValueError
-        If the weight is not as described.
+        If the weight is invalid.
 
     References
     ----------
@@ -718,19 +729,19 @@ class total_variation(Penalty):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class nuclear_norm(Penalty):
-    """The sum of the singular values of a matrix, times `weight`: matrices of low rank.
+    """The sum of the singular values of a matrix, times `weight`: low-rank matrices.
 
     Parameters
     ----------
     weight : float
         At least 0.
     shape : (int, int)
-        That of the matrix whose rows, one after the other, are x.
+        Shape of the matrix whose rows, one after the other, form x.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     References
     ----------
@@ -751,7 +762,9 @@ class nuclear_norm(Penalty):
     def check(self, n: int) -> None:
         rows, columns = self.shape
         if rows * columns != n:
-            raise ValueError(f"`shape` of nuclear_norm is {self.shape}, for {n} parameters")
+            raise ValueError(
+                f"`shape` of nuclear_norm must multiply to the {n} parameters, got {self.shape}"
+            )
 
     def numbers(self, n: int) -> Numbers:
         return (self.weight, *self.shape), ()
@@ -776,19 +789,19 @@ class custom(Penalty):
     Parameters
     ----------
     value : callable
-        ``value(x) -> float``; 0 for a set, also outside. Both functions get copies of the points.
+        ``value(x) -> float``; for a set, 0 everywhere. Both functions get copies of the points.
     prox : callable
-        ``prox(v, step) -> array, shape (n,)``, the point with the lowest ``value(x) + |x - v|^2 /
-        (2 step)``.
+        ``prox(v, step) -> array, shape (n,)``, the point with the lowest
+        ``value(x) + |x - v|^2 / (2 step)``.
 
     Raises
     ------
     TypeError
-        If one of them is not callable.
+        If either is not callable.
 
     Examples
     --------
-    A length that is not squared:
+    A norm that is not squared:
 
     >>> import numpy as np
     >>> from scipy_gd import prox

@@ -1,15 +1,15 @@
-"""Schedules: hyper-parameters that change in the course of a run.
+"""Schedules: hyper-parameters that change during a run.
 
-A schedule is a small immutable object, called with the number of the step, t = 1, 2, 3, ...::
+A schedule is a small immutable object, called with the step number, t = 1, 2, 3, ...::
 
     minimize(f, x0, jac=g, method=momentum, options={
         "learning_rate": warmup(100, cosine(0.1, 1e-4, 2000)),
         "momentum": linear(0.5, 0.99, 500),
     })
 
-In all formulas ``k = t - 1`` is the number of steps done so far, which is what torch, optax and
-Keras count: the first step has the start value exactly, and what takes `steps` steps ends at
-``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps` as torch does.)
+In all formulas, ``k = t - 1`` is the number of steps taken so far, which is what torch, optax and
+Keras count: the first step has exactly the start value, and a schedule over `steps` steps ends at
+``t = steps + 1``. (The exception is `one_cycle`, which ends with step `steps`, as in torch.)
 
 torch's schedulers, such as StepLR, are in `torch.optim.lr_scheduler`:
 https://docs.pytorch.org/docs/stable/optim.html.
@@ -59,7 +59,7 @@ _above_0 = number(0, above=True, below=True)
 
 
 def _value(name: str, value: Any, n: int) -> Any:
-    """A number, or an array that nobody can change."""
+    """A number, or a read-only array."""
     if callable(value):
         raise TypeError(f"`{name}` must be a number or an array of numbers, got {value!r}")
     try:
@@ -86,7 +86,7 @@ def _increasing(name: str, value: Any, n: int) -> tuple[int, ...]:
     except TypeError:
         raise TypeError(f"`{name}` must be whole numbers, got {value!r}") from None
     if not counts or any(a >= b for a, b in pairwise(counts)):
-        raise ValueError(f"`{name}` must be increasing numbers of steps, got {value!r}")
+        raise ValueError(f"`{name}` must be an increasing sequence of step numbers, got {value!r}")
     return counts
 
 
@@ -99,14 +99,15 @@ Steps = Annotated[int, count(1)]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
-    """A hyper-parameter as a function of the number of the step; the base of all schedules.
+    """A hyper-parameter as a function of the step number; the base class of all schedules.
 
-    Calling a schedule with t = 1, 2, 3, ... gives the value before step t: a float, or an array
-    with one value for each parameter where the schedule was made from arrays. An array of t gives
-    the values along a new first axis, for instance for ``plt.plot(t, schedule(t))``.
+    Calling a schedule with t = 1, 2, 3, ... gives the value for step t: a float or, if the schedule
+    was made from arrays, an array with one value per parameter. An array of t gives the values
+    along a new first axis, for example for ``plt.plot(t, schedule(t))``.
 
-    Schedules are immutable. They compare by value, hash and pickle, and `eval` of their `repr`
-    gives them back. ``0.5 * schedule`` is `scaled`, ``a.then(b, at=100)`` is `sequence`.
+    Schedules are immutable. They compare by value, can be hashed and pickled, and
+    ``eval(repr(schedule))`` recreates them. ``0.5 * schedule`` is a `scaled` schedule,
+    ``a.then(b, at=100)`` a `sequence`.
 
     Examples
     --------
@@ -136,24 +137,24 @@ class Schedule:
         raise NotImplementedError
 
     def __call__(self, t: ArrayLike) -> float | Array:
-        """The value before step t, or one for each of an array of them."""
+        """The value for step t, or the values for an array of steps."""
         t = np.asarray(t, dtype=float)
         shape = self.shape
         # Always an array of steps, also for one: NumPy's arithmetic for scalars may differ from its
         # loops in the last bit.
         k = t.reshape((-1, 1) if shape else -1) - 1
         if not k.min(initial=0) >= 0:
-            raise ValueError(f"`t` counts the steps from 1, got {t}")
+            raise ValueError(f"`t` must be at least 1 (it counts the steps), got {t}")
         values = np.empty((t.size, *shape))
         values[...] = self._at(k)
         return _unwrapped(values.reshape(t.shape + shape))
 
     def table(self, first: int, count: int) -> Array:
-        """The values of `count` steps from step `first` on, as rows; to the last bit as called."""
+        """The values of `count` steps from step `first` on, as rows; the same bits as calls."""
         return np.asarray(self(np.arange(first, first + count)))
 
     def then(self, other: Schedule | float | Array, at: int) -> sequence:
-        """This schedule for `at` steps, and then the other from its beginning."""
+        """This schedule for `at` steps, then the other from its start."""
         return sequence(self, other, at)
 
     def __mul__(self, factor: float | Array) -> scaled:
@@ -163,12 +164,12 @@ class Schedule:
 
     @property
     def needs_value(self) -> bool:
-        """Whether the values depend on those of the function.
+        """Whether the values depend on the function values.
 
-        Such a schedule cannot be called. Its `start()` gives a function of t and f, with a fresh
-        memory, for one run: it returns the value for step t, where f is the function at the point
-        that the step starts from, f(x0) for t = 1. Called again with the same t, the last call
-        counts.
+        Such a schedule cannot be called. Its `start()` returns a function of t and f, with a fresh
+        memory, for one run. That function returns the value for step t, where f is the function
+        value at the point where the step starts, f(x0) for t = 1. If it is called again with the
+        same t, the last call counts.
         """
         return False
 
@@ -205,12 +206,12 @@ def _unwrapped(value: Any) -> float | Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class constant(Schedule):
-    """Always the same: ``value``.
+    """A constant ``value``.
 
     Parameters
     ----------
     value : float or array
-        The value, or one for each parameter.
+        The value, or one per parameter.
 
     Examples
     --------
@@ -231,7 +232,7 @@ class constant(Schedule):
 class step(Schedule):
     """A staircase: ``value * factor**(k // every)``, with k = t - 1.
 
-    It is torch's StepLR. It has no last step.
+    Equivalent to torch's StepLR. It has no last step.
 
     Parameters
     ----------
@@ -240,7 +241,7 @@ class step(Schedule):
     every : int
         The number of steps on each stair.
     factor : float
-        From one stair to the next, above 0.
+        Ratio of each stair to the one before, above 0.
 
     References
     ----------
@@ -265,19 +266,20 @@ class step(Schedule):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class milestones(Schedule):
-    """A staircase with stairs of any length: ``value * factor**(how many of `at` are <= k)``.
+    """A staircase with stairs of any length: ``value * factor**(number of `at` <= k)``.
 
-    Here k = t - 1: with ``at=[30, 80]`` step 31 is the first with ``value * factor``, step 81 the
-    first with ``value * factor**2``, and so it stays. It is torch's MultiStepLR.
+    Here k = t - 1: with ``at=[30, 80]``, step 31 is the first with ``value * factor``, and step 81
+    the first with ``value * factor**2``, which is also the final value. Equivalent to torch's
+    MultiStepLR.
 
     Parameters
     ----------
     value : float or array
         The value of the first steps.
     at : sequence of int
-        After how many steps the value changes; increasing.
+        The numbers of steps after which the value changes; increasing.
     factor : float
-        From one stair to the next, above 0.
+        Ratio of each stair to the one before, above 0.
 
     Examples
     --------
@@ -298,14 +300,14 @@ class milestones(Schedule):
 class exponential(Schedule):
     """Exponential decay: ``value * decay**k``, with k = t - 1.
 
-    It is torch's ExponentialLR. It has no last step: it tends to 0.
+    Equivalent to torch's ExponentialLR. It has no last step: it tends to 0.
 
     Parameters
     ----------
     value : float or array
         The value of step 1.
     decay : float
-        From one step to the next, above 0; above 1 for growth.
+        Ratio of each value to the one before, above 0; above 1 for growth.
 
     References
     ----------
@@ -328,21 +330,21 @@ class exponential(Schedule):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class inverse_time(Schedule):
-    """Decay with the inverse of time: ``value / (1 + decay * k)**power``, with k = t - 1.
+    """Inverse-time decay: ``value / (1 + decay * k)**power``, with k = t - 1.
 
-    With ``power=1`` it is Keras's InverseTimeDecay, whose ``decay_rate / decay_steps`` is `decay`.
-    It has no last step: it tends to 0.
+    With ``power=1``, this is Keras's InverseTimeDecay, whose ``decay_rate / decay_steps`` is
+    `decay`. It has no last step: it tends to 0.
 
     Parameters
     ----------
     value : float or array
         The value of step 1.
     decay : float
-        After ``1 / decay`` steps the value is down to ``value / 2**power``; at least 0.
+        At least 0; after ``1 / decay`` steps, the value has decreased to ``value / 2**power``.
     power : float
-        Above 0. For a noisy gradient the sum of the rates must be infinite and that of their
-        squares finite (Robbins and Monro; Goodfellow et al., equations 8.12 and 8.13), which they
-        are for a `power` above 1/2 and up to 1.
+        Above 0. With noisy gradients, the sum of the rates must be infinite and the sum of their
+        squares finite (Robbins and Monro; Goodfellow et al., equations 8.12 and 8.13). This holds
+        for a `power` above 1/2 and up to 1.
 
     References
     ----------
@@ -369,7 +371,7 @@ class inverse_time(Schedule):
 
 
 def _mix(share: Any, a: Any, b: Any) -> Any:
-    """From b to a as the share goes from 0 to 1, both exactly."""
+    """From b to a as the fraction goes from 0 to 1; exact at both ends."""
     return share * a + (1 - share) * b
 
 
@@ -388,31 +390,31 @@ class _Ramp(Schedule):
         return _mix(self._left(np.minimum(k / self.steps, 1)), self.start, self.end)
 
     def _left(self, u: Array) -> Array:
-        """How much of the way is left when the share u of the steps is done."""
+        """The fraction of the way that is left after the fraction u of the steps."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class linear(_Ramp):
-    """Along a line to a floor: ``(1 - u) * start + u * end``, with u = min((t - 1) / steps, 1).
+    """Linear, then constant: ``(1 - u) * start + u * end``, with u = min((t - 1) / steps, 1).
 
-    It is torch's LinearLR and optax's linear_schedule. The book writes k for t - 1, epsilon_0 for
-    `start`, epsilon_tau for `end` and tau for `steps`; read with its algorithm 8.1, which calls the
-    first step k = 1, the line would be one step ahead of this one.
+    Equivalent to torch's LinearLR and optax's linear_schedule. The book writes k for t - 1,
+    epsilon_0 for `start`, epsilon_tau for `end` and tau for `steps`; in its algorithm 8.1, where
+    the first step is k = 1, the line would be one step ahead of this one.
 
     Parameters
     ----------
     start : float or array
         The value of step 1.
     end : float or array
-        The value after `steps` steps, of step ``steps + 1`` and all later ones.
+        The value after `steps` steps, for step ``steps + 1`` and all later ones.
     steps : int
-        The number of steps from the one to the other.
+        The number of steps from `start` to `end`.
 
     References
     ----------
     I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning" (2016), equation 8.14, and section
-    8.3.2 for a momentum that rises, as from 0.5 to 0.99; https://www.deeplearningbook.org.
+    8.3.2 for a momentum that rises, for example from 0.5 to 0.99; https://www.deeplearningbook.org.
 
     Examples
     --------
@@ -427,10 +429,10 @@ class linear(_Ramp):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class polynomial(_Ramp):
-    """Along a power to a floor: ``end + (start - end) * (1 - u)**power``, u = min((t-1)/steps, 1).
+    """Power law, then constant: ``end + (start - end) * (1 - u)**power``, u = min((t-1)/steps, 1).
 
-    It is optax's polynomial_schedule and Keras's PolynomialDecay; torch's PolynomialLR is the case
-    ``end=0``.
+    Equivalent to optax's polynomial_schedule and Keras's PolynomialDecay; torch's PolynomialLR is
+    the case ``end=0``.
 
     Parameters
     ----------
@@ -461,8 +463,8 @@ class polynomial(_Ramp):
 class cosine(_Ramp):
     """Half a cosine wave: ``end + (start - end) * (1 + cos(pi u)) / 2``, u = min((t-1)/steps, 1).
 
-    Up to step ``steps + 1`` it is torch's CosineAnnealingLR, which goes up again afterwards;
-    Keras's CosineDecay and optax's cosine_decay_schedule stay at the end, as this one does.
+    Up to step ``steps + 1``, this is torch's CosineAnnealingLR, which rises again afterwards;
+    Keras's CosineDecay and optax's cosine_decay_schedule stay at `end`, like this one.
 
     Parameters
     ----------
@@ -489,12 +491,12 @@ class cosine(_Ramp):
 class cosine_restarts(Schedule):
     """Half cosine waves with warm restarts: ``end + (start - end) * (1 + cos(pi u)) / 2``.
 
-    Period i = 0, 1, ... has ``period * factor**i`` steps; u is the share of them that is done. The
-    first step of each period has the value `start`; the last one falls short of `end`, which would
-    be the value of the first step after the period.
+    Period i = 0, 1, ... has ``period * factor**i`` steps; u is the completed fraction of the
+    period. The first step of each period has the value `start`; the last one does not quite reach
+    `end`, which would be the value of the first step after the period.
 
-    It is torch's CosineAnnealingWarmRestarts; `period` is T_0 and `factor` T_mult. It has no last
-    step.
+    Equivalent to torch's CosineAnnealingWarmRestarts, where `period` is T_0 and `factor` is T_mult.
+    It has no last step.
 
     Parameters
     ----------
@@ -505,7 +507,8 @@ class cosine_restarts(Schedule):
     period : int
         The number of steps before the first restart.
     factor : int
-        How many times longer each period is than the one before it: 1, all the same; 2, doubling.
+        Ratio of the length of each period to that of the one before: 1 for equal periods, 2 for
+        doubling.
 
     References
     ----------
@@ -539,25 +542,26 @@ class cosine_restarts(Schedule):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class one_cycle(Schedule):
-    """Up to a peak and down to almost nothing, in two half cosine waves.
+    """Up to a peak and down to almost 0, in two half cosine waves.
 
-    With k = t - 1 it goes from ``peak / div_factor`` at k = 0 up to `peak` at
-    ``k = pct_start * steps - 1``, and from there down to ``peak / div_factor / final_div_factor``
-    at ``k = steps - 1``, that is in step `steps`. There it stays.
+    With k = t - 1, it rises from ``peak / div_factor`` at k = 0 to `peak` at
+    ``k = pct_start * steps - 1``, then falls to ``peak / div_factor / final_div_factor`` at
+    ``k = steps - 1``, that is, in step `steps`, and stays there.
 
-    It is torch's OneCycleLR with its defaults: the variant of fastai, with two phases and cosines.
-    (In the paper a third phase follows two lines of the same length, one up and one down.) After
-    step `steps` torch raises an error. The momentum which torch cycles along, 0.95 to 0.85 and
-    back, is ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
+    Equivalent to torch's OneCycleLR with its defaults: fastai's variant, with two phases and
+    cosines. (In the paper, two lines of the same length, one up and one down, are followed by a
+    third phase.) After step `steps`, torch raises an error. The momentum that torch cycles at the
+    same time, from 0.95 to 0.85 and back, is
+    ``one_cycle(0.85, steps, div_factor=0.85 / 0.95, final_div_factor=1)``.
 
     Parameters
     ----------
     peak : float or array
-        The highest value.
+        The largest value.
     steps : int
-        The number of steps of the whole cycle.
+        The number of steps in the whole cycle.
     pct_start : float
-        The fraction of the steps that go up; above ``1 / steps`` and below 1.
+        The fraction of the steps that rise; above ``1 / steps`` and below 1.
     div_factor : float
         The first value is the peak divided by this.
     final_div_factor : float
@@ -635,14 +639,14 @@ def _told(schedule: Any) -> Told:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class scaled(_Composite):
-    """A schedule times a number or an array: ``factor * schedule``, which is how to write it.
+    """A schedule times a number or an array; written as ``factor * schedule``.
 
     Parameters
     ----------
     factor : float or array
-        One number, or one for each parameter.
+        One number, or one per parameter.
     schedule : Schedule, float or array
-        What is multiplied.
+        The schedule to multiply.
 
     Examples
     --------
@@ -664,18 +668,18 @@ class scaled(_Composite):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class sequence(_Composite):
-    """One schedule for some steps, then another from its beginning; ``first.then(second, at)``.
+    """One schedule for some steps, then another from its start; ``first.then(second, at)``.
 
-    Step t has the value ``first(t)`` for t up to `at`, and ``second(t - at)`` afterwards. It is
-    torch's SequentialLR with ``milestones=[at]``, and optax's join_schedules.
+    Step t has the value ``first(t)`` for t up to `at`, and ``second(t - at)`` afterwards.
+    Equivalent to torch's SequentialLR with ``milestones=[at]``, and optax's join_schedules.
 
     Parameters
     ----------
     first, second : Schedule, float or array
-        The schedules. For more than two: ``a.then(b, at=100).then(c, at=300)``, where both numbers
-        are counted from the first step.
+        The schedules. For more than two, use ``a.then(b, at=100).then(c, at=300)``, where both
+        numbers count from the first step.
     at : int
-        The number of steps that the first is for.
+        The number of steps for `first`.
 
     Examples
     --------
@@ -695,24 +699,24 @@ class sequence(_Composite):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class warmup(_Composite):
-    """Along a line up to the first value of a schedule, which begins afterwards.
+    """A linear rise to the first value of a schedule, which then starts.
 
     With k = t - 1 and k < steps, step t has the value
     ``(fraction + (1 - fraction) * k / steps) * schedule(1)``; later ones ``schedule(t - steps)``.
 
-    It is torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the schedule. The
-    untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
+    Equivalent to torch's SequentialLR of LinearLR, whose start_factor is `fraction`, and the
+    schedule. The untuned warm-up of Ma and Yarats for Adam, ``min(1, t * (1 - beta2) / 2)``, has
     ``steps = 2 / (1 - beta2) - 1`` (1999 for the usual beta2) and the default fraction.
 
     Parameters
     ----------
     steps : int
-        The number of steps before the schedule begins.
+        The number of steps before the schedule starts.
     schedule : Schedule, float or array
-        What follows.
+        The schedule that follows.
     fraction : float, optional
-        The first value as a fraction of that of the schedule, from 0 to 1. Default:
-        ``1 / (steps + 1)``, so that all steps up are equal: step t has ``t / (steps + 1)``.
+        The first value as a fraction of the schedule's first value, from 0 to 1. Default:
+        ``1 / (steps + 1)``, for equal increments: step t has the fraction ``t / (steps + 1)``.
 
     References
     ----------
@@ -741,19 +745,20 @@ class warmup(_Composite):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class reduce_on_plateau(Schedule):
-    """Smaller by a factor whenever the function has not become smaller for some steps.
+    """Reduced by a factor whenever the function has not decreased for some steps.
 
     A step is bad if its f is not below ``best - threshold * abs(best)``, where best is the last f
-    that was, at first f(x0). As soon as there are more than `patience` bad steps one after the
-    other, the value is multiplied by `factor`; then `cooldown` steps are not counted, and the count
-    begins again. The first step has `value`; there is no last one.
+    that was, initially f(x0). After more than `patience` bad steps in a row, the value is
+    multiplied by `factor`; the next `cooldown` steps are not counted, and then the count starts
+    again. The first step has `value`; there is no last step.
 
-    It is torch's ReduceLROnPlateau, told f(x0) before the first step and f before each other, with
-    its mode "min" and ``eps=0``. But for a negative f, torch's ``best * (1 - threshold)`` lies
-    above best, so that standing still counts as progress; here it does not.
+    Equivalent to torch's ReduceLROnPlateau in mode "min" with ``eps=0``, called with f(x0) before
+    the first step and with the current f before every other step. For a negative f, however,
+    torch's ``best * (1 - threshold)`` lies above best, so that no change counts as progress; here
+    it does not.
 
-    It is not a function of t alone: its attribute `needs_value` is True, calling it raises an
-    error, and a run uses the function of t and f that `start` returns.
+    This schedule is not a function of t alone: its attribute `needs_value` is True, calling it
+    raises an error, and a run uses the function of t and f that `start` returns.
 
     Parameters
     ----------
@@ -762,13 +767,13 @@ class reduce_on_plateau(Schedule):
     factor : float
         Above 0 and below 1.
     patience : int
-        How many bad steps in a row are accepted.
+        The number of bad steps in a row to accept.
     threshold : float
         The relative decrease of f that counts, at least 0.
     cooldown : int
-        How many steps after a reduction are not counted.
+        The number of steps after a reduction that are not counted.
     floor : float or array
-        The value is not reduced below this.
+        Lower limit of the value.
 
     Examples
     --------
@@ -795,7 +800,7 @@ class reduce_on_plateau(Schedule):
         return True
 
     def _at(self, k: Array) -> Any:
-        raise TypeError(f"the values of {self!r} depend on f: use its `start()`")
+        raise TypeError(f"the values of {self!r} depend on f: call its `start()`")
 
     def start(self) -> Told:
         last = 0
@@ -823,7 +828,7 @@ class reduce_on_plateau(Schedule):
 
 
 class _Plateau(NamedTuple):
-    """What `reduce_on_plateau` remembers of a run."""
+    """What `reduce_on_plateau` remembers about a run."""
 
     value: Any
     best: float = sys.float_info.max  # finite, for `threshold` times it

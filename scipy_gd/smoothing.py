@@ -14,28 +14,28 @@ from .arguments import flag, number
 def smooth(
     series: ArrayLike, beta: float = 0.9, *, correct: bool = True, axis: int = 0
 ) -> NDArray[np.float64]:
-    """Smooth a series by an exponentially weighted average of each value and those before it.
+    """Smooth a series with an exponentially weighted average of the values up to each one.
 
-    The average is ``v[t] = beta * v[t - 1] + (1 - beta) * series[t]``, from ``v[-1] = 0``. It
-    looks back over about ``1 / (1 - beta)`` values. Its first values are too small, since the
-    weights do not yet add up to 1; `correct` divides by their sum, ``1 - beta**(t + 1)``.
+    The average is ``v[t] = beta * v[t - 1] + (1 - beta) * series[t]``, from ``v[-1] = 0``. It looks
+    back over about ``1 / (1 - beta)`` values. Its first values are too small, since their weights
+    do not add up to 1 yet; `correct` divides by the sum of the weights, ``1 - beta**(t + 1)``.
 
     Parameters
     ----------
     series : array_like
-        Real numbers: one series, or an array with a series along `axis`.
+        Real numbers: one series, or an array of series along `axis`.
     beta : float
-        Share of the last average in the next one, in [0, 1); 0 changes nothing.
+        Weight of the previous average in the next one, in [0, 1); 0 changes nothing.
     correct : bool
-        Correct the bias of the first values, as Adam does with its averages.
+        Correct the bias of the first values, as Adam does for its averages.
     axis : int
-        The axis along which the series go.
+        The axis along which to smooth.
 
     Returns
     -------
     array of float64, of the shape of `series`
-        The averages. A value that is not finite (NaN where nothing was recorded, inf) stays as it
-        is and enters no average: the others are what they would be without it.
+        The averages. Values that are not finite (NaN if nothing was recorded, or inf) are left as
+        they are and enter no average: the others are what they would be without them.
 
     References
     ----------
@@ -51,7 +51,7 @@ def smooth(
     >>> smooth(losses, 0.5, correct=False)
     array([2.   , 2.   , 2.5  ,   nan, 1.75])
 
-    The noisy loss of a run, seen through its noise:
+    The noisy loss of a run, with most of its noise removed:
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)

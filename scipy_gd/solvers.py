@@ -1,4 +1,4 @@
-"""Solvers as users name them: ours, SciPy's and anybody's, with options of their own."""
+"""Solvers as users name them: ours, SciPy's and anyone else's, each with its options."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SCIPY: dict[str, tuple[str, ...]] = {
     "trust-exact": ("maxiter", "gtol"),
     "trust-krylov": ("maxiter", "gtol"),
 }
-"""SciPy's methods: their options that bound the work, test the gradient, or stop otherwise."""
+"""SciPy's methods, with their options for budgets, the gradient test and other stops."""
 USUAL = ("Nelder-Mead", "BFGS", "Newton-CG", "CG", "L-BFGS-B")
-"""Those of SciPy's methods that take part in a comparison by default."""
+"""The SciPy methods that a comparison includes by default."""
 CONTRACT = ("fun", "x0", "args", "jac", "hess", "hessp", "bounds", "constraints", "callback")
 
 
 @dataclass(frozen=True)
 class Solver:
-    """A method as `scipy.optimize.minimize` takes it, with a label and options of its own."""
+    """A method for `scipy.optimize.minimize`, with its label and options."""
 
     label: str
     method: str | Callable[..., Any]
@@ -45,7 +45,7 @@ class Solver:
 
     @property
     def preset(self) -> Mapping[str, Any]:
-        """What a `functools.partial` has fixed."""
+        """The options fixed by `functools.partial`."""
         return self.method.keywords if isinstance(self.method, partial) else {}
 
     @property
@@ -54,12 +54,12 @@ class Solver:
 
     @property
     def second_order(self) -> bool:
-        """Whether it may want a Hessian; our methods say so."""
+        """Whether it may use a Hessian; our methods say so."""
         method = self.method.func if isinstance(self.method, partial) else self.method
         return "hess" in getattr(method, "supplied", ("hess",))
 
     def takes(self, option: str) -> bool:
-        """Whether an option means something to the solver and is still open."""
+        """Whether the solver knows an option that is not set yet."""
         if option in self.options or option in self.preset:
             return False
         if isinstance(self.method, str):  # SciPy warns about those it does not know
@@ -68,7 +68,7 @@ class Solver:
         return option not in CONTRACT and (anything or option in self.parameters)
 
     def with_options(self, limits: Mapping[str, Any], common: Mapping[str, Any]) -> Solver:
-        """Add the limits that the solver knows and the common options; its own go first."""
+        """Add the limits that the solver knows and the common options; its own take precedence."""
         if isinstance(self.method, str):
             known = set(SCIPY[self.method])
         else:
@@ -79,19 +79,19 @@ class Solver:
 
 
 def as_solvers(methods: Any) -> list[Solver]:
-    """The solvers that `methods` stands for, each with a label of its own.
+    """The solvers that `methods` stands for, each with its own label.
 
     Parameters
     ----------
     methods : method, iterable or dict from label to method, optional
-        A method is a callable (ours, a `functools.partial` preset, anybody's) or a name, ours or
-        SciPy's; among several also a tuple ``(label, method)`` or ``(label, method, options)``.
+        A method is a callable (ours, a `functools.partial` preset, or anyone's) or a name, ours or
+        SciPy's; in a sequence, also a tuple ``(label, method)`` or ``(label, method, options)``.
         Default: all of ours and the `USUAL` ones of SciPy's.
 
     Raises
     ------
     TypeError, ValueError
-        If `methods` is something else, a name is unknown, or two have the same label.
+        If `methods` is anything else, a name is unknown, or two labels are the same.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def as_solvers(methods: Any) -> list[Solver]:
     elif isinstance(methods, str) or callable(methods):
         methods = [methods]
     elif not isinstance(methods, Iterable):
-        raise TypeError(f"`methods` must be a method or several, got {methods!r}")
+        raise TypeError(f"`methods` must be a method or a sequence of methods, got {methods!r}")
     found: dict[str, Solver] = {}
     for entry in methods.items() if isinstance(methods, Mapping) else methods:
         parts = entry if isinstance(entry, tuple) else (None, entry)
@@ -117,10 +117,10 @@ def as_solvers(methods: Any) -> list[Solver]:
         method = _method(method)
         label = label or label_of(method)
         if label in found:
-            raise ValueError(f"`methods` must differ in their labels, got {label!r} twice")
+            raise ValueError(f"`methods` must have different labels, got {label!r} twice")
         found[label] = Solver(label, method, options)
     if not found:
-        raise ValueError("`methods` must be at least one, got none")
+        raise ValueError("`methods` must contain at least one method, got none")
     return list(found.values())
 
 
@@ -133,14 +133,14 @@ def _method(given: Any) -> str | Callable[..., Any]:
     found = known.get(given) or known.get(given.lower())
     if found is None:
         raise ValueError(
-            f"`methods` must be among ours ({', '.join(METHODS)}) or SciPy's "
+            f"`methods` must be among those of scipy_gd ({', '.join(METHODS)}) or SciPy "
             f"({', '.join(SCIPY)}), got {given!r}"
         )
     return found  # type: ignore[no-any-return]
 
 
 def label_of(method: Any) -> str:
-    """What a method is called: its name, with the options that a `functools.partial` has fixed."""
+    """The label of a method: its name, with the options fixed by `functools.partial`."""
     if isinstance(method, partial):
         options = ", ".join(f"{name}={value!r}" for name, value in method.keywords.items())
         return f"{label_of(method.func)}({options})"

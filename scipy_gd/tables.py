@@ -25,7 +25,7 @@ def terminal_width() -> int:
 
 
 def aligned(cells: Cells, left: Collection[int] = ()) -> list[str]:
-    """The rows as lines of text, their columns aligned: those in `left` to the left."""
+    """The rows as lines of text with aligned columns; those in `left` are left-aligned."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
@@ -57,7 +57,7 @@ def one_line(text: str) -> str:
 
 
 def json_ready(value: Any) -> Any:
-    """A plain Python object: JSON knows neither nan nor infinity, they become None."""
+    """A plain Python object; NaN and infinity, which JSON lacks, become None."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -70,10 +70,10 @@ def json_ready(value: Any) -> Any:
 
 
 class Column(NamedTuple):
-    """A column: its head, the figure of a row, how that is shown, and on which side.
+    """A column: its head, the value for a row, its format, and its alignment.
 
-    A text may be cut short. Where there is no room, the columns that are `spare` are left out, 1
-    first; 0 always stays.
+    Long text may be cut. Where there is no room, columns with a `spare` are left out, 1 first;
+    those with 0 always stay.
     """
 
     head: str
@@ -115,7 +115,7 @@ def cut(text: str, width: int, middle: bool = True) -> str:
 
 
 class Table(Sequence[R]):
-    """A sequence of rows, also by their labels, that prints as a table.
+    """A sequence of rows, also indexed by label, that prints as a table.
 
     A subclass is a dataclass that has `rows`, a `title`, `columns`, and a `label` for each row.
     """
@@ -146,11 +146,11 @@ class Table(Sequence[R]):
             return self.rows[which]
         named = {self.label(row): row for row in self.rows}
         if which not in named:
-            raise KeyError(f"no row {which!r}; there are {', '.join(named)}")
+            raise KeyError(f"no row {which!r}; available: {', '.join(named)}")
         return named[which]
 
     def _cells(self) -> tuple[list[list[str]], list[int]]:
-        """The head and the rows as text, and which columns are on the left."""
+        """The head and the rows as text, and which columns are left-aligned."""
         columns = self.columns.values()
         body = [[column.show(column.figure(row)) for column in columns] for row in self.rows]
         left = [k for k, column in enumerate(columns) if column.left]
@@ -185,14 +185,14 @@ class Table(Sequence[R]):
         return as_html(*self._cells(), self.title) + notes
 
     def sort(self: S, key: str | Callable[[R], Any] = "f", *, reverse: bool = False) -> S:
-        """Return a new table with the rows in another order.
+        """Return a new table with the rows in a different order.
 
         Parameters
         ----------
         key : str or callable, default: "f"
-            A column's name, or a function of a row. Rows without that figure (nan) come last.
+            The name of a column, or a function of a row. Rows without a value (NaN) come last.
         reverse : bool, default: False
-            Largest first.
+            Sort in descending order.
         """
         if isinstance(key, str) and key not in self.columns:
             raise ValueError(f"`key` must be one of {', '.join(self.columns)}, got {key!r}")

@@ -1,4 +1,4 @@
-"""What is solved: an objective with all that `minimize` needs, checked, from what users give."""
+"""A task: an objective with everything that `minimize` needs, checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Task:
-    """An objective with its derivatives, its start and its bounds."""
+    """An objective with its derivatives, starting point and bounds."""
 
     name: str
     fun: Callable[..., Any]
@@ -40,7 +40,7 @@ class Task:
     def of(
         cls, fun: Any, x0: Any, *, args: Any = (), bounds: Any = None, **derivatives: Any
     ) -> Task:
-        """Fill what is not given from a `Problem`, and check the start and the bounds."""
+        """Fill in what is missing from a `Problem`, and check the starting point and the bounds."""
         args = args if isinstance(args, tuple) else (args,)
         given = dict.fromkeys(("jac", "hess", "hessp")) | derivatives | {"bounds": bounds}
         name = getattr(fun, "__name__", "objective").strip("<>")
@@ -50,9 +50,11 @@ class Task:
             name, fun, args = known.name, known.fun, args or known.args
             x0 = known.x0 if x0 is None else x0
         if not (callable(fun) or isinstance(fun, LowLevelCallable)):
-            raise TypeError(f"the objective must be callable or a Problem, got {fun!r:.60}")
+            raise TypeError(f"`fun` must be callable or a Problem, got {fun!r:.60}")
         if x0 is None:
-            raise TypeError("`x0` must be given with a function: it has no start of its own")
+            raise TypeError(
+                "`x0` must be given with a function, which has no starting point of its own"
+            )
         start = starting_point(x0)
         return cls(name, fun, start, args, box=limits(given["bounds"], start.size), **given)
 
@@ -70,7 +72,7 @@ class Task:
     def minimize(
         self, solver: Solver, *, tol: float | None = None, **replaced: Any
     ) -> OptimizeResult:
-        """Run a solver on the task, if need be with other functions in place of its own."""
+        """Run a solver on the task, optionally with other functions in place of its own."""
         functions = {"fun": self.fun, "jac": self.jac, "hess": self.hess, "hessp": self.hessp}
         functions |= replaced
         if not solver.second_order:
@@ -86,7 +88,7 @@ class Task:
         )
 
     def value(self, x: Array) -> float:
-        """Return f(x), uncounted; nan where the objective fails."""
+        """Return f(x), uncounted; NaN if the objective fails."""
         try:
             with np.errstate(all="ignore"):
                 f = self.fun(np.copy(x), *self.args)
@@ -95,7 +97,7 @@ class Task:
             return math.nan
 
     def gradient(self, x: Array) -> Any:
-        """Return the gradient, uncounted; nan where the objective fails."""
+        """Return the gradient, uncounted; NaN if the objective fails."""
         try:
             with np.errstate(all="ignore"):
                 if self.jac is True:

@@ -1,4 +1,4 @@
-"""The option `workers`: where work that can be done in parallel is done."""
+"""The option `workers`: how parallel work is done."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def mapping(
 ) -> Iterator[Callable[..., Any]]:
     """The ``map(function, items)`` that `workers` stands for; its results come in order.
 
-    It is a number of processes (-1: as many as there are cores), a map-like callable, or None for
-    the map of Python. Those of processes come as they are finished, if they need not be `ordered`.
+    `workers` is a number of processes (-1: one per core), a map-like callable, or None for Python's
+    map. Unless they must be `ordered`, the results of processes come as soon as they are ready.
     """
     if callable(workers):
         yield workers

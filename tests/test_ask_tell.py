@@ -195,7 +195,7 @@ def test_wrong_words_are_told():
     assert run.nfev == 1
     several = start(adam, X0, jac="2-point")
     several.ask()
-    with pytest.raises(ValueError, match="4 values, one for each point, got 1"):
+    with pytest.raises(ValueError, match="4 values, one per point, got 1"):
         several.tell(1.0)
     done = drive(start(adam, X0, maxiter=1))
     with pytest.raises(RuntimeError, match="the run has ended"):
@@ -206,8 +206,8 @@ def test_wrong_words_are_told():
     ("arguments", "error", "message"),
     [
         ({"method": newton}, ValueError, "newton needs Hessians"),
-        ({"batch_size": 3}, ValueError, "`batch_size` has no meaning"),
-        ({"maxtime": 3}, ValueError, "`maxtime` has no meaning"),
+        ({"batch_size": 3}, ValueError, "`batch_size` cannot be used without `fun`"),
+        ({"maxtime": 3}, ValueError, "`maxtime` cannot be used without `fun`"),
         ({"lerning_rate": 3}, ValueError, "unknown options: lerning_rate"),
         ({"jac": "cs"}, ValueError, "must be one of True, 'adaptive'"),
         ({"jac": rosen_der}, ValueError, "`jac` must be one of"),

@@ -60,7 +60,7 @@ def test_other_averages_are_refused(bad):
 
 
 def test_a_method_with_an_average_of_its_own_takes_no_other():
-    with pytest.raises(ValueError, match="schedule_free_sgd, which makes its own"):
+    with pytest.raises(ValueError, match="schedule_free_sgd, which averages"):
         fit(schedule_free_sgd, averaging="polyak")
 
 
@@ -103,7 +103,7 @@ def test_clipping_does_not_make_a_gradient_small():
 def test_clips_are_positive_and_not_for_all(name):
     with pytest.raises(ValueError, match=f"`{name}` must be above 0"):
         fit(**{name: 0})
-    with pytest.raises(ValueError, match="it compares gradients"):
+    with pytest.raises(ValueError, match="which compares gradients"):
         minimize(rosen, [0.0, 0.0], jac=rosen_der, method=cg_descent, options={name: 1.0})
 
 
@@ -146,8 +146,8 @@ def test_groups_may_follow_schedules():
     [
         (3, TypeError, "`groups` must be a sequence"),
         ([3], ValueError, "`groups` must be pairs"),
-        ([(slice(0, 2), {"lr": 1})], ValueError, "`groups` may set learning_rate, beta1"),
-        ([(17, {"learning_rate": 1})], ValueError, "`groups` must be pairs of a slice"),
+        ([(slice(0, 2), {"lr": 1})], ValueError, "`groups` can only set learning_rate, beta1"),
+        ([(17, {"learning_rate": 1})], ValueError, "`groups` must be pairs"),
         ([(slice(0, 2), {"beta1": 3.0})], ValueError, "`beta1` must be"),
         ([(slice(0, 2), {"learning_rate": -1.0})], ValueError, "`learning_rate` must be"),
     ],

@@ -176,28 +176,32 @@ def test_what_has_no_rows_passes_through():
     [
         ((), {}, "there is no array"),
         ((3.0,), {}, "there is no array"),
-        ((X, Y[:30]), {}, r"found first axes of \[50, 30\]: say with `batch_args`"),
-        ((X, Y, X[:9], Y[:9]), {}, r"say with `batch_args`"),
-        ((X, Y), {"batch_args": (0, 5)}, "`batch_args` must name arrays"),
-        ((X, Y[:30]), {"batch_args": (0, 1)}, "equally many rows"),
+        ((X, Y[:30]), {}, r"found first axes of \[50, 30\]: use `batch_args`"),
+        ((X, Y, X[:9], Y[:9]), {}, r"use `batch_args`"),
+        ((X, Y), {"batch_args": (0, 5)}, "`batch_args` must be positions of arrays"),
+        ((X, Y[:30]), {"batch_args": (0, 1)}, "same number of rows"),
         ((X[:0], Y[:0]), {}, "has no rows"),
         ((X, Y), {"batch_size": 0}, "`batch_size` must be a whole number, at least 1, got 0"),
         ((X, Y), {"batch_size": -3}, "at least 1, got -3"),
         ((X, Y), {"batch_size": 0.5}, "whole number"),
         ((X, Y), {"epochs": 0}, "`epochs` must be a whole number"),
-        ((X, Y), {"batch_size": None}, "`epochs` needs a `batch_size`"),
+        ((X, Y), {"batch_size": None}, "`epochs` needs `batch_size`"),
         ((X, Y), {"learning_rate": "armijo"}, "cannot be compared"),
         ((X, Y), {"ftol": 1e-3}, "`ftol` compares values"),
         ((X, Y), {"xtol": 1e-3}, "`xtol` compares steps"),
-        ((X, Y), {"patience": 3}, "`patience` needs a `validation`"),
-        ((X, Y), {"validation": (X, Y, Y, Y)}, "`validation` must be a tuple of the 2 arrays"),
+        ((X, Y), {"patience": 3}, "`patience` needs `validation`"),
+        (
+            (X, Y),
+            {"validation": (X, Y, Y, Y)},
+            "`validation` must be a tuple of held-out data for the 2 arrays",
+        ),
         (
             (X, Y),
             {"validation": (X[:, 1:], Y)},
-            r"shape \(m, 3\), \(m,\) with m > 0, got \(50, 2\)",
+            r"shape \(m, 3\), \(m,\) and m > 0, got \(50, 2\)",
         ),
         ((X, Y), {"validation": (X, Y[1:])}, "`validation` must be arrays like those"),
-        ((X, Y), {"validation": (X[:0], Y[:0])}, "with m > 0"),
+        ((X, Y), {"validation": (X[:0], Y[:0])}, "and m > 0"),
         ((X, Y), {"validation": (0.5, Y)}, "`validation` must be arrays like those"),
         ((X, Y), {"validation": "ab"}, "got 1"),
     ],
@@ -347,7 +351,7 @@ def test_the_start_is_a_candidate_and_no_success(patience):
     options |= {"validation": (held_out,), "patience": patience}
     res = minimize(mean, [-1.0, -1.0], (rows,), sgd, jac=True, options=options)
     assert (res.success, res.status) == (False, 12)
-    assert "that at the start" in res.message
+    assert "its value at the starting point" in res.message
     assert res.x.tolist() == [-1.0, -1.0]
     assert res.fun == mean(res.x, rows)[0]
     assert len(res.validation_losses) == (5 if patience is None else 3)
@@ -369,7 +373,7 @@ def test_a_held_out_loss_that_is_nan_ends_the_run(epoch, compiled):
     options = {"batch_size": 10, "learning_rate": 1e-2, "rng": 0, "validation": (X[:20], Y[:20])}
     res = minimize(both, [3.0, -4.0], (X, Y), sgd, jac=True, options=options)
     assert (res.success, res.status) == (False, 3)
-    assert "held-out loss is not a number" in res.message
+    assert "held-out loss is NaN" in res.message
     np.testing.assert_array_equal(res.validation_losses, seen)
     assert len(seen) == epoch + 1
     assert res.fun == Loss().fun(res.x, X, Y)

@@ -351,20 +351,20 @@ def test_wrong_gradient_is_reported_before_any_run():
         (
             {"methods": ["adamm"]},
             ValueError,
-            "`methods` must be among ours .gd, .*BFGS.*, got 'adamm'",
+            "`methods` must be among those of scipy_gd .gd, .*BFGS.*, got 'adamm'",
         ),
         ({"methods": [3]}, TypeError, "a method must be a callable or a name, got 3"),
-        ({"methods": []}, ValueError, "`methods` must be at least one, got none"),
+        ({"methods": []}, ValueError, "`methods` must contain at least one method, got none"),
         (
             {"methods": [gd, "gd"]},
             ValueError,
-            "`methods` must differ in their labels, got 'gd' twice",
+            "`methods` must have different labels, got 'gd' twice",
         ),
         ({"methods": [("a", gd, {}, 1)]}, TypeError, "in `methods` must be .label, method. or"),
         ({"x0": None}, TypeError, "`x0` must be given with a function"),
-        ({"methods": 3}, TypeError, "`methods` must be a method or several, got 3"),
+        ({"methods": 3}, TypeError, "`methods` must be a method or a sequence of methods, got 3"),
         ({"methods": [("a", gd, [1])]}, TypeError, "in `methods` must be .*dict of options"),
-        ({"x0": [[1.0]]}, ValueError, "`x0` must have one dimension"),
+        ({"x0": [[1.0]]}, ValueError, "`x0` must be one-dimensional"),
         ({"x0": [1.0, math.nan]}, ValueError, "`x0` must be finite"),
         ({"maxfev": 0}, ValueError, "`maxfev` must be a whole number, at least 1"),
         ({"maxfev": "9"}, TypeError, "`maxfev` must be a whole number"),
@@ -592,7 +592,7 @@ def test_picture_of_more_variables_on_given_axes():
     figure = rows.plot(axes=ax)
     assert figure is ax.figure
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["gd", "CG"]
-    with pytest.raises(ValueError, match="`axes` must be 1, got 2"):
+    with pytest.raises(ValueError, match="`axes` must contain 1 axes, got 2"):
         rows.plot(axes=plt.subplots(1, 2)[1])
     with pytest.raises(ValueError, match="at least one"):
         plot.comparison([])

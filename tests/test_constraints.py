@@ -909,7 +909,7 @@ def test_states_of_other_runs_are_refused():
     half = solve(circle(), gd, maxiter=3)
     with pytest.raises(ValueError, match="`resume` is the state of gd, not of lbfgs"):
         solve(circle(), lbfgs, resume=half.state)
-    with pytest.raises(ValueError, match="a run with other `constraints`"):
+    with pytest.raises(ValueError, match="a run with different `constraints`"):
         solve([circle(), disk()], gd, resume=half.state)
     plain = minimize(fun, X0, jac=jac, method=gd, options={"maxiter": 1})
     with pytest.raises(TypeError, match="of a run with `constraints`"):
@@ -1001,7 +1001,10 @@ def test_a_start_that_is_not_defined(where, said, bad):
     res = solve(constraint, f=lambda x: float(spoiled("f", fun)(x)), g=spoiled("g", jac))
     assert (res.status, res.success) == (3, False)
     assert res.x.tolist() == X0
-    assert res.message == f"{said} (inf or NaN) at the start x0 = [0.3, 0.2]: begin where all are."
+    assert (
+        res.message == f"{said} (inf or NaN) at the starting point x0 = [0.3, 0.2]: "
+        "start where all of them are finite."
+    )
 
 
 class Outside(Exception):
@@ -1277,7 +1280,11 @@ BAD = [
     (LC(sparse.csr_array([[np.inf, 1]]), 0, 1), ValueError, "`constraints`: `A` must be finite"),
     (LC([[1, 1]], 1, 0), ValueError, "`lb` must not be above `ub`, got 1 and 0 for row 0"),
     (LC([[1, 1]], np.nan, 0), ValueError, "`constraints`: `lb` must not contain NaN"),
-    (NC(square, 0, [1, 2]), ValueError, "`constraints`: `ub` must be a number or have one for"),
+    (
+        NC(square, 0, [1, 2]),
+        ValueError,
+        "`constraints`: `ub` must be a number or an array with one for",
+    ),
     (NC(square, "a", 1), TypeError, "`constraints`: `lb` must be real numbers"),
     (LC([[1, 1]], np.inf, np.inf), ValueError, "`constraints` leaves no room"),
     (NC(3, 0, 1), TypeError, "`constraints`: `fun` must be callable"),
@@ -1285,26 +1292,30 @@ BAD = [
     (
         NC(square, 0, 1, finite_diff_rel_step=[1, 2, 3]),
         ValueError,
-        "`constraints`: `finite_diff_rel_step` must be a number or have one for each parameter",
+        "`constraints`: `finite_diff_rel_step` must be a number or an array with one per parameter",
     ),
     ({"fun": square}, ValueError, "`constraints`: 'type' must be 'eq' or 'ineq', got None"),
     ({"type": "le", "fun": square}, ValueError, "`constraints`: 'type' must be 'eq' or 'ineq'"),
     ({"type": "eq"}, TypeError, "`constraints`: `fun` must be callable"),
     ([disk(), NC(lambda x: "a", 0, 1)], TypeError, "`constraints[1]` must return real numbers"),
     (NC(lambda x: 1j * x[0], 0, 1), TypeError, "`constraints` must return real numbers"),
-    (NC(lambda x: np.eye(2), 0, 1), ValueError, "`constraints` must return a number or an array"),
-    (LC([[1, 0], [2, 0]], [1, 4], [1, 4]), ValueError, "`constraints` and other bounds contradict"),
-    ([disk(), LC([0, 0], 1, 1)], ValueError, "`constraints[1]` and `bounds` contradict each other"),
+    (
+        NC(lambda x: np.eye(2), 0, 1),
+        ValueError,
+        "`constraints` must return a number or a one-dimensional array",
+    ),
+    (LC([[1, 0], [2, 0]], [1, 4], [1, 4]), ValueError, "`constraints` contradicts other bounds"),
+    ([disk(), LC([0, 0], 1, 1)], ValueError, "`constraints[1]` contradicts `bounds`"),
     (
         [LC([[1, 1]], 1, 1), LC([[1, 1]], 2, 2)],
         ValueError,
         "the equations of `constraints[0]`, `constraints[1]` contradict each other",
     ),
-    (NC(square, 1, 2, keep_feasible=True), ValueError, "x0 must be strictly within the limits of"),
+    (NC(square, 1, 2, keep_feasible=True), ValueError, "`x0` must be strictly feasible for"),
     (
         NC(square, 0, 2, keep_feasible=[True, False]),
         ValueError,
-        "`constraints`: `keep_feasible` must be True or False, or have one for each of the 1",
+        "`constraints`: `keep_feasible` must be True or False, or an array with one for",
     ),
 ]
 
@@ -1319,7 +1330,7 @@ def test_bad_constraints(constraints, error, message):
 
 
 def test_rows_that_no_point_within_the_bounds_can_meet():
-    message = r"`constraints\[1\]` and `bounds` contradict each other: within them, row 1 is bet"
+    message = r"`constraints\[1\]` contradicts `bounds`: within them, row 1 lies between"
     rows = LC([[1, 0.5], [1, 1]], [-9, 3], 9)
     with pytest.raises(ValueError, match=message):
         solve([disk(), rows], f=never, g=never, bounds=[(0, 1), (0, 1)])
@@ -1375,12 +1386,12 @@ def test_check_grad_names_constraint_and_row():
 @pytest.mark.parametrize(
     ("each", "options", "message"),
     [
-        (gd, {"batch_size": 2}, "`batch_size` does not go together with `constraints`"),
-        (gd, {"averaging": "polyak"}, "`averaging` does not go together with `constraints`"),
-        (adam, {"weight_decay": 0.1}, "`weight_decay` does not go together with `constraints`"),
+        (gd, {"batch_size": 2}, "`batch_size` cannot be combined with `constraints`"),
+        (gd, {"averaging": "polyak"}, "`averaging` cannot be combined with `constraints`"),
+        (adam, {"weight_decay": 0.1}, "`weight_decay` cannot be combined with `constraints`"),
         (gd, {"learning_rate": "polyak", "target": 0}, "polyak.* with `constraints`"),
-        (levenberg_marquardt, {"loss": "huber"}, "`loss` does not go together with `constr"),
-        (lbfgs, {"clip_norm": 1.0}, "`clip_norm` do not suit lbfgs"),
+        (levenberg_marquardt, {"loss": "huber"}, "`loss` cannot be combined with `constr"),
+        (lbfgs, {"clip_norm": 1.0}, "`clip_norm` cannot be used with lbfgs"),
         (lbfgs, {"ctol": 0}, "`ctol` must be above 0"),
         (gd, {"compiled": True}, "`compiled=True` is not possible"),
     ],

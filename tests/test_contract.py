@@ -439,13 +439,13 @@ def test_a_start_that_is_not_finite_is_named(exact, bad, where):
         res = minimize(fun, [1.5], jac=jac, method=exact, options={"learning_rate": rate})
         assert (res.success, res.status, res.nit) == (False, 3, 0)
         assert "not finite" in res.message
-        assert "at the start x0 = [1.5]" in res.message
+        assert "at the starting point x0 = [1.5]" in res.message
         assert "learning_rate" not in res.message
 
 
 def test_a_gradient_that_is_not_finite_at_the_start_is_named(descent):
     res = minimize(lambda x: x @ x, [1.5], jac=lambda x: np.nan * x, method=descent)
-    assert "at the start x0 = [1.5]" in res.message
+    assert "at the starting point x0 = [1.5]" in res.message
 
 
 @pytest.mark.parametrize("compiled", [True, None])
@@ -454,7 +454,7 @@ def test_a_start_where_a_compiled_function_is_not_finite_is_named(compiled):
         res = minimize(
             njit(lambda x: np.nan * x[0]), [1.5], jac=jac, method=gd, options={"compiled": compiled}
         )
-        assert "at the start x0 = [1.5]" in res.message
+        assert "at the starting point x0 = [1.5]" in res.message
 
 
 def test_random_search_walks_past_non_finite_values(bowl):

@@ -152,7 +152,7 @@ def test_a_component_off_by_a_thousandth_is_found_alone():
     assert np.all(np.delete(check.verdict, 1, axis=1) == "ok")
     assert check.worst[1] == 1
     np.testing.assert_allclose(check.rel_error[:, 1], 1e-3 / 1.001, rtol=1e-4)
-    assert check.pattern == "only component 1 is wrong, by the factor 1.001"
+    assert check.pattern == "only component 1 is wrong, by a factor of 1.001"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_component_off_by_a_thousandth_is_found_alone():
         (lambda g, x: np.multiply(g, 2, out=g), "analytic = 2 * numeric on every component"),
         (lambda g, x: np.divide(g, 7, out=g), "analytic = 0.142857 * numeric on every component"),
         (lambda g, x: np.multiply(g, 0, out=g), "analytic = 0 where fun has a slope"),
-        (lambda g, x: g.__setitem__(2, -g[2]), "only component 2 is wrong, by the factor -1"),
+        (lambda g, x: g.__setitem__(2, -g[2]), "only component 2 is wrong, by a factor of -1"),
         (lambda g, x: g.__setitem__(2, g[2] + 1), "only component 2 is wrong"),
         (lambda g, x: g.__setitem__([0, 3], [1, 1]), "only 2 of 4 components are wrong"),
         (swap, "components are permuted: analytic[0] = numeric[2], analytic[2] = numeric[0]"),
@@ -515,7 +515,7 @@ def test_the_table_shows_the_worst_twenty_and_counts_the_rest():
     assert lines[24].startswith("other points: 4 wrong, 0 unsure, largest rel. error 3.3e-01")
     assert lines[25].startswith(f"worst: component 29 at point {check.worst[0]}, analytic ")
     assert f"scipy.optimize.check_grad there: {check.scipy[check.worst[0]]:.2e}" in lines[25]
-    assert lines[26] == "pattern: only component 29 is wrong, by the factor 1.5"
+    assert lines[26] == "pattern: only component 29 is wrong, by a factor of 1.5"
     assert len(lines) == 27
     assert repr(check) == str(check)
     assert max(map(len, lines[2:23])) < 80
@@ -573,7 +573,7 @@ def test_the_error_carries_the_check_and_its_table():
         ({"fun": lambda x: None}, TypeError, "`fun`"),
         ({"fun": lambda x: 1j}, TypeError, "`fun`"),
         ({"fun": lambda x: (square(x), 2 * x)}, ValueError, "jac=True"),
-        ({"jac": True}, ValueError, "`fun` must return \\(f, g\\)"),
+        ({"jac": True}, ValueError, "`fun` must return \\(value, gradient\\)"),
         ({"jac": None}, TypeError, "`jac`"),
         ({"jac": "2-point"}, TypeError, "`jac`"),
         ({"jac": lambda x: x[:1]}, ValueError, "`jac`"),

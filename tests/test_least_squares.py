@@ -801,11 +801,11 @@ def test_threads_do_not_meet():
 @pytest.mark.parametrize(
     ("fun", "jac", "options", "error", "message"),
     [
-        (lambda p, t, y: float(p[0]), None, {}, ValueError, "`fun` must return the residuals"),
-        (lambda p, t, y: "residuals", None, {}, TypeError, "`fun` must return the residuals"),
+        (lambda p, t, y: float(p[0]), None, {}, ValueError, "`fun` must return residuals"),
+        (lambda p, t, y: "residuals", None, {}, TypeError, "`fun` must return residuals"),
         (lambda p, t, y: np.ones((3, 2)), None, {}, ValueError, r"got shape \(3, 2\)"),
-        (lambda p, t, y: np.array([]), None, {}, ValueError, "`fun` must return the residuals"),
-        (decay_both, None, {}, (TypeError, ValueError), "`fun` must return the residuals"),
+        (lambda p, t, y: np.array([]), None, {}, ValueError, "`fun` must return residuals"),
+        (decay_both, None, {}, (TypeError, ValueError), "`fun` must return residuals"),
         (decay, True, {}, TypeError, r"\(residuals, Jacobian\)"),
         (decay, lambda *a: decay_jac(*a).T, {}, ValueError, "transposed"),
         (decay, lambda p, t, y: p, {}, ValueError, r"shape \(40, 3\), got shape \(3,\)"),
@@ -822,12 +822,12 @@ def test_errors_say_what_was_expected(fun, jac, options, error, message):
 
 
 def test_a_vector_without_the_option_is_hinted_at():
-    with pytest.raises(ValueError, match="use levenberg_marquardt, or the option `residuals`"):
+    with pytest.raises(ValueError, match="use levenberg_marquardt or the option `residuals`"):
         fit(method=lbfgs)
 
 
 def test_a_length_that_changes():
-    with pytest.raises(ValueError, match="same number of residuals at every point: 40 at first"):
+    with pytest.raises(ValueError, match="same number of residuals at every point, got 40, then"):
         fit(lambda p, t, y: decay(p, t, y)[: 40 if p[0] < 2 else 39], jac=None)
 
 

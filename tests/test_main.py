@@ -364,7 +364,7 @@ def test_sweep(capsys):
     assert data["best"]["options"]["learning_rate"] == best["learning_rate"]
     assert main([*command, "--learning-rate", "0.1", "--maxiter", "3"]) == 1
     out = capsys.readouterr().out
-    assert "chi2, n = 2, best: adam" in out and "(`maxiter`)" in out
+    assert "chi2, n = 2, best: adam" in out and "increase `maxiter`" in out
 
 
 @pytest.mark.usefixtures("mine")

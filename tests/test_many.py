@@ -195,7 +195,7 @@ def test_ctrl_c_keeps_what_is_there():
         minimize_many(fun, [9.0], (np.arange(6.0),), 0)
     res = caught.value.optimize_result
     assert res.success.tolist() == [True] * 3 + [False] * 3
-    assert res.messages[5] == "Not begun: the run was interrupted."
+    assert res.messages[5] == "Not started: the run was interrupted."
     assert np.allclose(res.x[:3, 0], [0, 1, 2], atol=1e-4)
 
 
@@ -295,17 +295,17 @@ def test_generators_have_children():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"in_axes": (None,)}, "`in_axes` must have an entry for each of the 2 arguments"),
+        ({"in_axes": (None,)}, "`in_axes` must have one entry for each of the 2 arguments"),
         ({"in_axes": (None, 1)}, r"`in_axes\[1\]` must be 0 or None, got 1"),
         ({"in_axes": (0, 0)}, r"`args\[0\]` 15, `args\[1\]` 7"),
         ({"x0": np.ones((3, 2))}, r"`x0` 3, `args\[1\]` 7"),
         ({"x0": np.ones((0, 2)), "in_axes": None}, "`x0` has no rows"),
-        ({"x0": np.ones((1, 2, 2))}, "`x0` must have the shape"),
-        ({"bounds": np.zeros((K, 3, 2))}, r"`bounds` must have the shape \(k, 2, 2\)"),
+        ({"x0": np.ones((1, 2, 2))}, "`x0` must have shape"),
+        ({"bounds": np.zeros((K, 3, 2))}, r"`bounds` must have shape \(k, 2, 2\)"),
         ({"bounds": np.where(np.arange(K)[:, None, None] == 4, [1.0, 0.0], [0.0, 1.0])
-          * np.ones((K, 2, 2))}, r"`bounds\[4\]` has an upper bound below the lower one"),
+          * np.ones((K, 2, 2))}, r"`bounds\[4\]` has an upper bound below its lower bound"),
         ({"bounds": Bounds(np.full((K, 2), np.nan), 1.0)}, r"`bounds\[0\]` must not contain NaN"),
-        ({"options": {"history": True}}, "`history` is for a single run"),
+        ({"options": {"history": True}}, "`history` is an option for single runs"),
         ({"options": {"maxiter": -1}}, "`maxiter`"),
         ({"jac": "4-point"}, "`jac` must be callable"),
         ({"workers": 0}, "`workers`"),
@@ -323,7 +323,7 @@ def test_bad_input_is_refused_before_any_work(change, message):
 def test_types_that_are_refused():
     with pytest.raises(TypeError, match="`method` must be a method of scipy_gd"):
         minimize_many(valley, [1.0, 1.0], (WIDTHS,), 0, method="BFGS")
-    with pytest.raises(TypeError, match=r"`args\[0\]` must have a row for each problem"):
+    with pytest.raises(TypeError, match=r"`args\[0\]` must have one row per problem"):
         minimize_many(valley, [1.0, 1.0], (3.0,), 0)
     with pytest.raises(TypeError, match="`x0` must be real numbers"):
         minimize_many(valley, ["a"], (WIDTHS,), 0)

@@ -480,9 +480,9 @@ def test_a_run_goes_on_from_its_state(each, penalty, gradient):
         if each is nesterov_restart and rest.nfev == whole.nfev + 1:
             rest.nfev = whole.nfev  # what the last step had reached was evaluated
         same(rest, whole)
-    with pytest.raises(ValueError, match="other options"):
+    with pytest.raises(ValueError, match="different options"):
         problem.solve(each, prox.l1(2.5), jac=gradient, resume=half.state)
-    with pytest.raises(ValueError, match="other options"):
+    with pytest.raises(ValueError, match="different options"):
         minimize(problem.f, problem.x0, jac=problem.g, method=each, options={"resume": half.state})
 
 
@@ -780,7 +780,7 @@ def refused(message, method=gd, x0=None, **given):
     "other", [m for m in METHODS.values() if not m.proximal], ids=lambda m: m.__name__
 )
 def test_other_methods_say_which_take_penalties(other):
-    refused(f"`penalty` is not for {other.__name__}, .* use {PROXIMAL}", other)
+    refused(f"`penalty` cannot be used with {other.__name__}, .* use {PROXIMAL}", other)
 
 
 def test_the_methods_that_are_named_are_those_of_the_registry():
@@ -794,16 +794,16 @@ def test_the_methods_that_are_named_are_those_of_the_registry():
         ({"x_scale": np.ones(N)}, "together with `x_scale`"),
         ({"clip_norm": 1.0}, "together with `clip_norm`"),
         ({"clip_value": 1.0}, "together with `clip_value`"),
-        ({"residuals": True}, "together with `residuals`"),
-        ({"learning_rate": np.ones(N)}, "one `learning_rate`"),
-        ({"learning_rate": lambda t: np.ones(N)}, "one `learning_rate`"),
-        ({"groups": [(slice(2), {"learning_rate": 0.1})]}, "one `learning_rate`"),
-        ({"learning_rate": "wolfe"}, "`learning_rate='wolfe'` is not for a `penalty`"),
-        ({"learning_rate": "polyak", "target": 0.0}, "`learning_rate='polyak'` is not for"),
-        ({"penalty": prox.l1([1.0, 2.0])}, "`weight` of l1 has 2 values, for 12"),
+        ({"residuals": True}, "combined with `residuals`"),
+        ({"learning_rate": np.ones(N)}, "a single `learning_rate`"),
+        ({"learning_rate": lambda t: np.ones(N)}, "a single `learning_rate`"),
+        ({"groups": [(slice(2), {"learning_rate": 0.1})]}, "a single `learning_rate`"),
+        ({"learning_rate": "wolfe"}, "`learning_rate='wolfe'` cannot be combined with a `penalty`"),
+        ({"learning_rate": "polyak", "target": 0.0}, "`learning_rate='polyak'` cannot"),
+        ({"penalty": prox.l1([1.0, 2.0])}, "`weight` of l1 must have one value for each of the 12"),
         ({"penalty": prox.group_l1(1.0, 5)}, "`groups` of 5"),
-        ({"penalty": 0.1}, "`penalty` must be a penalty of scipy_gd.prox"),
-        ({"penalty": prox.l1}, "`penalty` must be a penalty of scipy_gd.prox"),
+        ({"penalty": 0.1}, "`penalty` must be a penalty from scipy_gd.prox"),
+        ({"penalty": prox.l1}, "`penalty` must be a penalty from scipy_gd.prox"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_refused(options, message):
@@ -814,19 +814,23 @@ def test_what_does_not_go_together_is_refused(options, message):
 
 
 def test_momentum_refuses_what_is_not_inertial():
-    refused("together with `dampening`", momentum, options={"dampening": 0.5})
-    refused("`learning_rate='armijo'` is not for", momentum, options={"learning_rate": "armijo"})
+    refused("combined with `dampening`", momentum, options={"dampening": 0.5})
+    refused(
+        "`learning_rate='armijo'` cannot be combined with",
+        momentum,
+        options={"learning_rate": "armijo"},
+    )
 
 
 def test_bounds_need_a_term_for_each_parameter():
     for penalty in (prox.simplex(), prox.group_l1(1.0, 3), prox.custom(length, shorter)):
         refused(
-            "`bounds` need a `penalty` with a term",
+            "`bounds` need a `penalty` that is separable",
             bounds=[(0, 1)] * N,
             options={"penalty": penalty},
         )
     refused(
-        "`bounds` and the sets of the `penalty` have no point",
+        "`bounds` and the sets of `penalty` have no point",
         bounds=[(2, 3)] * N,
         options={"penalty": prox.box(0.0, 1.0)},
     )
@@ -852,5 +856,5 @@ def test_a_run_goes_on_with_the_same_functions_only():
 
     half = problem.solve(spg, weighed(2.0), maxiter=3)
     assert problem.solve(spg, weighed(2.0), resume=half.state).success
-    with pytest.raises(ValueError, match="other options"):
+    with pytest.raises(ValueError, match="different options"):
         problem.solve(spg, weighed(2.5), resume=half.state)

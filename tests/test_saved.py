@@ -324,7 +324,7 @@ def test_the_state_is_not_used_up():
     ("other", "options", "error", "message"),
     [
         (gd, {}, ValueError, "is the state of adam, not of gd"),
-        (adam, {"learning_rate": "armijo"}, ValueError, "with other options"),
+        (adam, {"learning_rate": "armijo"}, ValueError, "with different options"),
         (adam, {"averaging": "polyak"}, ValueError, "with `averaging` at its default, now it is"),
         (adam, {"resume": 3}, TypeError, "must be the `state` of a result"),
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
@@ -443,13 +443,13 @@ def test_rows_that_are_not_there_are_refused():
 
     state = fit().state
     state["order"] = state["order"] + 1
-    with pytest.raises(ValueError, match="another number of rows"):
+    with pytest.raises(ValueError, match="a different number of rows"):
         fit(resume=state)
 
 
 def test_another_size_is_refused():
     state = solve(adam, maxiter=5).state
-    with pytest.raises(ValueError, match="another number of parameters"):
+    with pytest.raises(ValueError, match="a different number of parameters"):
         minimize(rosen, [0.0, 0.0], jac=rosen_der, method=adam, options={"resume": state})
 
 

@@ -317,9 +317,9 @@ def test_resumed_is_uninterrupted(tested):
     rest = p.run(tested, maxiter=18, gtol_rel=0, resume=state)
     np.testing.assert_array_equal(rest.x, whole.x)
     assert rest.nfev == whole.nfev
-    with pytest.raises(ValueError, match="another `x_scale`"):
+    with pytest.raises(ValueError, match="a different `x_scale`"):
         p.run(tested, resume=state, x_scale=4.0)
-    with pytest.raises(ValueError, match="with other options"):
+    with pytest.raises(ValueError, match="with different options"):
         p.run(tested, resume=state, x_scale=None)
 
 
@@ -400,7 +400,7 @@ def test_wrapped_functions_can_be_sent_to_another_process():
 @pytest.mark.parametrize(
     ("x_scale", "error", "message"),
     [
-        ([1.0, 2.0], ValueError, "`x_scale` must be a number or have one value for each"),
+        ([1.0, 2.0], ValueError, "`x_scale` must be a number or an array with one for each"),
         ([1.0, 0.0, 1.0], ValueError, "`x_scale` must be above 0"),
         ([1.0, -1.0, 1.0], ValueError, "`x_scale` must be above 0"),
         ([1.0, np.inf, 1.0], ValueError, "`x_scale` must be above 0"),

@@ -202,7 +202,7 @@ def test_plateau_within_others():
 def test_without_f_there_are_no_values(schedule):
     assert schedule.needs_value
     for call in (lambda: schedule(1), lambda: schedule.table(1, 3)):
-        with pytest.raises(TypeError, match=r"depend on f: use its `start\(\)`"):
+        with pytest.raises(TypeError, match=r"depend on f: call its `start\(\)`"):
             call()
 
 
@@ -344,16 +344,32 @@ BAD = [
     (lambda: constant(True), TypeError, "`value` must be a number"),
     (lambda: constant(math.nan), ValueError, "`value` must be a finite number"),
     (lambda: constant([0.1, math.inf]), ValueError, "`value` must be a finite number"),
-    (lambda: constant([]), ValueError, "`value` must be a number or have one value for each"),
-    (lambda: constant([[0.1]]), ValueError, "`value` must be a number or have one value for each"),
+    (lambda: constant([]), ValueError, "`value` must be a number or an array with one for each"),
+    (
+        lambda: constant([[0.1]]),
+        ValueError,
+        "`value` must be a number or an array with one for each",
+    ),
     (lambda: constant([[1], [1, 2]]), TypeError, "`value` must be an array of numbers"),
     (lambda: constant(math.sin), TypeError, "`value` must be a number or an array of numbers"),
     (lambda: step(0.1, 0, 0.5), ValueError, "`every` must be a whole number, at least 1"),
     (lambda: step(0.1, 2.5, 0.5), ValueError, "`every` must be a whole number"),
     (lambda: step(0.1, 2, 0), ValueError, "`factor` must be above 0"),
-    (lambda: milestones(0.1, [5, 2], 0.5), ValueError, "`at` must be increasing numbers of steps"),
-    (lambda: milestones(0.1, [2, 2], 0.5), ValueError, "`at` must be increasing numbers of steps"),
-    (lambda: milestones(0.1, [], 0.5), ValueError, "`at` must be increasing numbers of steps"),
+    (
+        lambda: milestones(0.1, [5, 2], 0.5),
+        ValueError,
+        "`at` must be an increasing sequence of step numbers",
+    ),
+    (
+        lambda: milestones(0.1, [2, 2], 0.5),
+        ValueError,
+        "`at` must be an increasing sequence of step numbers",
+    ),
+    (
+        lambda: milestones(0.1, [], 0.5),
+        ValueError,
+        "`at` must be an increasing sequence of step numbers",
+    ),
     (lambda: milestones(0.1, 5, 0.5), TypeError, "`at` must be whole numbers, got 5"),
     (lambda: exponential(0.1, -0.5), ValueError, "`decay` must be above 0"),
     (lambda: inverse_time(0.1, -1), ValueError, "`decay` must be at least 0"),
@@ -374,8 +390,8 @@ BAD = [
     (lambda: constant(0.1).then(0.2, at=0), ValueError, "`at` must be a whole number"),
     (lambda: constant([1, 2]).then([1, 2, 3], 4), ValueError, "`first` and `second` must have"),
     (lambda: constant(1) * constant(2), TypeError, "`factor` must be a number"),
-    (lambda: constant(1)(0), ValueError, "`t` counts the steps from 1, got 0"),
-    (lambda: constant(1)([1, 2, 0]), ValueError, "`t` counts the steps from 1"),
+    (lambda: constant(1)(0), ValueError, "`t` must be at least 1 (it counts the steps), got 0"),
+    (lambda: constant(1)([1, 2, 0]), ValueError, "`t` must be at least 1"),
 ]
 
 

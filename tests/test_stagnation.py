@@ -42,7 +42,7 @@ def test_the_best_value(each, most, unit, offset):
     if res.nit < whole.nit:
         assert (res.success, res.status) == (False, 11)
         assert "`stagnation`" in res.message
-        assert f"In the last {most}, its best value" in res.message
+        assert f"In the last {most}, the best value" in res.message
         assert res.fun == min(whole.history.fun[: expected + 1])
 
 
@@ -72,7 +72,7 @@ def test_the_running_mean_of_values_on_samples(most, compiled):
     start = loss(np.full(3, 9.0), DATA[np.random.default_rng(0).permutation(200)[:10]])[0]
     assert res.nit == stops_at([start, *values[:-1]], most, mean=True) < whole.nit
     assert res.status == 11
-    assert "the running mean of its values" in res.message
+    assert "the running mean of the values" in res.message
     assert res.fun == loss(res.x, DATA)[0]
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_number_of_iterations(bad):
 
 
 def test_constraints_have_a_stop_of_their_own():
-    with pytest.raises(ValueError, match="`stagnation` does not go together with `constraints`"):
+    with pytest.raises(ValueError, match="`stagnation` cannot be combined with `constraints`"):
         minimize(
             rosen, [0, 0], jac=rosen_der, method=gd, options={"stagnation": 9},
             constraints=LinearConstraint([1, 1], 0, 1),

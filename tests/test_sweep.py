@@ -457,7 +457,7 @@ def test_a_wrong_gradient_is_reported_before_any_run():
         ({"method": "gradient"}, ValueError, "got 'gradient'"),
         ({"method": [gd, gd]}, ValueError, "got 'gd' twice"),
         ({"x0": None}, TypeError, "`x0` must be given with a function"),
-        ({"x0": [[1.0]]}, ValueError, "`x0` must have one dimension"),
+        ({"x0": [[1.0]]}, ValueError, "`x0` must be one-dimensional"),
     ],
 )
 def test_bad_arguments_are_named(changes, error, message):

@@ -439,13 +439,13 @@ def test_noise_that_is_known_is_not_looked_for():
 
 def test_much_noise_is_told_of():
     rng = np.random.default_rng(0)
-    with pytest.warns(OptimizeWarning, match=r"noise of `fun`, 3.0e-02, leaves the error of x\["):
+    with pytest.warns(OptimizeWarning, match=r"noise of `fun`, 3.0e-02, makes the error of x\["):
         fit = uncertainty(lambda p: p @ p / 2 + 0.03 * rng.normal(), np.zeros(2), noise=0.03)
     assert_allclose(fit.stderr, 1, rtol=0.3)
 
 
 def test_noise_that_hides_a_parameter():
-    with pytest.warns(OptimizeWarning, match="as far as noise of 1.0e.00 lets it be seen"):
+    with pytest.warns(OptimizeWarning, match="as far as can be seen through noise of 1.0e.00"):
         fit = uncertainty(half_chi2, BEST, noise=1.0)
     assert np.isinf(fit.stderr).any()
 
@@ -475,7 +475,7 @@ def test_a_combination_that_is_not_determined(kind):
         options["hess"] = lambda p: J.T @ J
     options["kind"] = kind if kind in ("chi2", "least_squares") else "nll"
     x = [3.0, BEST[1], BEST[2], BEST[0] - 3]
-    message = "a and b are determined only in combination: 0.71 a - 0.71 b may have any value"
+    message = "a and b are determined only in combination: 0.71 a - 0.71 b can take any value"
     with pytest.warns(OptimizeWarning, match=message):
         fit = uncertainty(fun, x, **options)
     assert fit.notes == (message,)
@@ -762,7 +762,7 @@ BAD = [
     (("hess", True), TypeError, "`hess` must be callable or None, got True"),
     (("kind", "mle"), ValueError, "`kind` must be one of 'nll', 'chi2', 'least_squares', got"),
     (("res", "a"), TypeError, "`res` must be real numbers, got 'a'"),
-    (("res", [[1.0]]), ValueError, "`res` must have one dimension"),
+    (("res", [[1.0]]), ValueError, "`res` must be one-dimensional"),
     (("res", [1.0, np.nan, 0]), ValueError, "`res` must be finite"),
     (("bounds", [(0, 1)]), ValueError, "number of bounds"),
     (("bounds", [(9, None)] + 2 * [(None, None)]), ValueError, r"`res` is outside the bounds"),
@@ -805,7 +805,7 @@ def test_bad_arguments_are_named_before_any_work(bad, error, message):
             residuals,
             {"hess": lambda p: np.eye(3), "kind": "least_squares"},
             ValueError,
-            "`hess` has no part",
+            "`hess` is not used",
         ),
     ],
 )
@@ -828,10 +828,14 @@ def test_what_fun_raises_at_the_minimum_passes_through():
         (lambda fit: fit.interval(1), ValueError, "`level` must be above 0 and below 1, got 1"),
         (lambda fit: fit.profile("a"), TypeError, "`level` must be a number"),
         (lambda fit: fit.profile(parameters="z"), ValueError, r"one of x\[0\], .* got 'z'"),
-        (lambda fit: fit.profile(parameters=[3]), ValueError, "or an index, got 3"),
+        (lambda fit: fit.profile(parameters=[3]), ValueError, "an index or one of .*, got 3"),
         (lambda fit: fit.profile_curve(0, "a"), TypeError, "`values` must be real numbers"),
         (lambda fit: plot.uncertainty(3), TypeError, "`fit` must be an Uncertainty, got 3"),
-        (lambda fit: plot.uncertainty(fit, axes=[1]), ValueError, "`axes` must be 3 x 3, got 1"),
+        (
+            lambda fit: plot.uncertainty(fit, axes=[1]),
+            ValueError,
+            "`axes` must contain 3 x 3 axes, got 1",
+        ),
     ],
 )
 def test_bad_arguments_of_methods(call, error, message):
@@ -917,6 +921,6 @@ def test_the_picture(tmp_path):
 def test_what_cannot_be_drawn():
     fit = uncertainty(half_chi2, BEST, bounds=[(None, None), (BEST[1], BEST[1]), (None, None)])
     assert len(plot.uncertainty(fit, points=0).axes) == 4
-    with pytest.raises(ValueError, match="`parameters` must have errors that are finite and not 0"):
+    with pytest.raises(ValueError, match="`parameters` must have finite, nonzero errors"):
         plot.uncertainty(fit, parameters=[1])
     plt.close("all")

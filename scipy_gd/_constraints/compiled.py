@@ -131,7 +131,9 @@ def _put(found: Any, start: int, c: Any) -> Any:
 
     def vector(found: Any, start: int, c: Any) -> Any:
         if start + found.size > c.size:
-            raise ValueError("a constraint returns more values than before")
+            raise ValueError(
+                "a constraint must always return the same number of values, got more than before"
+            )
         for k in range(found.size):
             c[start + k] = found[k]
 
@@ -146,13 +148,15 @@ def put_slopes(found: Any, start: int, J: Any) -> Any:
 def _put_slopes(found: Any, start: int, J: Any) -> Any:
     def row(found: Any, start: int, J: Any) -> Any:
         if found.size != J.shape[1]:
-            raise ValueError("the Jacobian of a constraint must have a column for each parameter")
+            raise ValueError("the Jacobian of a constraint must have one column per parameter")
         for j in range(J.shape[1]):
             J[start, j] = found[j]
 
     def rows(found: Any, start: int, J: Any) -> Any:
         if found.shape[1] != J.shape[1] or start + found.shape[0] > J.shape[0]:
-            raise ValueError("the Jacobian of a constraint has another shape than before")
+            raise ValueError(
+                "the Jacobian of a constraint must always have the same shape, got a different one"
+            )
         for k in range(found.shape[0]):
             for j in range(J.shape[1]):
                 J[start + k, j] = found[k, j]

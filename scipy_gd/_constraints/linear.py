@@ -92,8 +92,8 @@ class Simplified:
             lower[j], upper[j] = max(lower[j], low), min(upper[j], high)
             if lower[j] > upper[j]:
                 raise ValueError(
-                    f"{rows.name_of(k)} and other bounds contradict each other: x[{j}] would have "
-                    f"to be at least {lower[j]:g} and at most {upper[j]:g}"
+                    f"{rows.name_of(k)} contradicts other bounds: x[{j}] would have to be at "
+                    f"least {lower[j]:g} and at most {upper[j]:g}"
                 )
         self._reachable(A)
 
@@ -111,8 +111,8 @@ class Simplified:
         if bad.any():
             k = int(np.argmax(bad))
             raise ValueError(
-                f"{rows.name_of(k)} and `bounds` contradict each other: within them, row "
-                f"{rows.place_of(k)} is between {least[k]:g} and {most[k]:g}, and not between "
+                f"{rows.name_of(k)} contradicts `bounds`: within them, row {rows.place_of(k)} "
+                f"lies between {least[k]:g} and {most[k]:g}, but must be between "
                 f"{rows.lower[k]:g} and {rows.upper[k]:g}"
             )
 

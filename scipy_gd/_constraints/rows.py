@@ -67,8 +67,8 @@ class Nonlinear:
             return np.full(self.size, np.nan)
         if found.size != self.size:
             raise ValueError(
-                f"{self.name} must always return the same number of values: got {found.size} "
-                f"after {self.size}"
+                f"{self.name} must always return the same number of values, got {self.size}, then "
+                f"{found.size}"
             )
         return found
 
@@ -78,7 +78,7 @@ class Nonlinear:
             raise TypeError(f"{self.name} must return real numbers, got {shown(found)}")
         if values.ndim > 1 and max(values.shape) != values.size:
             raise ValueError(
-                f"{self.name} must return a number or an array with one dimension, got shape "
+                f"{self.name} must return a number or a one-dimensional array, got shape "
                 f"{values.shape}"
             )
         return np.array(values, np.float64).ravel()
@@ -102,7 +102,7 @@ class Nonlinear:
     def _of_right_shape(self, J: Any, found: Any, n: int) -> Any:
         shape = self.size, n
         if J.shape != shape:
-            hint = ": it is transposed" if J.shape == shape[::-1] else ""
+            hint = "(transposed?)" if J.shape == shape[::-1] else ""
             raise ValueError(
                 f"the Jacobian of {self.name} must have shape {shape}, got shape "
                 f"{np.shape(found)}{hint}"
@@ -283,8 +283,8 @@ def read(
     rows = Rows(parts, limits, (lower, upper))
     if rows.kept.any() and (out := rows.beyond(rows.value(x))).any():
         raise ValueError(
-            f"x0 must be strictly within the limits of {rows.name_of(np.argmax(out))}, since it is "
-            "to be kept feasible (`keep_feasible`)"
+            f"`x0` must be strictly feasible for {rows.name_of(np.argmax(out))}, which has "
+            "`keep_feasible` set"
         )
     return rows
 
@@ -295,7 +295,7 @@ def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any, Any]
         A = given.A.tocsr() if sparse.issparse(given.A) else real_numbers(given.A)
         if A is None or A.ndim != 2 or A.shape[1] != n:
             raise ValueError(
-                f"{name}: `A` must have {n} columns, one for each parameter, got shape "
+                f"{name}: `A` must have {n} columns, one per parameter, got shape "
                 f"{np.shape(given.A)}"
             )
         if not np.isfinite(A.data if sparse.issparse(A) else A).all():
@@ -331,8 +331,8 @@ def _near(jac: Any, rel_step: Any, name: str, box: Box) -> Near:
         steps = np.broadcast_to(steps, box[0].shape).astype(float)
     except ValueError:
         raise ValueError(
-            f"{name}: `finite_diff_rel_step` must be a number or have one for each parameter, got "
-            f"{shown(rel_step)}"
+            f"{name}: `finite_diff_rel_step` must be a number or an array with one per parameter, "
+            f"got {shown(rel_step)}"
         ) from None
     each = differences.POINTS_OF.get(jac, 1) if isinstance(jac, str) else 1
     return each, steps, np.full(steps.shape, np.nan), *box
@@ -366,8 +366,8 @@ def _limits(part: Part, low: Any, high: Any, keep: Any) -> Limits:
             sides.append(np.broadcast_to(values, (part.size,)).astype(float))
         except ValueError:
             raise ValueError(
-                f"{part.name}: `{side}` must be a number or have one for each of the {part.size} "
-                f"values, got shape {values.shape}"
+                f"{part.name}: `{side}` must be a number or an array with one for each of the "
+                f"{part.size} values, got shape {values.shape}"
             ) from None
         if np.isnan(sides[-1]).any():
             raise ValueError(f"{part.name}: `{side}` must not contain NaN")
@@ -379,12 +379,12 @@ def _limits(part: Part, low: Any, high: Any, keep: Any) -> Limits:
             f"{k}"
         )
     if (lower == np.inf).any() or (upper == -np.inf).any():
-        raise ValueError(f"{part.name} leaves no room: `lb` is inf or `ub` is -inf")
+        raise ValueError(f"{part.name} cannot be satisfied: `lb` is inf or `ub` is -inf")
     try:
         kept = np.broadcast_to(keep, (part.size,)).astype(bool)
     except ValueError:
         raise ValueError(
-            f"{part.name}: `keep_feasible` must be True or False, or have one for each of the "
-            f"{part.size} values, got {shown(keep)}"
+            f"{part.name}: `keep_feasible` must be True or False, or an array with one for each "
+            f"of the {part.size} values, got {shown(keep)}"
         ) from None
     return Limits(lower, upper, kept)

@@ -116,7 +116,7 @@ class GradientDifferences:
 
     def in_loop(self, near: Any) -> Any:
         if near is None:
-            raise ValueError("the Hessian is made of differences of differences")
+            raise ValueError("the Hessian is estimated by differences of differences")
 
         @part
         def hessian(V, r, x, args, budget, room):

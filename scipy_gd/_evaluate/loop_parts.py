@@ -23,7 +23,7 @@ def read(V: Any, row: int, x: Any) -> None:
 
 def _storing(name: str) -> Any:
     """``store(V, row, vector)`` keeps what the user's function returns; (n, 1) and (1, n) too."""
-    message = f"`{name}` must return an array with as many elements as x"
+    message = f"`{name}` must return as many elements as x has"
 
     def store(V: Any, row: int, vector: Any) -> None:
         """Compiled only."""

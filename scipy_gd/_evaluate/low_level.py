@@ -67,7 +67,7 @@ def as_functions(fun: Any, jac: Any, args: tuple[Any, ...]) -> tuple[Any, Any, t
         raise TypeError("`fun` and `jac` must both be C functions, or neither")
     if args:
         raise ValueError(
-            "`args` are not passed to C functions: give `user_data` to scipy.LowLevelCallable"
+            "C functions cannot take `args`: pass `user_data` to scipy.LowLevelCallable"
         )
     if jac is True:
         return pair_of, True, _address("fun with jac=True", fun)
@@ -93,8 +93,8 @@ def _address(role: str, function: Any) -> tuple[int, int]:
     wanted = SIGNATURES[role].replace(" ", "")
     if plain not in (wanted, f"{wanted[:-1]},void*)"):
         raise TypeError(
-            f"the C function for `{role}` must be `{SIGNATURES[role]}`, perhaps with a last "
-            f"argument `void *` for user data; got `{signature}`"
+            f"the C function for `{role}` must be `{SIGNATURES[role]}`, with an optional last "
+            f"argument `void *` for user data, got `{signature}`"
         )
     return address, data
 

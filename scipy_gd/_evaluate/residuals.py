@@ -224,8 +224,7 @@ class ResidualsPair(Residuals):
 def same_number(m: int, first: int) -> None:
     if m != first:
         raise ValueError(
-            f"`fun` must return the same number of residuals at every point: {first} at first, "
-            f"now {m}"
+            f"`fun` must return the same number of residuals at every point, got {first}, then {m}"
         )
 
 

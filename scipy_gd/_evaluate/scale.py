@@ -46,8 +46,8 @@ class Scale:
             return ""
         which = ", ".join(map(str, self.unknown[:5])) + ", ..." * (len(self.unknown) > 5)
         return (
-            f' `x_scale="auto"` has found no scale for parameter {which}, and taken 1: give an '
-            "array if you know better."
+            f' `x_scale="auto"` found no scale for parameter {which} and used 1: pass an array '
+            "if you know the scale."
         )
 
 

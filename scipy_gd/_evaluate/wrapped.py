@@ -71,7 +71,7 @@ def _vector(g: Any, n: int, name: str = "jac") -> Any:
     def flat(g: Any, n: int, name: str = "jac") -> Any:
         found = np.asarray(g).ravel()
         if found.size != n:
-            raise ValueError("a gradient must be an array with as many elements as x")
+            raise ValueError("the gradient must have as many elements as x")
         return found
 
     return flat

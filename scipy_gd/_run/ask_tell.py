@@ -1,4 +1,4 @@
-"""The machine in the user's hands: ask for points, tell what was found there."""
+"""Ask and tell: the same machine, with the user's code in charge of the evaluations."""
 
 from __future__ import annotations
 
@@ -39,18 +39,19 @@ NOT_HERE = (
 
 
 class AskTell:
-    """A run that asks for points and is told the values there; see `start`.
+    """A run that asks for points and is told their values; see `start`.
 
     Attributes
     ----------
     done : bool
         Whether the run has ended.
     nit, nfev, njev : int
-        Iterations, and the values and gradients that it has been told.
+        Numbers of iterations, and of the values and gradients received.
     x, fun : ndarray, float
         The best point so far and its value.
     state : dict
-        Plain arrays, to be kept and given to `start` as `resume`. The object can be pickled, too.
+        Plain arrays that you can store and pass to `start` as `resume`. The object itself can also
+        be pickled.
 
     Examples
     --------
@@ -77,16 +78,16 @@ class AskTell:
         pairs = None if self._box is None else np.transpose(self._box)
         self._made_of = (method, x.copy(), pairs, jac, dict(options))
         if method.needs & HESSIAN:
-            raise ValueError(f"{method.__name__} needs Hessians, which cannot be told")
+            raise ValueError(f"{method.__name__} needs Hessians, which `tell` does not accept")
         if given := [name for name in NOT_HERE if options.get(name) is not None]:
-            raise ValueError(f"`{given[0]}` has no meaning where the values are told")
+            raise ValueError(f"`{given[0]}` cannot be used without `fun`")
         if unknown := _options.unknown(method, options):
             raise ValueError(f"unknown options: {unknown}")
         one_of(True, "adaptive", "2-point", "3-point")("jac", jac, x.size)  # points are real here
         opts = self._opts = _options.settings(method, options, x.size)
         x = admitted(method, opts, self._box, x)
         if method.probes and isinstance(opts["learning_rate"], str):
-            raise ValueError("`learning_rate` must be given where the values are told")
+            raise ValueError("`learning_rate` must be given without `fun`")
         rng = np.random.default_rng(opts["rng"])
         measured = jac == "adaptive" and not method.probes and bool(method.needs & GRADIENT)
         steps, box, scale = opts["finite_diff_abs_step"], self._box, None
@@ -149,7 +150,7 @@ class AskTell:
 
     @property
     def wants(self) -> str:
-        """What is wanted at the point: "fun", "jac" or "fun and jac"; always "fun" of several."""
+        """What to evaluate at the point: "fun", "jac" or "fun and jac"; for several, "fun"."""
         ask = self._run.r.ask
         if self._several:
             return "fun" if ask else ""
@@ -161,8 +162,8 @@ class AskTell:
     def ask(self) -> NDArray[np.float64]:
         """Return the point, shape (n,), or the points, shape (k, n), to evaluate next.
 
-        There are several where gradients are made of differences, and for `spsa`. Asked again, it
-        returns the same.
+        There are several points if gradients are estimated by differences, and for `spsa`. Calling
+        it again returns the same points.
 
         Raises
         ------
@@ -170,14 +171,14 @@ class AskTell:
             If the run has ended.
         """
         if self.done:
-            raise RuntimeError("the run has ended: see `result()`")
+            raise RuntimeError("the run has ended: call `result()`")
         if not self._points:
             self._begin()
         points = [self._run.outside(point) for point in self._points]
         return np.array(points) if self._several else points[0]
 
     def _begin(self) -> None:
-        """Draw and keep the points of the next evaluation."""
+        """Draw and store the points of the next evaluation."""
         run, r = self._run, self._run.r
         run.begin()
         if r.sampled and run.last_is_next:  # this one is evaluated as it is
@@ -192,27 +193,27 @@ class AskTell:
         self._points = [*self._parts[0], *self._parts[1]] or [x.copy()]
 
     def tell(self, fun: Any = None, jac: ArrayLike | None = None) -> None:
-        """Tell what was found at the point or points of `ask`.
+        """Pass on the results at the point or points of `ask`.
 
         Parameters
         ----------
         fun : float or sequence of float
-            The value there, or one for each of the points. NaN and inf are only bad values to line
-            searches, and the end of a run at a fixed rate.
+            The value at the point, or one value per point. To line searches, NaN and inf are just
+            bad values; at a fixed rate, they end the run.
         jac : array_like, shape (n,), optional
-            The gradient there, at a single point. Without it, where it is wanted, `ask` returns the
-            point again and `wants` "jac"; told beforehand, it is used when it is wanted.
+            The gradient at a single point. If it is wanted but not given, `ask` returns the point
+            again, and `wants` is "jac"; if it is given early, it is used once it is wanted.
 
         Raises
         ------
         RuntimeError
-            If nothing was asked for.
+            If no evaluation is pending.
         TypeError, ValueError
-            If the values are not what was wanted. The run is then as before.
+            If the values are not what was wanted. The run is then unchanged.
         """
         run, r, evaluator = self._run, self._run.r, self._run.evaluator
         if self.done or not self._points:
-            raise RuntimeError("nothing was asked for: call `ask` first")
+            raise RuntimeError("no evaluation is pending: call `ask` first")
         ask, f, x, g = r.ask, r.f_trial, run.points[r.trial], run.gradients[r.trial]
         values, told = self._checked(fun, jac)
         if not self._since:
@@ -245,7 +246,7 @@ class AskTell:
         self._keep_to_budget(wanted)
 
     def _measure(self, values: list[float], x: Vector, g: Vector) -> None:
-        """Take the value, or a round of the gradient; go on to the next round if there is one."""
+        """Take the value, or one round of the gradient; go on to the next round, if any."""
         r, evaluator = self._run.r, self._run.evaluator
         source: Any = evaluator.source
         evaluator.nfev += len(values)
@@ -295,8 +296,7 @@ class AskTell:
             values = [scalar(value) for value in np.ravel(np.asarray(fun, dtype=object))]
             if len(values) != len(self._points):
                 raise ValueError(
-                    f"`fun` must be {len(self._points)} values, one for each point, "
-                    f"got {len(values)}"
+                    f"`fun` must be {len(self._points)} values, one per point, got {len(values)}"
                 )
             return values, None
         with_value = r.ask & VALUE or self._doubts is not None
@@ -316,11 +316,11 @@ class AskTell:
         run.commit()
         run.raise_error()
         if run.r.ending == BROKEN:
-            raise ValueError("the formula of the method has raised an error")
+            raise ValueError("the method's formula raised an error")
         self._doubt()
 
     def _doubt(self) -> None:
-        """Begin the dialogue that the machine wants in the place of a better gradient."""
+        """Start the dialogue that the machine wants instead of a better gradient."""
         run = self._run
         if run.r.ask & BETTER and run.evaluator.doubts is not None:
             self._doubts = run.evaluator.doubts()
@@ -330,7 +330,7 @@ class AskTell:
                 self._advance(run.r.f_trial)
 
     def result(self) -> OptimizeResult:
-        """Return what `minimize` returns; before the end, the best point so far without success."""
+        """Return what `minimize` returns; before the end, the best point, without success."""
         run = self._run
         if self.done and (run.whole or not run.r.sampled):
             found = outcome(run, self._opts)
@@ -384,24 +384,24 @@ def start(
     jac: Any = True,
     **options: Any,
 ) -> AskTell:
-    """Begin a run whose values come from elsewhere: an experiment, a simulation, a job queue.
+    """Start a run whose values come from elsewhere: an experiment, a simulation, a job queue.
 
     The iterates are those of `scipy.optimize.minimize` with the same method and options.
 
     Parameters
     ----------
     method : Formula
-        One of `scipy_gd.METHODS`, but for newton.
+        One of `scipy_gd.METHODS`, except newton.
     x0 : array_like, shape (n,)
-        Start.
+        Starting point.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
-        No point outside is asked for.
+        All points asked for lie within the bounds.
     jac : True, "adaptive", "2-point" or "3-point"
-        Gradients are told (True), or made of values at further points: "adaptive" as in `minimize`
-        without `jac`, the others by a plain scheme.
+        Whether you supply gradients (True), or they are estimated from values at additional points:
+        "adaptive" as in `minimize` without `jac`, the others by a plain scheme.
     **options
-        As for the method, but for what concerns data or the calls of a function; unknown ones are
-        errors. `resume` takes the `state` of another run.
+        The options of the method, except those about data or calls to a function; unknown options
+        raise an error. `resume` takes the `state` of another run.
 
     Returns
     -------
@@ -411,7 +411,7 @@ def start(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be; the message names it.
+        If an argument is invalid; the message names it.
 
     Examples
     --------
@@ -423,7 +423,7 @@ def start(
     >>> run.result().success
     True
 
-    Without gradients it asks for several points at once, which can be measured side by side:
+    Without gradients, it asks for several points at once, which you can evaluate in parallel:
 
     >>> run = scipy_gd.start(scipy_gd.adam, [3.0, -4.0], jac="2-point", learning_rate=0.1)
     >>> run.ask().shape

@@ -1,4 +1,4 @@
-"""Batches and blocks: which arguments are cut, and some of their rows."""
+"""Batches and blocks: which arguments to cut, and how to take some of their rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 
 def length(array: Any) -> int:
-    """Raises ValueError for a Dask array that does not know it."""
+    """The number of rows; raises ValueError for a Dask array that does not know it."""
     try:
         return int(array.shape[0])
     except ValueError:
         raise ValueError(
-            "a Dask array in `args` must know its number of rows: `.compute_chunk_sizes()`, or "
-            "`.to_dask_array(lengths=True)` of a data frame"
+            "a Dask array in `args` must know its number of rows: use `.compute_chunk_sizes()`, "
+            "or `.to_dask_array(lengths=True)` for a data frame"
         ) from None
 
 
@@ -27,24 +27,21 @@ def is_dask(array: Any) -> bool:
 
 
 def check_lazy(name: str, given: Any) -> None:
-    """Raises TypeError for a collection of Dask's that is no array; a DataArray may be one."""
+    """Raise TypeError for a Dask collection that is not an array; a DataArray may be one."""
     graph = getattr(given, "__dask_graph__", None)
     if graph is None or graph() is None or is_dask(given):
         return
     inside = is_dask(getattr(given, "data", None))
     how = "`.data`" if inside else "`.to_dask_array(lengths=True)`"
-    raise TypeError(
-        f"`{name}` must be an array, for instance made by {how}, got a "
-        f"{type(given).__name__} of Dask"
-    )
+    raise TypeError(f"`{name}` must be an array (try {how}), got a Dask {type(given).__name__}")
 
 
 def check_known(name: str, given: Any) -> None:
-    """Raises ValueError for a Dask array that does not know its shape."""
+    """Raise ValueError for a Dask array of unknown shape."""
     if is_dask(given) and np.isnan(given.shape).any():
         raise ValueError(
-            f"`{name}` is a Dask array that does not know its shape: `.compute_chunk_sizes()`, or "
-            "`.to_dask_array(lengths=True)` of a data frame"
+            f"`{name}` is a Dask array of unknown shape: use `.compute_chunk_sizes()`, or "
+            "`.to_dask_array(lengths=True)` for a data frame"
         )
 
 
@@ -61,17 +58,16 @@ def take(array: Any, rows: Any) -> Any:
 def sampled_arguments(
     args: tuple[Any, ...], which: Sequence[int] | None, option: str = "batch_size"
 ) -> tuple[int, ...]:
-    """The positions of the arguments that are cut into batches, or blocks, for this option.
+    """The positions of the arguments to cut into batches, or blocks, for this option.
 
-    With Dask arrays among them, these are the arrays that have as many rows as those. Else, without
-    `which`, these are the arrays whose first axis has the one length that more than one of them
-    has, or the only array there is.
+    With Dask arrays among the arguments, these are the arrays with as many rows. Otherwise, without
+    `which`, these are the arrays that share their number of rows, or the only array there is.
 
     Raises
     ------
     ValueError
-        If that is ambiguous, or there is none; or if those of `which` have no rows, or not equally
-        many.
+        If that is ambiguous, or there is none; or if those in `which` have no rows or different
+        numbers of rows.
     """
     lengths = {k: length(a) for k, a in enumerate(args) if len(getattr(a, "shape", ())) > 0}
     lazy = {k: n for k, n in lengths.items() if is_dask(args[k])}
@@ -79,12 +75,12 @@ def sampled_arguments(
         chosen = tuple(which)
         if not chosen or any(k not in lengths for k in chosen):
             raise ValueError(
-                f"`batch_args` must name arrays by their positions in `args`, of {[*lengths]}, "
-                f"got {which!r}"
+                f"`batch_args` must be positions of arrays in `args`, among {[*lengths]}, got "
+                f"{which!r}"
             )
         if len({lengths[k] for k in chosen}) > 1:
             raise ValueError(
-                "the arrays that `batch_args` names must have equally many rows, got "
+                "the arrays at `batch_args` must have the same number of rows, got "
                 f"{[lengths[k] for k in chosen]}"
             )
     else:
@@ -98,14 +94,15 @@ def sampled_arguments(
                 else f"found first axes of {[*(lazy or lengths).values()]}"
             )
             raise ValueError(
-                f"`{option}` needs arrays in `args` whose first axis has a length in common; "
-                f"{found}: say with `batch_args` which arguments (by position) are cut"
+                f"`{option}` needs arrays in `args` with the same number of rows; {found}: use "
+                "`batch_args` to give the positions of the arguments to cut"
             )
         for k, each in enumerate(args):
             if isinstance(each, list | tuple) and len(each) == shared[0]:
                 raise ValueError(
-                    f"`args[{k}]` is a {type(each).__name__} as long as the arrays have rows: make "
-                    "it an array, or say with `batch_args` which arguments are cut"
+                    f"`args[{k}]` is a {type(each).__name__} with one item per row of the arrays: "
+                    "convert it to an array, or use `batch_args` to give the positions of the "
+                    "arguments to cut"
                 )
         chosen = tuple(k for k, length in lengths.items() if length == shared[0])
     for k in chosen:
@@ -115,8 +112,8 @@ def sampled_arguments(
             take(args[k], slice(0, 1) if option == "reduce" else np.arange(1))
         except (TypeError, NotImplementedError):
             raise ValueError(
-                f"`args[{k}]` ({type(args[k]).__name__}) cannot be indexed by rows: convert it, "
-                "for instance a sparse matrix by `.tocsr()`"
+                f"`args[{k}]` ({type(args[k]).__name__}) cannot be indexed by rows: convert it "
+                "(for a sparse matrix, use `.tocsr()`)"
             ) from None
     return chosen
 
@@ -124,13 +121,13 @@ def sampled_arguments(
 def held_out_arguments(
     args: tuple[Any, ...], which: tuple[int, ...], given: Any
 ) -> tuple[Any, ...]:
-    """The arguments of `fun` on data that are held out.
+    """The arguments of `fun` for held-out data.
 
     Raises
     ------
     ValueError
-        If `given` has neither as many members as `args` nor as many as are cut into batches, or
-        these are no rows like those of `args`.
+        If `given` has neither as many members as `args` nor as many as are cut into batches, or its
+        rows do not match those of `args`.
     """
     given = tuple(given) if isinstance(given, tuple | list) else (given,)
     held_out: tuple[Any, ...]
@@ -141,15 +138,15 @@ def held_out_arguments(
         held_out = tuple(replaced.get(k, each) for k, each in enumerate(args))
     else:
         raise ValueError(
-            f"`validation` must be a tuple of the {len(which)} arrays that are cut into batches "
-            f"(or of all of `args`) for other data, got {len(given)}"
+            f"`validation` must be a tuple of held-out data for the {len(which)} arrays that are "
+            f"cut into batches (or for all of `args`), got {len(given)}"
         )
     shapes = [tuple(getattr(held_out[k], "shape", ())) for k in which]
     rows = shapes[0][:1]
     if rows in ((), (0,)) or shapes != [(*rows, *args[k].shape[1:]) for k in which]:
         like = ", ".join(str(("m", *args[k].shape[1:])) for k in which).replace("'m'", "m")
         raise ValueError(
-            f"`validation` must be arrays like those that are cut into batches, of shape {like} "
-            f"with m > 0, got {', '.join(map(str, shapes))}"
+            "`validation` must be arrays like those that are cut into batches, with shapes "
+            f"{like} and m > 0, got {', '.join(map(str, shapes))}"
         )
     return held_out

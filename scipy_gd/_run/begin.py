@@ -1,4 +1,4 @@
-"""A run before its first evaluation: the user's functions as a run needs them, and its state."""
+"""A run before its first evaluation: the user's functions, adapted to the run, and its state."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def problem_of(
     squares = _squares(method, opts)
     fun, jac = _gradient(fun, jac, _options.scheme(opts))
     if squares is not None and isinstance(fun, LowLevelCallable):
-        raise TypeError("`fun` must be a Python function, to return residuals")
+        raise TypeError("`fun` must be a Python function if it returns residuals")
     hess, hessp = _hessian(hess, hessp) if method.needs & HESSIAN else (None, None)
     args = args if isinstance(args, tuple) else (args,)
     blocks = blocks_of(opts, fun, jac, args, squares)
@@ -60,7 +60,7 @@ def problem_of(
 
 
 def _squares(method: Formula, opts: dict[str, Any]) -> Squares | None:
-    """How residuals make an objective, if `fun` returns them."""
+    """How to turn residuals into an objective, if `fun` returns them."""
     if not (method.residuals or opts["residuals"]):
         return None
     return Squares(opts["loss"], opts["f_scale"], opts["batch_size"] is not None)
@@ -123,20 +123,30 @@ def begin(
         method, V, s, evaluator, scheduled, rng, epochs, noise=opts["noise"], scale=scale
     )
     run.fixed = _options.fixed(opts)
-    if run.r.sampled:  # kept for the value, and perhaps the gradient, on all data
-        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
-        chosen = opts["averaging"] is not None or (epochs is not None and epochs.held_out)
-        evaluator.keep(2 * calls if chosen else calls)  # at the last point and at another one
-    elif placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates:
-        calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
-        evaluator.keep(calls if calls < opts["maxfev"] else 0)
+    beyond = placed is not None and rule_for(method, laid_out, sampled, measured).extrapolates
+    evaluator.keep(_calls_at_the_end(run, opts, beyond))
     return run
 
 
-def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
-    """The weights of the penalty that is a part of the objective, if there is one.
+def _calls_at_the_end(run: RunState, opts: dict[str, Any], beyond: bool) -> int:
+    """What a run needs for its result: the value, and perhaps the gradient, at the point returned.
 
-    On mini-batches, and where its weight changes, it is a matter of the formula alone.
+    On samples these are evaluations on all data, there and at the last iterate. A run may also end
+    `beyond` what it has reached.
+    """
+    exact = run.evaluator.exact
+    if run.r.sampled:
+        calls = 1 if run.perturbed else exact.calls(VALUE) + exact.calls(GRADIENT)
+        held_out = run.epochs is not None and run.epochs.held_out is not None
+        return 2 * calls if held_out or opts["averaging"] is not None else calls
+    calls = exact.calls(VALUE) + (exact.calls(GRADIENT) if exact.given else 0)
+    return calls if beyond and calls < opts["maxfev"] else 0
+
+
+def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
+    """The weights of the penalty that is part of the objective, if there is one.
+
+    On mini-batches, or if its weight changes, only the formula handles the penalty.
     """
     weight = opts[method.penalty] if method.penalty else 0.0
     if callable(weight) or opts["batch_size"] is not None or not np.any(weight):
@@ -145,7 +155,7 @@ def _penalty(method: Formula, opts: dict[str, Any], n: int) -> Vector | None:
 
 
 def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
-    """The function and where its gradient comes from: a callable, True or a difference scheme."""
+    """The function and the source of its gradient: a callable, True or a difference scheme."""
     inner = getattr(fun, "fun", None)
     if inner and type(fun).__name__ == "MemoizeJac" and getattr(jac, "__self__", None) is fun:
         # minimize(jac=True): its memo compares x only; the user's own function returns both
@@ -164,7 +174,7 @@ def _gradient(fun: Any, jac: Any, scheme: str) -> tuple[Any, Any]:
 def _defined(
     fun: Any, jac: Any, exceptions: tuple[type[Exception], ...], squares: Squares | None
 ) -> tuple[Any, Any]:
-    """The same functions, with NaN in the place of some exceptions."""
+    """The same functions, with NaN in place of some exceptions."""
     if exceptions:
         like = undefined.pair if jac is True else undefined.number
         slope = undefined.gradient if squares is None else undefined.number
@@ -174,13 +184,13 @@ def _defined(
 
 
 def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
-    """The functions that the Hessian comes from; a difference scheme by name counts as none."""
+    """The functions that provide the Hessian; the name of a difference scheme counts as none."""
     if isinstance(hess, str):
         hess = None
     if hasattr(hess, "get_matrix"):
         raise TypeError(
             f"`hess` must be callable, got the update strategy {type(hess).__name__}: use lbfgs, "
-            "which updates its Hessian, or leave `hess` out, for differences"
+            "which updates its own Hessian, or leave `hess` out to use finite differences"
         )
     for name, given in {"hess": hess, "hessp": hessp}.items():
         if given is not None and not callable(given):
@@ -191,7 +201,7 @@ def _hessian(hess: Any, hessp: Any) -> tuple[Any, Any]:
 def calibrate(run: RunState, opts: dict[str, Any]) -> None:
     """A rate that makes the first step of spsa a fifth of |x| + 10 c, from four estimates.
 
-    No later step is longer: estimates that are larger by far come from a rate that is too high.
+    No later step is longer: much larger estimates are a sign that the rate is too high.
     """
     perturbed, r = run.perturbed, run.r
     assert perturbed is not None

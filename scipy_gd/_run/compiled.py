@@ -1,7 +1,7 @@
-"""The driver for Numba functions: the loop of `_core/loop.py` around parts made of them.
+"""The driver for Numba functions: the loop of `_core/loop.py` around parts built from them.
 
-Parts are what the sources give (`in_loop`), compiled for each kind of `args` and remembered as long
-as the user's function lives, without keeping it alive. The loop itself knows none of them.
+The parts come from the sources (`in_loop`). They are compiled for each kind of `args` and cached as
+long as the user's function exists, without keeping it alive. The loop itself knows none of them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from .observers import Observers
 from .run_state import RunState
 
 CHUNK = 0.03
-"""Seconds that a loop runs between two looks at the clock and at Ctrl-C."""
+"""Seconds that a loop runs between checks of the clock and of Ctrl-C."""
 CAUTIOUS = 200
-"""The most evaluations in the first chunk of a run: its data may be larger than those before."""
+"""The most evaluations in the first chunk of a run: its data may be larger than before."""
 AHEAD = 10_000
-"""The most steps for which schedules are evaluated beforehand."""
+"""The most steps for which schedules are evaluated in advance."""
 NO_ROWS = np.empty(0, np.int64)
 NO_TABLE = np.empty((0, 0))
 NO_BATCHES = NO_ROWS, 0, 0
@@ -44,7 +44,7 @@ NO_BATCHES = NO_ROWS, 0, 0
 class Entry:
     """What the functions of a run have become, for `args` of one kind.
 
-    Those of the run may be of another kind, if they are data of which it takes some at a time.
+    Those of the run may be of another kind, if it takes only some of the data at a time.
     """
 
     def __init__(self, run: RunState, args: tuple[Any, ...]) -> None:
@@ -123,7 +123,7 @@ class Data:
 
 @functools.cache
 def choosing(kind: Any, rule: Any, flags: tuple[bool, ...]) -> tuple[int, Any]:
-    """The part that puts some of the data where the arguments are."""
+    """The part that puts the chosen data in the place of the arguments."""
     at, chosen = found(kind), rule(flags)
 
     def choose(data: int, args: int, first: int, count: int) -> int:
@@ -134,7 +134,7 @@ def choosing(kind: Any, rule: Any, flags: tuple[bool, ...]) -> tuple[int, Any]:
 
 
 def in_batches(run: RunState) -> Data | None:
-    """The data of a run that takes mini-batches."""
+    """The data of a run with mini-batches."""
     epochs = run.epochs
     if epochs is None:
         return None
@@ -147,7 +147,7 @@ def in_batches(run: RunState) -> Data | None:
 
 
 def sample(run: RunState) -> tuple[Any, ...]:
-    """Arguments of the kind that evaluations have."""
+    """Arguments of the same kind as in evaluations."""
     epochs = run.epochs
     if epochs is None:
         return run.args
@@ -169,7 +169,7 @@ def next_batch(cut: tuple[bool, ...]) -> Any:
 
 
 def batch_of(cut: tuple[bool, ...]) -> Any:
-    """A function that takes some rows of those arguments that are cut, into the room for them."""
+    """A function that copies some rows of the arguments that are cut into their buffers."""
     if not cut:
         return njit(lambda args, room, rows: ())
     first, rest = cut[0], batch_of(cut[1:])
@@ -210,9 +210,9 @@ class Loop:
     Attributes
     ----------
     spent : float
-        Seconds that the Python driver has run where this loop was not compiled yet.
+        Seconds that the Python driver has run while this loop was not compiled yet.
     pace : int
-        Evaluations in a chunk, as the last run has left it.
+        Evaluations per chunk, as left by the last run.
     """
 
     def __init__(self) -> None:
@@ -280,7 +280,7 @@ class Loop:
                 self.pace = steps
 
     def _belongs_to_python(self, run: RunState, measured: bool, budget: int) -> bool:
-        """Whether the next evaluation is one that the loop leaves to the other driver."""
+        """Whether the loop leaves the next evaluation to the Python driver."""
         r = run.r
         if run.epochs is not None and run.epochs.exhausted:
             return True
@@ -292,7 +292,7 @@ class Loop:
 
 
 def loop_with(rng: Any) -> Any:
-    """The loop by itself: Numba looks at the types of arguments for longer than a run may take."""
+    """The bare loop: Numba's inspection of argument types can take longer than a whole run."""
     return _loop_of(types.none if rng is None else typeof(rng))
 
 
@@ -307,7 +307,7 @@ def _loop_of(rng: Any) -> Any:
 
 
 def _table(run: RunState, steps: int, start: int) -> Any:
-    """What the schedules say of the next steps."""
+    """The values of the schedules for the next steps."""
     count = min(steps, AHEAD, run.r.maxiter + 1 - start)
     tables = [each.table(start, count) for each in run.scheduled]
     shortest = min(map(len, tables))
@@ -320,12 +320,12 @@ _LOOPS: weakref.WeakKeyDictionary[Any, dict[Any, Loop]] = weakref.WeakKeyDiction
 
 
 def loop_for(run: RunState) -> Loop:
-    """The loop of an objective, made at its first use.
+    """The loop for an objective, created on first use.
 
     Raises
     ------
     ValueError
-        If there can be none; the message says why.
+        If it cannot be compiled; the message says why.
     """
     evaluator, needs, epochs = run.evaluator, run.r.needs, run.epochs
     source, hessian = evaluator.source, evaluator.hessian
@@ -333,15 +333,15 @@ def loop_for(run: RunState) -> Loop:
     if run.perturbed is not None:
         raise ValueError("the method draws its perturbations in Python")
     if epochs and not all(type(epochs.args[k]) is np.ndarray for k in epochs.which):
-        raise ValueError("the data are no plain arrays")
+        raise ValueError("the data are not plain arrays")
     if any(each.follows_value for each in run.scheduled):
-        raise ValueError("a schedule follows the values of the function")
+        raise ValueError("a schedule depends on the function values")
     if run.fit is not None and run.fit.varying:
         raise ValueError("the number of residuals changes from batch to batch")
     if source.parts == VALUE and not slope:
-        raise ValueError("`fun` returns gradients as well, which the method has no use for")
+        raise ValueError("`fun` also returns gradients, which the method does not use")
     if evaluator.map is not map and slope and not source.given:
-        raise ValueError("`workers` evaluate in Python")
+        raise ValueError("`workers` run in Python")
     functions = functions_of(run)
     try:
         others = (weakref.ref(f) for name, f in functions.items() if name != "fun")
@@ -357,7 +357,7 @@ def loop_for(run: RunState) -> Loop:
 
 
 def _checked(loop: Loop, run: RunState) -> Loop:
-    """The loop, unless arguments of this kind have been in vain."""
+    """The loop, unless compilation failed before for arguments of this kind."""
     try:
         failure = loop.failures.get(kind(sample(run)))
     except (NumbaError, ValueError) as error:
@@ -368,7 +368,7 @@ def _checked(loop: Loop, run: RunState) -> Loop:
 
 
 def functions_of(run: RunState) -> dict[str, Any]:
-    """The user's functions that the run calls, by their names in `minimize`."""
+    """The user's functions that the run calls, by argument name in `minimize`."""
     functions = {"fun": run.evaluator.fun}
     if run.r.needs & GRADIENT:
         functions |= run.evaluator.source.functions
@@ -381,7 +381,7 @@ PLAIN = frozenset((int, float, complex, bool, np.float64, np.int64))
 
 
 def kind(value: Any) -> Any:
-    """What tells apart the arguments that need a loop of their own: Numba's type, but quicker."""
+    """A key for the arguments that need their own loop: like Numba's type, but faster."""
     if type(value) is tuple:  # the names of a namedtuple matter
         return tuple(map(kind, value))
     if type(value) is np.ndarray:

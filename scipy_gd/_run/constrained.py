@@ -48,7 +48,7 @@ WAIT = 3.0
 STALL = 200
 """Iterations without progress that end an inner run."""
 _READY: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Those of which this has been done."""
+"""The objectives for which this has been done."""
 
 
 def constrained(
@@ -61,16 +61,16 @@ def constrained(
     options: dict[str, Any],
     opts: dict[str, Any],
 ) -> OptimizeResult:
-    """What `minimize` does where there are constraints."""
+    """What `minimize` does if there are constraints."""
     for name in REFUSED:
         if options.get(name) is not None:
-            raise ValueError(f"`{name}` does not go together with `constraints`")
+            raise ValueError(f"`{name}` cannot be combined with `constraints`")
     if isinstance(opts["learning_rate"], str) and opts["learning_rate"] == "polyak":
-        raise ValueError("`learning_rate='polyak'` does not go together with `constraints`")
+        raise ValueError("`learning_rate='polyak'` cannot be combined with `constraints`")
     if method.penalty and np.any(opts[method.penalty]):
-        raise ValueError(f"`{method.penalty}` does not go together with `constraints`")
+        raise ValueError(f"`{method.penalty}` cannot be combined with `constraints`")
     if problem.squares is not None and opts["loss"] != "linear":
-        raise ValueError("`loss` does not go together with `constraints`")
+        raise ValueError("`loss` cannot be combined with `constraints`")
     rows = read(given, x, box, opts["undefined"])
     if opts["gtol"] == 0.0 and options.get("gtol") is None:
         opts["gtol"] = 1e-5  # tolerances that are relative to f do not tell of the multipliers
@@ -119,7 +119,7 @@ class ConstrainedRun:
             if jac == "cs":  # the rows need not take complex x
                 jac = Remembered(_ComplexSteps(fun))
             if rows.kept.any():
-                raise ValueError("`keep_feasible` does not go together with residuals")
+                raise ValueError("`keep_feasible` cannot be combined with residuals")
             (f, g), (alone, _) = as_sum(fun, jac), as_sum(problem.fun, jac)
             slope = g if callable(jac) or jac is True else "2-point" if jac == "adaptive" else jac
         rel_step, abs_step = (
@@ -144,13 +144,12 @@ class ConstrainedRun:
         self._check_options(x)
 
     def _check_options(self, x: Vector) -> None:
-        """Refuse before any work what inner runs would refuse."""
+        """Reject, before any work, what inner runs would reject."""
         lay_out(self.method, x, self.linear.box, self.opts, sampled=self.method.probes)
         if self.opts["compiled"] and self._compiled() is None:
             raise ValueError(
                 "`compiled=True` is not possible: `fun`, `jac` and all functions of `constraints` "
-                "must be Numba functions, matrices dense, and without `jac` there can be no "
-                "`maxfev`"
+                "must be Numba functions, matrices must be dense, and `maxfev` needs `jac`"
             )
 
     # --- what the inner runs minimize
@@ -165,7 +164,7 @@ class ConstrainedRun:
         return self.problem._replace(fun=L, jac=dL, hess=hess, hessp=None)
 
     def _chosen(self) -> Problem:
-        """Compiled functions as soon as they are worth it, or there from an earlier call."""
+        """Compiled functions, once they are worth it or available from an earlier call."""
         fun = self.problem.fun
         if self.fast is None and is_jitted(fun) and self.opts["compiled"] is not False:
             late = perf_counter() - self.begun > WAIT
@@ -226,7 +225,7 @@ class ConstrainedRun:
     # --- the outer loop
 
     def go(self, observers: Observers) -> OptimizeResult:
-        """Run to the end; an error takes the best point along."""
+        """Run to the end; an exception carries the best point."""
         try:
             self.ending = self.ending or self._ended(observers)
             result = self._result(self.ending)
@@ -243,7 +242,7 @@ class ConstrainedRun:
             raise
 
     def _start(self) -> int:
-        """Look at the start, if this run has not gone on from another one."""
+        """Evaluate the starting point, unless this run was resumed."""
         if not self.started:
             try:
                 ending = self.outer.begin()
@@ -283,13 +282,13 @@ class ConstrainedRun:
         return ending
 
     def _look(self, run: RunState) -> None:
-        """See where the inner run is, should it be the end of all; with the call that was kept."""
+        """Evaluate where the inner run is, in case it ends everything, with the reserved call."""
         with suppress(Exception):
             x = self._outside(run.outside(run.V[run.lowest[0]]))
             self.outer.consider(x, self.objective.value(x), self.rows.value(x))
 
     def _take(self) -> int:
-        """Tell the outer loop; if it runs out of budget, it is to be told again."""
+        """Report to the outer loop; if it runs out of budget, report again later."""
         if self.found is None:
             return endings.RUNNING
         before = self.outer.save()
@@ -304,7 +303,7 @@ class ConstrainedRun:
         return ending
 
     def _passing(self, observers: Observers) -> Observers:
-        """The same observers, who are told of the start only once."""
+        """The same observers, told about the starting point only once."""
         passing = Observers()
         passing.now_and_then = observers.now_and_then
         first = self.nit == 0 and self.outer.now.nouter == 0
@@ -322,14 +321,14 @@ class ConstrainedRun:
         return passing
 
     def _budget(self) -> int:
-        """The ending of a run that may not go on."""
+        """The ending of a run that may not continue."""
         if self.nit >= self.limit:
             return endings.MAXITER
         late = perf_counter() - self.begun >= self.opts["maxtime"]
         return endings.MAXTIME if late else endings.RUNNING
 
     def _over(self, ending: int) -> bool:
-        """Whether a budget of all inner runs has ended one."""
+        """Whether an inner run ended because of a shared budget."""
         if ending == endings.MAXITER:
             return bool(self.nit >= self.limit)
         return ending in (endings.MAXFEV, endings.MAXTIME, endings.CALLBACK)
@@ -341,7 +340,7 @@ class ConstrainedRun:
     # --- what there is to tell
 
     def _count(self, run: RunState) -> None:
-        """What the inner run has done since; functions in Python count their calls themselves."""
+        """Count the work of the inner run since; Python functions count their own calls."""
         counts = _counts(run)
         values, slopes, hessians, iterations = np.subtract(counts, self.counted).tolist()
         self.counted = counts
@@ -365,11 +364,11 @@ class ConstrainedRun:
         return self.jac.calls if isinstance(self.jac, Remembered) else self.objective.slope.calls
 
     def point(self, run: RunState) -> Vector:
-        """Where an inner run is."""
+        """The current point of an inner run."""
         return self._outside(run.x)
 
     def seen(self, run: RunState) -> OptimizeResult:
-        """What a callback is told."""
+        """What a callback receives."""
         told = intermediate_result(run, self.saved_at)
         told.x = self._outside(told.x)
         told.fun = self.objective.value(told.x)
@@ -389,12 +388,12 @@ class ConstrainedRun:
         ]
 
     def saved_at(self, run: RunState) -> State:
-        """The state of all, in the middle of an inner run."""
+        """The complete state, in the middle of an inner run."""
         self._count(run)
         return self.save()
 
     def save(self, *, ended: bool = False) -> State:
-        """The run as arrays and numbers, ready to be pickled; as that of a plain run."""
+        """The run as arrays and numbers, ready for pickling, like that of a plain run."""
         saved = State()
         inner = self.saved if self.inner is None else self.inner.save(ended=True)
         saved.data = {
@@ -412,12 +411,12 @@ class ConstrainedRun:
         return saved
 
     def load(self, state: Any) -> None:
-        """Go on where another run has stopped.
+        """Continue where another run stopped.
 
         Raises
         ------
         TypeError, ValueError
-            If `state` is none, or one of another method or other constraints.
+            If `state` is not a state, or belongs to another method or other constraints.
         """
         try:
             method, nit, outer, found, since, (ending, *tolerances) = (
@@ -425,14 +424,12 @@ class ConstrainedRun:
             )
             sizes = outer and (outer["now"]["x"].shape, outer["now"]["y"].shape)
         except (TypeError, KeyError, IndexError):
-            raise TypeError(
-                "`resume` must be the `state` of a result of a run with `constraints`"
-            ) from None
+            raise TypeError("`resume` must be the `state` of a run with `constraints`") from None
         now = self.outer.now
         if method != self.method.__name__:
             raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
         if sizes not in (None, (now.x.shape, now.y.shape)):
-            raise ValueError("`resume` is the state of a run with other `constraints`")
+            raise ValueError("`resume` is the state of a run with different `constraints`")
         if ending not in endings.OF_A_BUDGET and tolerances == [
             self.opts[name] for name in TOLERANCES
         ]:
@@ -457,14 +454,14 @@ class ConstrainedRun:
         return largest(rows.violation(self.linear.values(x, self.rows.value(x))))
 
     def bar(self) -> Any:
-        """A progress bar for all inner runs, a context."""
+        """A progress bar for all inner runs, as a context manager."""
         if not self.opts["progress"]:
             return nullcontext()
         maxtime, label = self.opts["maxtime"], self.method.__name__
         return bar(self.nit, self.limit, maxtime, label, self.seen)
 
     def _so_far(self, message: str) -> OptimizeResult:
-        """The best point of a run that has not ended; nothing is called any more."""
+        """The best point of an unfinished run, without further calls."""
         p, rows = self.outer.best_point, self.linear.all
         c = self.linear.values(p.x, p.c)
         return OptimizeResult(
@@ -504,7 +501,7 @@ class ConstrainedRun:
         return kind(self._so_far(message + said), status=status, success=success, **known)
 
     def _gradient(self, p: Point) -> Vector:
-        """That of f at the returned point."""
+        """The gradient of f at the returned point."""
         objective = self.objective
         found = np.asarray(p.slope - self.rows.jacobian(p.x).T @ p.y)
         if objective.noisy:
@@ -517,19 +514,19 @@ class ConstrainedRun:
             return found
 
     def _undefined(self, p: Point) -> str:
-        """Which function it is that has no value at the start, in a sentence."""
+        """A sentence saying which function has no value at the starting point."""
         what = "A derivative of the function or of `constraints`"
         if not np.isfinite(p.f):
             what = "The function"
         elif (bad := ~np.isfinite(p.c)).any():
             what = self.rows.name_of(np.argmax(bad))
         return (
-            f"{what} is not finite (inf or NaN) at the start x0 = {shown(p.x.tolist())}: begin "
-            "where all are."
+            f"{what} is not finite (inf or NaN) at the starting point x0 = {shown(p.x.tolist())}: "
+            "start where all of them are finite."
         )
 
     def _fit(self, p: Point, y: Vector) -> tuple[dict[str, Any], str]:
-        """What is to be known of a fit: errors of changes that the active constraints allow."""
+        """The outcome of a fit: errors along changes that the active constraints allow."""
         if not self.sums or not np.isfinite(p.f):
             return {}, ""
         x, rows, (lower, upper) = p.x, self.linear.all, self.linear.box
@@ -618,7 +615,7 @@ class _Slopes(_Values):
 
 
 class _Hessian(_Values):
-    """The Hessian of the augmented Lagrangian, where there is one of f."""
+    """The Hessian of the augmented Lagrangian, if f has one."""
 
     def __init__(self, hess: Any, rows: Rows) -> None:
         super().__init__(rows)

@@ -1,7 +1,7 @@
-"""Who drives a run, and until when: the Python driver, a compiled loop, or one after the other.
+"""What drives a run, and until when: the Python driver, a compiled loop, or both in turn.
 
-The algorithm is in the machine. A run may change between the drivers between two evaluations, since
-all it remembers is in its state.
+The algorithm is in the machine. A run can switch drivers between evaluations, since everything it
+remembers is in its state.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .outcome import last_iteration
 from .run_state import RunState
 
 WAIT = 0.1
-"""Seconds that the runs of an objective spend in Python, all together, before a loop is compiled
-for it: about what that takes, so that waiting and compiling never cost more than twice the better
+"""Seconds that all runs of an objective spend in Python before a loop is compiled for it: about as
+long as compiling takes, so that waiting and compiling never cost more than twice the better
 choice."""
 REPORT = 0.1
 """Seconds between two reports of a run in Python."""
 WORTHWHILE = 1.0
-"""Seconds that must be left for a compilation to be begun."""
+"""Seconds that must be left to start a compilation."""
 
 
 def drive(
@@ -44,16 +44,17 @@ def drive(
     run : RunState
         What to run.
     observers : Observers
-        Who is told.
+        The observers to notify.
     maxtime : float
         Seconds.
     compiled : bool, optional
-        Whether a compiled loop may (None), must (True) or must not (False) be used.
+        Whether a compiled loop may (None), must (True) or must
+        not (False) be used.
 
     Raises
     ------
     ValueError
-        If `compiled` is True and the run cannot be compiled; the message says why.
+        If `compiled` is True but the run cannot be compiled; the message says why.
     """
     r = run.r
     begun = perf_counter()
@@ -67,8 +68,8 @@ def drive(
         run.raise_error()
         if r.ending == BROKEN:
             raise ValueError(
-                "the formula of the method has raised an error, or returned a direction or a state "
-                "of the wrong shape"
+                "the method's formula raised an error, or returned a direction or state of the "
+                "wrong shape"
             )
     except OutOfBudget:
         run.raise_error()
@@ -90,7 +91,7 @@ def _driven(run: RunState, observers: Observers, loop: Any, must: bool, deadline
 
 
 def _loop_for(run: RunState, compiled: bool | None) -> Any:
-    """The compiled loop of the user's functions, if there may be one."""
+    """The compiled loop for the user's functions, if allowed."""
     if compiled is False or not (compiled or isinstance(run.evaluator.fun, Dispatcher)):
         return None
     try:
@@ -102,7 +103,7 @@ def _loop_for(run: RunState, compiled: bool | None) -> Any:
 
 
 def _compiled(run: RunState, observers: Observers, loop: Any, must: bool, deadline: float) -> None:
-    """Go on in the compiled loop, once it is worth its compilation."""
+    """Continue in the compiled loop, once compiling is worthwhile."""
     r, begun, args = run.r, perf_counter(), _loops().sample(run)
     if not r.ask & VALUE:  # a run that goes on at the gradient of a known value
         interpret(run, observers, begun)

@@ -1,4 +1,4 @@
-"""The data stream: every row once in an epoch, in batches, and what happens between epochs."""
+"""The data stream: every row once per epoch, in batches, and what happens between epochs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .batches import length, sampled_arguments, take
 
 
 class Epochs:
-    """Rows of the data, in a new order in each epoch; the last batch may be short.
+    """Rows of the data, in a new order for each epoch; the last batch may be short.
 
-    `args` is never modified, and of its arrays (those at the positions `which`) only the rows of a
-    batch are copied. `order` has the rows of this epoch; `cursor` says how many of them have been
-    given out, and how many evaluated. Before the first and after every epoch comes a value on the
-    arguments `held_out`: `losses` has them all, `x_best` is the point with the lowest, and the
-    stream is `stopped` when `patience` epochs have brought no lower one, or one that is NaN.
-    `planned` steps were asked for.
+    `args` is never modified, and only the rows of a batch are copied from its arrays (those at the
+    positions `which`). `order` holds the rows of this epoch; `cursor` counts how many of them have
+    been handed out, and how many evaluated. Before the first epoch and after each one, `fun` is
+    evaluated on the arguments `held_out`: `losses` has all of these values, `x_best` is the point
+    with the lowest, and the stream is `stopped` after `patience` epochs without a lower loss, or
+    when the loss is NaN. `planned` is the number of steps requested.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Epochs:
 
     @property
     def steps(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches per epoch."""
         return -(-self.rows // self.size)
 
     def hold_out(self, held_out: tuple[Any, ...], patience: int) -> None:
@@ -65,7 +65,7 @@ class Epochs:
 
     @property
     def ending(self) -> int:
-        """How the run ends, as far as it is a matter of the held-out loss; RUNNING if it is not."""
+        """The ending that the held-out loss decides; RUNNING if it decides none."""
         if not self.losses:
             return RUNNING
         if np.isnan(self.losses[-1]):
@@ -98,11 +98,11 @@ class Epochs:
         self.cursor[1] = self.cursor[0]
 
     def rollback(self) -> None:
-        """The last batch will be the next one as well."""
+        """Use the last batch again as the next one."""
         self.cursor[0] = self.cursor[1]
 
     def close(self, x: Vector, evaluator: Evaluator) -> None:
-        """What follows an epoch that ends at `x`, and comes before the first: the held-out loss."""
+        """Evaluate the held-out loss after an epoch that ends at `x`, and before the first one."""
         if self.held_out is not None:
             kept, evaluator.args = evaluator.args, self.held_out
             try:
@@ -126,7 +126,7 @@ class Epochs:
     def load(self, state: Any) -> None:
         order = np.asarray(state["order"])
         if not np.array_equal(np.sort(order), np.arange(self.rows)):
-            raise ValueError("`resume` is the state of a run with another number of rows")
+            raise ValueError("`resume` is the state of a run with a different number of rows")
         self.losses, self.x_best = list(state["losses"]), state["x_best"]
         self.lowest = int(np.nanargmin([*self.losses, np.inf]))
         self.order[:], self.closed = order, state["closed"]

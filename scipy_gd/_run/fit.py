@@ -1,4 +1,4 @@
-"""What a fit comes to, beside its minimum: residuals, covariance, and how it is printed."""
+"""The outcome of a fit besides its minimum: residuals, covariance, and how it is printed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .run_state import RunState
 
 
 class FitResult(OptimizeResult):  # type: ignore[misc]
-    """An `OptimizeResult` that is printed with a table of the parameters and their errors."""
+    """An `OptimizeResult` that prints with a table of the parameters and their errors."""
 
     def __repr__(self) -> str:
         total, r = 2.0 * self.fun, self.get("residuals")
@@ -42,9 +42,9 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
 
 
 def fitted(run: RunState, x: Vector, f: float, opts: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """What is to be known of a fit at x (in the run's units), and what its message should say.
+    """The outcome of a fit at x (in the run's units), and additions to its message.
 
-    Nothing of a run that is none.
+    Empty if the run is not a fit.
     """
     fit, evaluator = run.fit, run.evaluator
     if fit is None:
@@ -71,7 +71,7 @@ def errors_of(
     m: int,
     opts: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
-    """The errors of the parameters, from what `Residuals.errors` finds; what is to be said."""
+    """The errors of the parameters, from `Residuals.errors`, and additions to the message."""
     matrix, error = matrix[:-1], float(matrix[-1, 0])
     loose = np.zeros((free.size, 0))
     rank = free.size
@@ -89,7 +89,7 @@ def errors_of(
 def errors_along(
     J: Vector, C: Vector, free: NDArray[np.bool_], f: float, opts: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
-    """The same where only those changes of x are possible that leave C x as it is.
+    """The same if x can only change in ways that leave C x unchanged.
 
     J is the Jacobian of the residuals, shape (m, n).
     """
@@ -126,7 +126,7 @@ def _described(
     said = ""
     if not free.all():
         held = ", ".join(name for name, moves in zip(names, free, strict=True) if not moves)
-        said += f" The errors are those with {held} held at the bound."
+        said += f" The errors are computed with {held} held at the bound."
     if loose.size:
         words = ", ".join(combination(direction, names) for direction in loose.T)
         said += f" The data do not determine {words}."
@@ -134,14 +134,14 @@ def _described(
 
 
 def lifted(columns: Vector, free: NDArray[np.bool_]) -> Vector:
-    """Columns for all parameters: 0 for those that do not move."""
+    """Columns for all parameters, with 0 for those that do not move."""
     every = np.zeros((free.size, columns.shape[1]))
     every[free] = columns
     return every
 
 
 class LazyInverse(LbfgsInvHessProduct):  # type: ignore[misc]
-    """SciPy's inverse Hessian of a limited memory, made when it is first used."""
+    """SciPy's limited-memory inverse Hessian, created on first use."""
 
     def __init__(self, run: RunState) -> None:
         self._run = run

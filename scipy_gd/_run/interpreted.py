@@ -1,4 +1,4 @@
-"""The driver for Python functions: it fetches the evaluations that the machine asks for."""
+"""The driver for Python functions: it makes the evaluations that the machine asks for."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ FOREVER = float("inf")
 def interpret(
     run: RunState, observers: Observers, until: float = FOREVER, *, to_the_end: bool = False
 ) -> None:
-    """Go on to the end, or `until` a time of `perf_counter`; at least one evaluation is made.
+    """Continue to the end, or `until` a time of `perf_counter`; make at least one evaluation.
 
-    A run that could not go on after its last evaluation stops before it, unless it is `to_the_end`.
+    A run
+    that could not continue after its last evaluation stops before it, unless `to_the_end` is set.
     """
     (memory, record), r, evaluate = run.at, run.r, run.evaluator
     points, gradients, H, scheduled = run.points, run.gradients, run.H, run.scheduled

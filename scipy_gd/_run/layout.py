@@ -26,10 +26,10 @@ from .scheduled import Scheduled
 
 Box = tuple[Vector, Vector] | None
 SMALLEST = 100_000
-"""Parameters from which threads are worth their handshakes."""
+"""The number of parameters from which threads are worth their handshakes."""
 UNKNOWN = 2.0**100
-"""The inverse of a curvature that nobody knows, where x has a scale and f may have any unit: it is
-the size of x that limits the step."""
+"""The inverse of an unknown curvature, if x has a scale and f may have any unit: the size of x
+limits the step."""
 
 
 def lay_out(
@@ -44,8 +44,8 @@ def lay_out(
 ) -> tuple[Vector, Any, list[Scheduled]]:
     """The memory before the first evaluation, and what schedules change in it.
 
-    Gradients may be `measured` from values, with what that takes. `x` and `box` are in units of the
-    `scale`. On a sampled objective values cannot be compared: no line search, no best point.
+    Gradients may be `measured` from values, which takes extra memory. `x` and `box` are in units of
+    the `scale`. On a sampled objective, values cannot be compared: no line search, no best point.
     """
     _refuse(method, opts, sampled)
     opts = ungrouped(method, opts, x.size)
@@ -96,7 +96,7 @@ def lay_out(
 
 
 def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vector:
-    """The rows, with what is known of them without the method's options."""
+    """The rows, with what is known without the method's options."""
     V = _rows(r.rows, x.size)
     V[:POINTS], V[POINTS : 2 * POINTS] = x, np.nan
     if r.start >= 0:
@@ -114,7 +114,7 @@ def _before_the_start(r: Any, x: Vector, box: Box, scale: Vector | None) -> Vect
 
 
 def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
-    """What the options say of the end, of clipping and of averages."""
+    """Set the stopping tests, clipping and averaging from the options."""
     for name in ("maxiter", "gtol", "gtol_rel", "ftol", "xtol", "target", "stagnation"):
         setattr(r, name, opts[name])
     r.alpha_max, r.threads = opts["max_learning_rate"], opts["threads"]
@@ -128,32 +128,37 @@ def _settle(r: Any, method: Formula, opts: dict[str, Any]) -> None:
 
 
 def _refuse(method: Formula, opts: dict[str, Any], sampled: bool) -> None:
-    """What does not go together."""
+    """Reject options that cannot be combined."""
     if sampled and not method.needs & GRADIENT:
         raise ValueError(
-            f"{method.__name__} compares values, which a sampled objective (mini-batches) forbids"
+            f"{method.__name__} compares function values, so it cannot be used on a sampled "
+            "objective (mini-batches)"
         )
     for name, what in (("gtol_rel", "values"), ("ftol", "values"), ("xtol", "steps")):
         if sampled and opts[name] >= 0.0:
             raise ValueError(
-                f"`{name}` compares {what}, which a sampled objective (mini-batches) forbids"
+                f"`{name}` compares {what}, so it cannot be used on a sampled objective "
+                "(mini-batches)"
             )
     if opts["averaging"] is not None and method.average:
-        raise ValueError(f"`averaging` has no meaning for {method.__name__}, which makes its own")
+        raise ValueError(
+            f"`averaging` cannot be used with {method.__name__}, which averages its iterates itself"
+        )
     if _clipped(method, opts) and "g_old" in method.supplied:
         raise ValueError(
-            f"`clip_value` and `clip_norm` do not suit {method.__name__}: it compares gradients"
+            f"`clip_value` and `clip_norm` cannot be used with {method.__name__}, which compares "
+            "gradients"
         )
 
 
 def _divided(method: Formula, opts: dict[str, Any], n: int) -> bool:
-    """Whether threads share the work; it does not pay in few dimensions."""
+    """Whether threads share the work; this does not pay off in few dimensions."""
     if opts["threads"] == 1:
         return False
     if not divisible(method):
         raise ValueError(
-            f"`threads` must be 1 for {method.__name__}: its formula is not made of elementwise "
-            "operations, `dot` and `norm` alone"
+            f"`threads` must be 1 for {method.__name__}: its formula uses more than elementwise "
+            "operations, `dot` and `norm`"
         )
     return n >= SMALLEST
 
@@ -163,7 +168,7 @@ def _clipped(method: Formula, opts: dict[str, Any]) -> bool:
 
 
 class Shape(NamedTuple):
-    """What decides on the rows and the code of a run."""
+    """What determines the rows and the code of a run."""
 
     method: Formula
     rule: str
@@ -182,7 +187,7 @@ class Shape(NamedTuple):
 
 @functools.lru_cache(1024)
 def _frame(shape: Shape) -> bytes:
-    """A record in which everything has its rows and its code, but no values yet."""
+    """A record with all rows and code assigned, but no values yet."""
     s, rule, method = blank(), RULES[shape.rule], shape.method
     r = named(s)
     r.n = r.row_size = shape.n
@@ -216,7 +221,7 @@ def _conductor() -> Kernel:
 
 
 def _reserve(r: Any, shape: Shape) -> None:
-    """Give everything its rows."""
+    """Assign rows to everything."""
     method, rule = shape.method, RULES[shape.rule]
     r.rows = 2 * POINTS
 
@@ -270,7 +275,7 @@ def _reserve(r: Any, shape: Shape) -> None:
 
 
 def _rows(rows: int, n: int) -> Vector:
-    """Zeros, beginning where a cache line does if that matters."""
+    """Zeros, aligned to a cache line if that matters."""
     if n < 64:
         return np.zeros((rows, n))
     memory = np.zeros(rows * n + 8)
@@ -286,8 +291,8 @@ def rule_for(
     slope = method.needs & GRADIENT
     if method.residuals and not (isinstance(rate, str) and rate == "auto"):
         raise ValueError(
-            f"`learning_rate` must be 'auto' for {method.__name__}, which makes its own "
-            f"steps, got {shown(rate)}"
+            f"`learning_rate` must be 'auto' for {method.__name__}, which chooses its own steps, "
+            f"got {shown(rate)}"
         )
     if not isinstance(rate, str):
         return RULES["fixed" if slope else "keep_best"]
@@ -295,7 +300,7 @@ def rule_for(
         return RULES["fixed"]
     name = method.auto if rate == "auto" else rate
     if name is None:
-        raise ValueError(f"`learning_rate` must be a number for {method!r}: it has no 'auto'")
+        raise ValueError(f"`learning_rate` must be a number for {method!r}, which has no 'auto'")
     rule = RULES[name]
     if opts["penalty"] is not None and rule.penalized:
         rule = RULES[rule.penalized]
@@ -304,7 +309,7 @@ def rule_for(
     if sampled and not rule.on_samples:
         raise ValueError(
             f"`learning_rate` must be a number, an array or a schedule for {method!r} on a "
-            "sampled objective (mini-batches): its values cannot be compared"
+            "sampled objective (mini-batches), whose values cannot be compared"
         )
     if rule.searches and (method.probes or not slope):
         raise ValueError(f"`learning_rate` must be a number or 'auto' for {method!r}, got {rate!r}")
@@ -315,7 +320,7 @@ def rule_for(
 
 
 def _first_rate(method: Formula, rule: StepRule, x: Vector) -> float:
-    """The rate before the first step; 0 where the rule finds it from the direction."""
+    """The rate before the first step; 0 if the rule derives it from the direction."""
     if initial_rate := getattr(rule.module, "initial_rate", None):
         return float(initial_rate(x))
     return 0.0 if rule.searches else method.constant  # type: ignore[return-value]
@@ -384,14 +389,14 @@ def _times(value: Any, factor: Vector) -> Any:
 
 
 def memory_for(n: int) -> int:
-    """How many steps a limited-memory method remembers, by the number of parameters."""
+    """The number of steps that a limited-memory method stores, from the number of parameters."""
     return min(2 * n + 1, 300 if n <= 150 else 15 if n <= 2000 else 10)
 
 
 def ungrouped(method: Formula, opts: dict[str, Any], n: int) -> dict[str, Any]:
-    """The options with what `groups` sets spread over the parameters; then there are no groups.
+    """The options with the settings of `groups` spread over the parameters, and without groups.
 
-    A rate of a group is a rate that is given.
+    A group's rate counts as a given rate.
     """
     if opts["groups"] is None:
         return opts
@@ -406,7 +411,7 @@ def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dic
     Raises
     ------
     TypeError, ValueError
-        If a group is no pair of an index and a dict of hyper-parameters of this method.
+        If a group is not a pair of an index and a dict of this method's hyper-parameters.
     """
     parts: dict[str, list[tuple[Any, Any]]] = {}
     for group in groups:
@@ -416,15 +421,15 @@ def grouped(groups: Any, values: dict[str, Any], method: Formula, n: int) -> dic
             items = dict(hyper).items()
         except (TypeError, ValueError, IndexError):
             raise ValueError(
-                "`groups` must be pairs of a slice (or other index of parameters) and a dict of "
-                f"hyper-parameters, got {group!r:.80}"
+                "`groups` must be pairs (slice or other index, dict of hyper-parameters), got "
+                f"{group!r:.80}"
             ) from None
         if members == 0:
-            raise ValueError(f"`groups`: there are {n} parameters, and none of them in {where!r}")
+            raise ValueError(f"`groups`: {where!r} selects none of the {n} parameters")
         for name, value in items:
             if name not in values:
                 raise ValueError(
-                    f"`groups` may set {', '.join(values)} of {method.__name__}, got {name!r}"
+                    f"`groups` can only set {', '.join(values)} for {method.__name__}, got {name!r}"
                 )
             parts.setdefault(name, []).append((where, value))
     whole = {}

@@ -1,4 +1,4 @@
-"""The line searches of the methods, on their own."""
+"""The line searches of the methods, for use on their own."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def line_search(
 ) -> OptimizeResult:
     """Find a good step from `x` along `direction`.
 
-    The first trial is the whole direction. Trials are projected on the bounds; where the function
-    is not finite, the step is too long.
+    The first trial is the full direction. Trials are projected onto the bounds; if the function is
+    not finite, the step counts as too long.
 
     Parameters
     ----------
@@ -54,38 +54,38 @@ def line_search(
     jac : callable, True, or "2-point", "3-point", "cs"
         ``jac(x, *args) -> array, shape (n,)``, as for `minimize`.
     x : array_like, shape (n,)
-        Where to start.
+        Starting point.
     direction : array_like, shape (n,)
-        Downhill, in units of x.
+        A descent direction, in units of x.
     rule : {"wolfe", "armijo"}
-        Both want a decrease of at least 1e-4 times what the slope promises, up to the rounding of
-        f; "wolfe" also wants the slope to fall to `c2` times what it was.
+        Both require a decrease of at least 1e-4 times what the slope promises, up to rounding
+        errors in f; "wolfe" also requires the slope to flatten to `c2` times its initial value.
     c2 : float
-        In (1e-4, 1); below 1/2, it is the absolute value of the slope that has to fall.
+        In (1e-4, 1); below 1/2, the condition is on the absolute value of the slope.
     args : tuple, optional
-        Passed on to both functions.
+        Extra arguments of both functions.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
-        Nothing is evaluated outside.
+        Nothing is evaluated outside the bounds.
     maxfev : int
-        Most calls of `fun`.
+        Maximum number of calls to `fun`.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
         With `x`, `fun`, `jac` at the end of the step, `alpha` (its length in units of the
-        direction), `success`, `message`, `nfev`, `njev`. Without success `x` is the start and
-        `alpha` is 0.
+        direction), `success`, `message`, `nfev`, `njev`. Without success, `x` is the starting point
+        and `alpha` is 0.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be; the message names it.
+        If an argument is invalid; the message names it.
 
     References
     ----------
     A. S. Lewis and M. L. Overton, "Nonsmooth optimization via quasi-Newton methods", Mathematical
-    Programming 141, 135-163 (2013), the bracketing, https://doi.org/10.1007/s10107-012-0514-2. J.
-    Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.5.
+    Programming 141, 135-163 (2013), for the bracketing, https://doi.org/10.1007/s10107-012-0514-2.
+    J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed. (2006), section 3.5.
 
     Examples
     --------
@@ -114,14 +114,14 @@ def line_search(
     try:
         f = evaluator(start, VALUE | GRADIENT, g, run.H)
         if not g @ p < 0:
-            return _result(run, PRECISION, "`direction` does not lead downhill.")
+            return _result(run, PRECISION, "`direction` is not a descent direction.")
         r.ask = tell(*run.at, f)
         interpret(run, Observers())
         ending = PRECISION
     except OutOfBudget:
         r.ask = DONE
     if r.nit == 1 and r.f <= r.f_start:
-        return _result(run, MAXITER, "The step fulfils the conditions.")
+        return _result(run, MAXITER, "The step satisfies the conditions.")
     return _result(run, ending, ENDINGS[ending].message)
 
 

@@ -1,7 +1,7 @@
-"""Many problems of one kind: check, cut into blocks, run them where `workers` says, collect.
+"""Many problems of one kind: check, cut into blocks, run them on the `workers`, collect.
 
-The members of a block go through one compiled loop (`members.py`) where that is possible, and the
-rest, one after the other, through `minimize`.
+The members of a block go through one compiled loop (`members.py`) if possible; the others go
+through `minimize`, one after the other.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from .observers import progress_bar
 BLOCK, BYTES = 2048, 2**23
 """The most problems, and bytes of data, in a block."""
 SLOW = 64
-"""The same of problems whose functions are not compiled."""
+"""The same for problems whose functions are not compiled."""
 AT_A_TIME = 32
-"""Blocks that are sent to each of the workers before their results are awaited."""
+"""Blocks sent to each worker before waiting for results."""
 OF_ONE_RUN = (
     *("callback", "checkpoint", "disp", "history", "progress", "reduce", "resume", "return_all"),
     "workers",
 )
-"""Options that make no sense for many runs together."""
+"""Options that make no sense for many runs at once."""
 
 
 def minimize_many(
@@ -62,63 +62,64 @@ def minimize_many(
     workers: Any = None,
     progress: bool = False,
 ) -> ManyResult:
-    """Minimize one function for many starts, data or bounds, each problem by itself.
+    """Minimize one function for many starts, data sets or bounds, each problem on its own.
 
-    Every problem has the result, to the last bit, that `scipy.optimize.minimize` would find for it
-    alone; one that fails or raises an error harms no other. Numba functions run in one compiled
-    loop over the problems.
+    Every problem gets exactly the result that `scipy.optimize.minimize` would find for it alone, to
+    the last bit; one that fails or raises an error does not affect the others. Numba functions run
+    in one compiled loop over the problems.
 
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args)`` for one problem: a number, or residuals, shape (m,), for methods and
-        options that take them.
+        ``fun(x, *args)`` for one problem: returns a number or, for methods and options that take
+        them, residuals, shape (m,).
     x0 : array_like, shape (k, n) or (n,)
-        A start for each problem, or one for all.
+        One starting point per problem, or one for all.
     args : tuple
-        More arguments of the functions. Arrays may be anything that can be sliced, such as
+        Extra arguments of the functions. Arrays can be anything that can be sliced, such as
         `numpy.memmap`, h5py and zarr arrays; they are read block by block.
     in_axes : 0, None or sequence of them, optional
-        By argument: 0 if its first axis has a row for each problem, None if it is the same for all.
-        One entry stands for all arguments. By default none of them has such an axis.
+        For each argument, 0 if its first axis has one row per problem, None if it is the same for
+        all problems. A single entry applies to all arguments. Default: None.
     jac, hess, hessp
-        As in `scipy.optimize.minimize`; a scheme of differences by its name is obeyed here, while
-        SciPy passes none on to methods like ours.
+        As in `scipy.optimize.minimize`; the name of a difference scheme works here, while SciPy
+        does not pass it on to custom methods.
     bounds : Bounds, sequence of (low, high) pairs, or ndarray of shape (k, n, 2), optional
-        The same for all problems, or for each its own. A `Bounds` may have arrays of shape (k, n).
+        The same for all problems, or separate ones for each. A `Bounds` may have arrays of shape
+        (k, n).
     method : Method or functools.partial of one, optional
         Default: lbfgs.
     tol : float, optional
         As in `scipy.optimize.minimize`.
     options : dict, optional
-        Those of the method, but for what is of a single run, such as `history`. `maxtime` is that
-        of all problems together. An `rng` that is a generator gives each problem a generator of its
-        own.
+        Options of the method, except those for a single run, such as `history`. `maxtime` applies
+        to all problems together. If `rng` is a generator, each problem gets its own generator from
+        it.
     workers : int or map-like callable, optional
-        How many problems are solved at the same time: by threads if the functions are Numba's,
-        else by processes; -1 is one for each core. Or a ``map(function, iterable)`` of another
-        pool: joblib's, MPI's or that of a Dask client. Default: 1.
+        Number of problems to solve at the same time, in threads for Numba functions and in
+        processes otherwise; -1 means one per core. Or the ``map(function, iterable)`` of another
+        pool: joblib's, MPI's or a Dask client's. Default: 1.
     progress : bool, optional
-        Show a bar with the problems that are solved (needs tqdm).
+        Show a bar with the number of problems solved (requires tqdm).
 
     Returns
     -------
     ManyResult
         An `OptimizeResult` of arrays: ``x``, shape (k, n), ``fun``, ``success``, ``status``,
-        ``nit``, ``nfev``, shape (k,), ``jac``, shape (k, n), and of fits ``stderr`` and
-        ``covariance``. ``res[i]`` is the result of one problem, ``res.summary()`` says how many
-        ended how.
+        ``nit``, ``nfev``, shape (k,), ``jac``, shape (k, n), and for fits ``stderr`` and
+        ``covariance``. ``res[i]`` is the result of one problem; ``res.summary()`` counts the
+        endings.
 
-        With Dask arrays in `x0` or `args` nothing is run yet: its fields are Dask arrays in chunks
-        of problems, and ``res.compute()`` is the `ManyResult`. `maxtime` is then the time of each
-        chunk; `workers` and `progress` are refused.
+        With Dask arrays in `x0` or `args`, nothing runs yet: the fields are Dask arrays in chunks
+        of problems, and ``res.compute()`` returns the `ManyResult`. `maxtime` then applies to each
+        chunk; `workers` and `progress` raise an error.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, before any work is done. An error that `fun` raises is
-        that of its problem alone (status -1), unless every problem has raised one: then the first
-        of them is raised.
+        If an argument is invalid, before any work is done. An error raised by `fun` only affects
+        its own problem (status -1), unless every problem raises one: then the first of them is
+        raised.
 
     See Also
     --------
@@ -145,7 +146,9 @@ def minimize_many(
 
         for name, given in (("workers", workers), ("progress", progress)):
             if given:
-                raise ValueError(f"`{name}` is not for Dask arrays: Dask runs the problems")
+                raise ValueError(
+                    f"`{name}` cannot be used with Dask arrays: Dask runs the problems"
+                )
         return lazily(members, _solve)
     found = _solve(members, workers, progress)
     found.raise_if_all_have()
@@ -159,7 +162,7 @@ def _solve(members: Members, workers: Any = None, progress: bool = False) -> Col
 
 
 class Pool(NamedTuple):
-    """Where blocks are run."""
+    """The pool in which blocks run."""
 
     map: Callable[..., Any]
     size: int  # blocks at the same time
@@ -291,12 +294,12 @@ def _method(method: Any, tol: Any, options: Any) -> tuple[Formula, dict[str, Any
         options.setdefault("tol", tol)
     for name in OF_ONE_RUN:
         if options.get(name):
-            raise ValueError(f"the option `{name}` is for a single run")
+            raise ValueError(f"`{name}` is an option for single runs only")
     return method, options
 
 
 def _axes(in_axes: Any, args: tuple[Any, ...]) -> tuple[bool, ...]:
-    """Which arguments have a row for each problem."""
+    """Which arguments have one row per problem."""
     if in_axes is None or isinstance(in_axes, int | np.integer):
         in_axes = (in_axes,) * len(args)
     try:
@@ -307,8 +310,8 @@ def _axes(in_axes: Any, args: tuple[Any, ...]) -> tuple[bool, ...]:
         ) from None
     if len(axes) != len(args):
         raise ValueError(
-            f"`in_axes` must have an entry for each of the {len(args)} arguments in `args`, "
-            f"got {len(axes)}"
+            f"`in_axes` must have one entry for each of the {len(args)} arguments in `args`, got "
+            f"{len(axes)}"
         )
     for k, axis in enumerate(axes):
         if axis is not None and (isinstance(axis, bool) or axis != 0):
@@ -326,14 +329,13 @@ def _rows_of(k: int, given: Any) -> Any:
     ragged = isinstance(given, list | tuple)
     if not (ragged or len(getattr(given, "shape", ()))):
         raise TypeError(
-            f"`args[{k}]` must have a row for each problem, as `in_axes[{k}]` says, "
-            f"got {shown(given)}"
+            f"`args[{k}]` must have one row per problem (`in_axes[{k}]` is 0), got {shown(given)}"
         )
     return given
 
 
 def rows_in(given: Any) -> int:
-    """How many rows it has; zarr's arrays have no `len`."""
+    """The number of rows; zarr arrays have no `len`."""
     return length(given) if hasattr(given, "shape") else len(given)
 
 
@@ -346,9 +348,9 @@ def _starts(x0: Any) -> Any:
             raise TypeError(f"`x0` must be real numbers, got {shown(x0)}")
         x0 = given
     if np.dtype(x0.dtype).kind not in "fiub":
-        raise TypeError(f"`x0` must be real numbers, got an array of {x0.dtype}")
+        raise TypeError(f"`x0` must be real numbers, got dtype {x0.dtype}")
     if len(x0.shape) not in (1, 2):
-        raise ValueError(f"`x0` must have the shape (k, n) or (n,), got {tuple(x0.shape)}")
+        raise ValueError(f"`x0` must have shape (k, n) or (n,), got {tuple(x0.shape)}")
     if x0.shape[-1] == 0:
         raise ValueError("`x0` must have at least one parameter for each problem")
     return x0
@@ -366,11 +368,11 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
         return None if box is None else np.array([box])
     if boxes.shape[1:] != (2, n):
         shape = tuple(np.shape(getattr(bounds, "lb", bounds)))
-        raise ValueError(f"`bounds` must have the shape (k, {n}, 2), got {shape}")
+        raise ValueError(f"`bounds` must have shape (k, {n}, 2), got {shape}")
     lower, upper = boxes[:, 0], boxes[:, 1]
     for wrong, what in (
         (np.isnan(boxes).any(axis=(1, 2)), "must not contain NaN"),
-        ((lower > upper).any(axis=1), "has an upper bound below the lower one"),
+        ((lower > upper).any(axis=1), "has an upper bound below its lower bound"),
         ((lower == np.inf).any(axis=1) | (upper == -np.inf).any(axis=1), "leaves no room"),
     ):
         if wrong.any():
@@ -379,15 +381,15 @@ def _boxes(bounds: Any, n: int) -> Vector | None:
 
 
 def _count(starts: Any, args: tuple[Any, ...], axes: tuple[bool, ...], boxes: Any) -> int:
-    """How many problems there are."""
+    """The number of problems."""
     lengths = {"x0": rows_in(starts)} if len(starts.shape) == 2 else {}
     lengths |= {f"args[{k}]": rows_in(each) for k, each in enumerate(args) if axes[k]}
     if boxes is not None and len(boxes) != 1:
         lengths["bounds"] = len(boxes)
     if len({*lengths.values()}) > 1:
         found = ", ".join(f"`{name}` {length}" for name, length in lengths.items())
-        raise ValueError(f"the first axes must have a row for each problem, but differ: {found}")
+        raise ValueError(f"the first axes must all have one row per problem, got {found}")
     name, k = next(iter(lengths.items()), ("x0", 1))
     if k == 0:
-        raise ValueError(f"`{name}` has no rows: there is no problem to solve")
+        raise ValueError(f"`{name}` must have at least one row (one per problem), got none")
     return k

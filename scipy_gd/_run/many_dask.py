@@ -1,4 +1,4 @@
-"""Many problems whose data are Dask arrays: a task for each block of rows, and a lazy result."""
+"""Many problems whose data are Dask arrays: one task per block of rows, and a lazy result."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from .many_result import ManyResult
 from .members import Collected, Members
 
 ASIDE = {"messages", "parameter_names", "summary", "to_pandas"}
-"""What else the computed result has."""
+"""What only the computed result has."""
 
 
 class LazyManyResult(DaskMethodsMixin):  # type: ignore[misc]
-    """The results of `minimize_many` where `x0` or `args` have Dask arrays: nothing is run yet.
+    """The results of `minimize_many` for Dask arrays in `x0` or `args`: nothing has run yet.
 
-    It is a collection of Dask's, for `dask.compute`, `dask.persist` and the methods of a client.
+    It is a Dask collection, for `dask.compute`, `dask.persist` and the methods of a client.
 
     Attributes
     ----------
     x, fun, jac, success, status, nit, nfev, njev, nhev : dask.array.Array
-        As in `ManyResult`, in chunks of the blocks of problems.
+        As in `ManyResult`, with one chunk per block of problems.
     stderr, covariance, dof : dask.array.Array
-        Of fits.
+        For fits.
 
     Methods
     -------
     compute()
         The `ManyResult`, in memory.
     persist()
-        The same lazy result, run, or with a client being run, and kept where it was run.
+        The same lazy result after running it (with a client: while it runs), kept where it ran.
     """
 
     __dask_scheduler__ = staticmethod(da.Array.__dask_scheduler__)
@@ -71,7 +71,7 @@ class LazyManyResult(DaskMethodsMixin):  # type: ignore[misc]
         if name.startswith("_"):
             raise AttributeError(name)
         if name in ASIDE:
-            raise AttributeError(f"`{name}` is what a computed result has: `.compute()` first")
+            raise AttributeError(f"a lazy result has no `{name}`: call `.compute()` first")
         like = getattr(self._like, name)
         field, sizes = f"{name}-{self._name}", self._sizes
         zeros = (0,) * (like.ndim - 1)
@@ -81,7 +81,7 @@ class LazyManyResult(DaskMethodsMixin):  # type: ignore[misc]
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str):
-            raise TypeError("a lazy result has no single ones: `.compute()` first")
+            raise TypeError("a lazy result has no single results: call `.compute()` first")
         return getattr(self, key)
 
     def __dir__(self) -> list[str]:
@@ -95,9 +95,9 @@ class LazyManyResult(DaskMethodsMixin):  # type: ignore[misc]
 
 
 def lazily(members: Members, solve: Callable[[Members], Collected]) -> LazyManyResult:
-    """The result of problems that are solved when it is asked for.
+    """The result of problems that are solved on demand.
 
-    The blocks are the chunks of the first Dask array with a row for each problem, if there is one.
+    The blocks are the chunks of the first Dask array with one row per problem, if there is one.
     """
     parts: dict[Any, Any] = {"starts": members.starts, **dict(enumerate(members.args))}
     cut: set[Any] = {k for k, axis in enumerate(members.axes) if axis}
@@ -152,7 +152,7 @@ def solved(problems: Problems, first: int, size: int, arrays: Sequence[Any]) -> 
 
 
 def plain(rows: Any) -> Any:
-    """What has come from another worker may be read-only or not aligned: code of its own."""
+    """Data from another worker may be read-only or unaligned, which would compile separate code."""
     return np.require(rows, None, ["C", "A", "W"]) if type(rows) is np.ndarray else rows
 
 
@@ -170,7 +170,7 @@ def array_of(found: Collected, name: str) -> Any:
 
 
 def joined(blocks: Sequence[Collected], like: ManyResult) -> ManyResult:
-    """The result of all problems; raises an error that all of them have raised."""
+    """The result of all problems; raises an error if all of them raised one."""
     total = Collected(sum(len(each.fun) for each in blocks), like.x.shape[1], "upper" in like)
     low = 0
     for each in blocks:
@@ -186,7 +186,7 @@ def kept(graph: Any, name: str, *state: Any, rename: Any = None) -> LazyManyResu
 
 
 def as_array(rows: Any) -> Any:
-    """A sequence of what is no array, as an array of objects."""
+    """A sequence of objects other than arrays, as an array of objects."""
     if isinstance(rows, list | tuple):
         return np.fromiter(rows, object, len(rows))
     return rows

@@ -18,28 +18,28 @@ COUNTS = ("nit", "nfev", "njev", "nhev")
 class ManyResult(OptimizeResult):  # type: ignore[misc]
     """The results of `minimize_many`, an `OptimizeResult` of arrays.
 
-    ``res[i]`` is the result of problem i, ``res[i:j]`` those of several.
+    ``res[i]`` is the result of problem i, ``res[i:j]`` the results of several.
 
     Attributes
     ----------
     x : ndarray, shape (k, n)
         The solutions.
     fun : ndarray, shape (k,)
-        The values there.
+        The function values.
     jac : ndarray, shape (k, n)
-        The gradients there; NaN where there is none.
+        The gradients; NaN if there is none.
     success, status : ndarray, shape (k,)
-        As of a single run; -1 where `fun` has raised an error, or the run was interrupted.
+        As for a single run; the status is -1 if `fun` raised an error or the run was interrupted.
     nit, nfev, njev, nhev : ndarray, shape (k,)
         Iterations, and evaluations of `fun`, the gradient and the Hessian.
     messages : sequence of str
-        How each of them has ended.
+        How each run ended.
     stderr : ndarray, shape (k, n)
-        Of fits: standard errors of the parameters.
+        For fits: standard errors of the parameters.
     covariance : ndarray, shape (k, n, n)
-        Of fits: their covariances, made when it is asked for.
+        For fits: covariances of the parameters, computed on access.
     dof : ndarray, shape (k,)
-        Of fits: degrees of freedom.
+        For fits: degrees of freedom.
     parameter_names : tuple of str
         As given, or ``x[0]``, ``x[1]``, ...
 
@@ -87,7 +87,7 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
         return ManyResult(**arrays, messages=messages, parameter_names=self.parameter_names)
 
     def summary(self) -> str:
-        """How many ended how, as a table."""
+        """The number of problems for each ending, as a table."""
         counts = Counter(zip(self.success.tolist(), self.messages, strict=True))
         rows = [["problems", "success", "message"]]
         for (success, message), count in counts.most_common():
@@ -95,10 +95,10 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
         return "\n".join(aligned(rows, (2,)))
 
     def to_pandas(self) -> Any:
-        """A data frame with a row for each problem.
+        """A data frame with one row per problem.
 
-        It has a column for each parameter, and of fits one for its error, ``NAME_stderr``; besides
-        fun, success, status, the counts and the messages.
+        It has a column for each parameter and, for fits, one for its error, ``NAME_stderr``, as
+        well as fun, success, status, the counts and the messages.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
             import pandas as pd
         except ImportError as error:
             raise ImportError(
-                "to_pandas needs pandas: pip install pandas", name="pandas"
+                "`to_pandas` needs pandas: pip install pandas", name="pandas"
             ) from error
         names = self.parameter_names
         columns = dict(zip(names, self.x.T, strict=True))
@@ -129,7 +129,7 @@ class ManyResult(OptimizeResult):  # type: ignore[misc]
 
 
 class Messages(Sequence[str]):
-    """A message for each problem: most of them are one of a few.
+    """One message per problem; most of them are one of a few.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Messages(Sequence[str]):
     texts : dict
         By ending.
     special : dict
-        By problem, where there is more to say.
+        By problem, if there is more to say.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ from .run_state import RunState
 
 STOPPED, NOT_BEGUN, OTHER = -1, -2, -3
 """In the place of an ending: an error was raised; the run was interrupted before; see `special`."""
-FAILED = {STOPPED: "Stopped by an error.", NOT_BEGUN: "Not begun: the run was interrupted."}
+FAILED = {STOPPED: "Stopped by an error.", NOT_BEGUN: "Not started: the run was interrupted."}
 
 
 class Members(NamedTuple):

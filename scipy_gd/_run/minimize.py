@@ -1,4 +1,4 @@
-"""One run, from what the user gave to the result: check, lay out the state, drive, report."""
+"""One run, from the user's input to the result: check, lay out the state, drive, report."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _check(
     hessp: Any,
     options: dict[str, Any],
 ) -> None:
-    """What can be refused, or warned of, before any work is done."""
+    """Raise errors and warnings that need no work."""
     if not (callable(fun) or isinstance(fun, LowLevelCallable)):
         raise TypeError(f"`fun` must be callable, got {fun!r}")
     listener(callback)
@@ -103,7 +103,7 @@ def _check(
 
 
 def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> OptimizeResult:
-    """The result of the run; an error takes the best point along."""
+    """The result of the run; an exception carries the best point."""
     label, unknown_rate = run.method.__name__, isinstance(opts["learning_rate"], str)
     try:
         if run.perturbed and unknown_rate and opts["resume"] is None and opts["maxiter"] > 0:
@@ -137,12 +137,12 @@ def _epochs(
     opts: dict[str, Any],
     rng: np.random.Generator | None,
 ) -> Epochs | None:
-    """The data stream, if there is one; `opts` gets the number of steps it makes."""
+    """The data stream, if there is one; its number of steps goes into `opts`."""
     if opts["batch_size"] is None:
         alone = {"epochs", "shuffle", "batch_args", "validation", "patience"}
         for name in given.keys() & alone:
             if given[name] is not None and not (name == "batch_args" and opts["reduce"]):
-                raise ValueError(f"`{name}` needs a `batch_size`")
+                raise ValueError(f"`{name}` needs `batch_size`")
         return None
     assert rng is not None
     stream = Epochs(args, opts["batch_size"], rng, opts["shuffle"], opts["batch_args"])
@@ -156,7 +156,7 @@ def _epochs(
         held_out = held_out_arguments(args, stream.which, opts["validation"])
         stream.hold_out(held_out, opts["patience"])
     elif given.get("patience") is not None:
-        raise ValueError("`patience` needs a `validation`")
+        raise ValueError("`patience` needs `validation`")
     return stream
 
 

@@ -1,7 +1,7 @@
-"""Who is told of a run while it goes on: a new observer is one function of the run.
+"""Observers of a run in progress: a new observer is one function of the run.
 
 Those in `each` are called at the start and after every iteration, those in `now_and_then` several
-times a second, between two evaluations.
+times per second, between evaluations.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .run_state import RunState, State
 Observer = Callable[[RunState], None]
 Save = Callable[[RunState], State]
 SHARE = 0.01
-"""Of the time of a run, at most, that checkpoints may take."""
+"""The largest fraction of a run's time that checkpoints may take."""
 
 
 class Halt(Exception):
-    """An observer ends the run: the user's callback has raised `StopIteration`."""
+    """An observer ends the run: the user's callback raised `StopIteration`."""
 
 
 class Observers:
-    """All who are told of one run."""
+    """All observers of one run."""
 
     def __init__(self) -> None:
         self.each: list[Observer] = []
@@ -56,10 +56,10 @@ class Observers:
 
 
 class IntermediateResult(OptimizeResult):  # type: ignore[misc]
-    """What a callback is told, and the state of the run, should it ask."""
+    """What a callback receives, with the state of the run on request."""
 
     def state(self) -> State:
-        """A copy of the state, to `resume` from; of the run as it is when this is called."""
+        """A copy of the state at the time of the call, for the option `resume`."""
         saved: State = self.__dict__["save"]()
         return copy.deepcopy(saved)
 
@@ -68,7 +68,7 @@ class IntermediateResult(OptimizeResult):  # type: ignore[misc]
 
 
 def intermediate_result(run: RunState, save: Save = RunState.save) -> IntermediateResult:
-    """What a callback is told; a rate for each parameter is no number."""
+    """What a callback receives; an array of rates is shown as NaN."""
     r, evaluator = run.r, run.evaluator
     told = IntermediateResult(
         x=run.x,
@@ -95,7 +95,7 @@ def observers_of(
     at: At = attrgetter("x"),
     save: Save = RunState.save,
 ) -> tuple[Observers, dict[str, Any]]:
-    """Those who watch a run; what they will have logged, for the result."""
+    """The observers of a run, and what they log for the result."""
     observers, log = Observers(), dict[str, Any]()
     if opts["return_all"]:
         log["allvecs"] = []
@@ -112,19 +112,19 @@ def observers_of(
 
 
 def keeps_points(points: list[Vector], at: At) -> Observer:
-    """Every iterate goes into a list."""
+    """Store every iterate in a list."""
     return lambda run: points.append(at(run))
 
 
 def keeps_history(history: Any, seen: Seen) -> Observer:
-    """Every iteration goes into a `History`, with the start."""
+    """Record every iteration in a `History`, including the starting point."""
     return lambda run: history(seen(run))
 
 
 def tells(callback: Any, label: str, seen: Seen) -> Observer | None:
-    """The user's callback, of either of SciPy's styles, after every iteration.
+    """Call the user's callback, of either of SciPy's styles, after every iteration.
 
-    A `History` is called with the name of the method first, and told of the start too.
+    A `History` first receives the name of the method, and then the starting point too.
     """
     told = listener(callback)
     if told is None:
@@ -145,7 +145,7 @@ def tells(callback: Any, label: str, seen: Seen) -> Observer | None:
 
 
 def writes_checkpoints(path: Path, every: float, save: Save) -> Observer:
-    """The state goes to a file every so many seconds."""
+    """Write the state to a file every few seconds."""
     due = perf_counter() + every
 
     def observer(run: RunState) -> None:
@@ -160,7 +160,7 @@ def writes_checkpoints(path: Path, every: float, save: Save) -> Observer:
 
 
 def progress_bar(**how: Any) -> Any:
-    """A bar of tqdm's.
+    """A tqdm progress bar.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def bar(
 ) -> Iterator[Observer]:
     """A bar in a terminal or a notebook: iterations, f, the gradient norm, the rate, the time left.
 
-    It is filled by the iterations from `begun` to `most`, if there are as many.
+    It is full when the iterations get from `begun` to `most`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a run comes to: its last iteration, which point is returned, with which ending."""
+"""The outcome of a run: its last iteration, the point to return, and the ending."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from .run_state import RunState
 
 Found = tuple[Vector, float, Vector | None]
 SUSPICIOUS = 1e-3
-"""x times the gradient, relative to f, that belies a gradient test which the start passes."""
+"""If x times the gradient, relative to f, is this large, a gradient test passed at the start is
+suspicious."""
 
 
 def last_iteration(run: RunState, observers: Observers) -> None:
-    """The iteration after which the run could not go on: of samples, on all data."""
+    """The last iteration that the run can make; if sampled, on all data."""
     if not run.r.sampled:
         interpret(run, observers, to_the_end=True)
         return
@@ -95,7 +96,7 @@ def outcome(run: RunState, opts: dict[str, Any]) -> OptimizeResult:
 
 
 def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
-    """What has happened, and the advice that applies to this run."""
+    """What happened, and the advice that applies to this run."""
     r, known = run.r, set[str]()
     if ending == endings.NONFINITE and r.nit <= 0:
         start = shown(run.outside(run.points[r.trial if r.nit < 0 else r.x]).tolist())
@@ -123,21 +124,21 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
         sizes = [f"{e:.1e} in {what}" for what, e in errors.items() if not np.isnan(e)]
         text += f" The errors are about {', '.join(sizes)}."
     if ending == endings.STAGNATED:
-        what = "the running mean of its values" if r.sampled else "its best value"
+        what = "the running mean of the values" if r.sampled else "the best value"
         below = f"did not fall below {r.f_lowest:.6g}"
         change = f"fell by {-r.risen:.1e}" if r.risen < 0.0 else below
-        text += f" In the last {r.nit - r.nit_lowest}, {what} {change}."
+        text += f" In the last {r.nit - r.nit_lowest} iterations, {what} {change}."
     return text + where_to_go_on(ending, opts)
 
 
 def where_to_go_on(ending: int, opts: dict[str, Any]) -> str:
-    """What the message of a run that a budget has ended says of its checkpoint."""
+    """A hint on how to resume from a checkpoint, if a budget ended the run."""
     file = opts.get("checkpoint") if ending in endings.OF_A_BUDGET else None
     return "" if file is None else f" To continue the run, pass `resume={str(file)!r}`."
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:
-    """The best point of a run that has not ended; on held-out data, `fun` is not known of it."""
+    """The best point of an unfinished run; with held-out data, its `fun` is not known."""
     row, f = run.lowest
     x, best = run.V[row], None if run.epochs is None else run.epochs.x_best
     if best is not None and not np.array_equal(x, best):
@@ -159,7 +160,7 @@ def _losses(run: RunState) -> dict[str, list[float]]:
 
 
 def _precision(run: RunState) -> dict[str, Any]:
-    """What is known of the errors of f, of the gradient and of x."""
+    """What is known about the errors of f, the gradient and x."""
     r = run.r
     if not 0.0 < run.noise < np.inf or r.nit < 0:
         return {}
@@ -186,7 +187,7 @@ def _counts(run: RunState) -> dict[str, int]:
 
 
 def _told(run: RunState) -> Found:
-    """Point, value and gradient of the result, as the run has been told them."""
+    """Point, value and gradient of the result, as evaluated during the run."""
     r = run.r
     if r.nit < 0:
         row, f = run.lowest
@@ -209,7 +210,7 @@ def _told(run: RunState) -> Found:
 
 
 def _on_the_way(run: RunState) -> Found:
-    """The same of a sampled run that was stopped before its end, with the calls kept for this."""
+    """The same for a sampled run that was stopped early, using the calls reserved for this."""
     r, started = run.r, run.r.nit >= 0
     x = run.points[r.best if started else r.trial].copy()
     found = run.epochs is not None and run.epochs.x_best is not None
@@ -220,7 +221,7 @@ def _on_the_way(run: RunState) -> Found:
 
 
 def _at(run: RunState, x: Vector, slope: bool = True) -> Found:
-    """Value and gradient on all data; with the calls that were kept for this."""
+    """Value and gradient on all data, using the calls reserved for this."""
     evaluator, g = run.evaluator, np.empty(x.size)
     f = evaluator(x, VALUE, g, run.H)
     if slope and run.r.needs & GRADIENT and run.perturbed is None:
@@ -231,7 +232,7 @@ def _at(run: RunState, x: Vector, slope: bool = True) -> Found:
 
 
 def _see_all_data(run: RunState) -> None:
-    """From now on evaluate the sampled function itself, and no estimates."""
+    """From now on, evaluate the full function instead of samples."""
     evaluator = run.evaluator
     evaluator.args, evaluator.source = run.args, evaluator.exact
     evaluator.keep(0)
@@ -245,7 +246,7 @@ def _chosen(run: RunState, row: int) -> Vector:
 
 
 def _better(run: RunState, y: Vector, found: Found) -> Found:
-    """What is found at `y`, if that is x or better than x, as far as `maxfev` allows."""
+    """The evaluation at `y`, if that is x or better than x, as far as `maxfev` allows."""
     x, f, _ = found
     evaluator, g = run.evaluator, np.empty(y.size)
     with contextlib.suppress(OutOfBudget):
@@ -259,7 +260,7 @@ def _better(run: RunState, y: Vector, found: Found) -> Found:
 
 
 def _reached(run: RunState, found: Found) -> Found:
-    """What the last step has reached, if that is lower; the run was stopped beyond it."""
+    """The end of the last step, if it is lower; the run was stopped beyond it."""
     evaluator, x, g = run.evaluator, run.V[run.r.d + 1].copy(), np.full(run.r.n, np.nan)
     if evaluator.exact.name.startswith(Told.name):
         return found
@@ -282,7 +283,7 @@ def _projected(run: RunState, x: Vector, g: Vector, unit: Vector | float) -> Vec
 
 
 def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bool:
-    """Whether the gradient test holds at a point that is not the run's own."""
+    """Whether the gradient test passes at a point other than the run's own."""
     r = run.r
     absolute = abs(_projected(run, x, g, run.unit)).max()
     relative = abs(_projected(run, x, g, 1.0)).max()
@@ -290,15 +291,15 @@ def _converged(run: RunState, x: Vector, f: float, g: Vector, gtol: float) -> bo
 
 
 def _remarks(run: RunState, ending: int, x: Vector, f: float, g: Vector | None) -> str:
-    """What the message of an ending does not say."""
+    """Remarks to add to the message of an ending."""
     said = "" if run.scale is None else run.scale.note
     if ending == endings.CONVERGED and run.r.nit == 0 and g is not None and f != 0.0:
         p = _projected(run, x, g, run.unit)
         share = abs(run.outside(x) * p).max() / abs(f)
         if SUSPICIOUS <= share <= 1.0 / SUSPICIOUS:  # more is a zero of f that is near
             said += (
-                f" The gradient at the start, {abs(p).max():.1e}, is below `gtol`, but times x it "
-                f"is {share:.2g} times f: if f or x has a small or a large unit, use `gtol_rel` or "
-                "`x_scale`."
+                f" The gradient at the starting point, {abs(p).max():.1e}, is below `gtol`, but "
+                f"its product with x is {share:.2g} times f: if f or x is measured in very small "
+                "or very large units, use `gtol_rel` or `x_scale`."
             )
     return said

@@ -1,4 +1,4 @@
-"""What goes together with a penalty, see ``scipy_gd/prox.py``, and what does not."""
+"""What can be combined with a penalty (see ``scipy_gd/prox.py``), and what cannot."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..arguments import Vector, shown
 from ..prox import Penalty
 
 APART = ("x_scale", "clip_value", "clip_norm", "residuals")
-"""Options that would change what is minimised."""
+"""Options that would change what is minimized."""
 
 
 def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vector:
-    """The start for a run with these options: within the sets of its penalty, and the box.
+    """The starting point for these options: within the sets of the penalty and the bounds.
 
     Raises
     ------
@@ -33,35 +33,36 @@ def admitted(method: Formula, opts: dict[str, Any], box: Box, x: Vector) -> Vect
         return x
     x = np.clip(x, *box)
     if penalty is not None and not np.array_equal(penalty.projected(x), x):
-        raise ValueError("`bounds` and the sets of the `penalty` have no point in common")
+        raise ValueError("`bounds` and the sets of `penalty` have no point in common")
     return x
 
 
 def _refuse(method: Formula, opts: dict[str, Any], box: Box, penalty: Penalty) -> None:
     if not method.proximal:
         raise ValueError(
-            f"`penalty` is not for {method.__name__}, whose steps are no proximal ones: use "
+            f"`penalty` cannot be used with {method.__name__}, which takes no proximal steps: use "
             f"{PROXIMAL}"
         )
     for name in APART:
         if not (opts[name] is None or opts[name] is False):
-            raise ValueError(f"`penalty` does not go together with `{name}`")
+            raise ValueError(f"`penalty` cannot be combined with `{name}`")
     if opts.get("dampening"):
-        raise ValueError("`penalty` does not go together with `dampening`")
+        raise ValueError("`penalty` cannot be combined with `dampening`")
     if box is not None and not penalty.separable:
         raise ValueError(
-            f"`bounds` need a `penalty` with a term for each parameter, got {shown(penalty)}"
+            "`bounds` need a `penalty` that is separable (one term per parameter), got "
+            f"{shown(penalty)}"
         )
 
 
 def refuse_rates(
     method: Formula, rule: StepRule, arrays: tuple[str, ...], opts: dict[str, Any]
 ) -> None:
-    """A step has one length, that of the proximal operator."""
+    """Reject rates per parameter: a step has one length, that of the proximal operator."""
     if "learning_rate" in arrays:
-        raise ValueError("`penalty` needs one `learning_rate` for all parameters")
+        raise ValueError("`penalty` needs a single `learning_rate` for all parameters")
     if not rule.proximal or (method.velocity and rule is RULES["armijo"]):
         raise ValueError(
-            f"`learning_rate={opts['learning_rate']!r}` is not for a `penalty` with "
-            f"{method.__name__}: give a number or a schedule, or leave it out"
+            f"`learning_rate={opts['learning_rate']!r}` cannot be combined with a `penalty` for "
+            f"{method.__name__}: use a number or a schedule, or leave it out"
         )

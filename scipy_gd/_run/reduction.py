@@ -1,4 +1,4 @@
-"""The option `reduce`: what goes together with it, which data it cuts, and the run's functions."""
+"""The option `reduce`: what it can be combined with, which data it cuts, and the functions."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from ..workers import mapping
 from .batches import check_lazy, is_dask, sampled_arguments, take
 
 APART = {
-    "batch_size": "an evaluation is of all rows, or of those of a batch",
+    "batch_size": "an evaluation uses either all rows or those of one batch",
     "workers": "the points of differences are evaluated together, in one pass over the data",
-    "compiled": "a compiled loop has all data in memory",
+    "compiled": "a compiled loop needs all data in memory",
     "accelerate": "it needs the Jacobian of all data in memory",
 }
-"""Options that do not go together with `reduce`, and why."""
+"""Options that cannot be combined with `reduce`, and why."""
 
 
 def blocks_of(
     opts: dict[str, Any], fun: Any, jac: Any, args: tuple[Any, ...], squares: Squares | None
 ) -> Blocks | None:
-    """The data of `args` in blocks, if that is what the options say; nothing is loaded.
+    """The data of `args` in blocks, if the options say so; nothing is loaded.
 
     Raises
     ------
     TypeError, ValueError
-        If another option, or what is in `args`, does not go together with it.
+        If another option, or the content of `args`, cannot be combined with `reduce`.
     """
     reduce = opts["reduce"]
     if reduce is None:
         if opts["batch_size"] is not None and any(map(is_dask, args)):
             raise ValueError(
-                "`batch_size` needs arrays in memory or on disk in `args`, got a Dask array: "
-                'use the option `reduce` ("sum" or "mean") instead'
+                "`batch_size` needs arrays in memory or on disk in `args`, got a Dask array: use "
+                '`reduce` ("sum" or "mean") instead'
             )
         return None
     for name, why in APART.items():
         if opts.get(name):
-            raise ValueError(f"`reduce` and `{name}` do not go together: {why}")
+            raise ValueError(f"`reduce` cannot be combined with `{name}`: {why}")
     if is_low_level(fun) or is_low_level(jac):
         raise TypeError("`reduce` needs Python or Numba functions: C functions have no `args`")
     if squares is not None and reduce == "mean":
         raise ValueError(
-            '`reduce` must be "sum" for residuals: half of the sum of their squares is minimized'
+            '`reduce` must be "sum" for residuals, since half the sum of their squares is minimized'
         )
     for k, each in enumerate(args):
         check_lazy(f"args[{k}]", each)
@@ -75,7 +75,7 @@ def functions(
     args: tuple[Any, ...],
     squares: Squares | None,
 ) -> tuple[Any, Any, Any, Any, tuple[Any, ...]]:
-    """The functions that a run evaluates, and their arguments: without blocks the user's."""
+    """The functions that a run evaluates, and their arguments; without blocks, the user's."""
     if blocks is None:
         return fun, jac, hess, hessp, args
     hess, hessp = blocks.hessian(hess, hessp, args)
@@ -89,7 +89,7 @@ def functions(
 
 @contextmanager
 def evaluating(blocks: Blocks | None, workers: Any) -> Iterator[Any]:
-    """The map of an evaluator; what it has kept of blocks is released afterwards."""
+    """The map of an evaluator; blocks that it kept are released afterwards."""
     if blocks is None:
         with mapping(workers) as map_:
             yield map_

@@ -1,8 +1,8 @@
-"""All that a run is: its memory, who evaluates, what is scheduled, the data stream, the generator.
+"""The complete run: its memory, evaluator, schedules, data stream and random generator.
 
-An evaluation lies between `begin` and `commit`; after `rollback` it can begin again, with the same
-batch and the same random numbers. `save` and `load` go through plain arrays: what `result.state`
-holds and the option `resume` takes.
+An evaluation takes place between `begin` and `commit`; after `rollback`, it can start again with
+the same batch and the same random numbers. `save` and `load` use plain arrays, as in `result.state`
+and the option `resume`.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ SHAPE = (
 )
 MOST = 2**62
 SMALL = 200
-"""Parameters for which a dense inverse Hessian is no burden."""
+"""The number of parameters up to which a dense inverse Hessian is cheap."""
 
 
 class State(UserDict[str, Any]):
-    """A dict that is not printed with its result."""
+    """A dict that is not printed with the result."""
 
     def __repr__(self) -> str:
         return f"<state of {self.get('method')} after {self.get('nit')} iterations>"
@@ -73,7 +73,7 @@ class State(UserDict[str, Any]):
 
 
 def team_of(V: Vector, r: Any) -> Any:
-    """The threads of a run, a context; with one thread, an empty one."""
+    """The threads of a run, as a context manager; empty for one thread."""
     if not r.divided:
         return contextlib.nullcontext()
     from .._core.team import Team  # compiles
@@ -159,7 +159,7 @@ class RunState:
 
     @property
     def lowest(self) -> tuple[int, float]:
-        """The row of the best point that has been evaluated, and its value."""
+        """The row of the best point evaluated so far, and its value."""
         r, ask = self.r, self.r.ask or self._pending
         points = {r.best: r.f_best} if r.nit >= 0 else {}
         if r.f_seen < np.inf:
@@ -171,15 +171,15 @@ class RunState:
 
     @property
     def noise(self) -> float:
-        """The size of the errors of f; 0 if nobody has looked."""
+        """The size of the errors of f; 0 if it has not been measured."""
         return float(noise_of.noise.py_func(self.r, self.r.f))
 
     @property
     def uncertainty(self) -> Vector:
         """About how far each parameter can move before f rises by its noise.
 
-        From what is known of the inverse Hessian: its diagonal, or the pairs of a limited memory,
-        with which the other parameters follow.
+        From what is known about the inverse Hessian: its diagonal, or the pairs of a limited
+        memory, which let the other parameters follow.
         """
         V, r = self.V, self.r
         inverse = np.full(r.n, np.nan)
@@ -216,10 +216,9 @@ class RunState:
 
     @property
     def last_is_next(self) -> bool:
-        """Whether the next evaluation is one after which the run could not go on.
+        """Whether the run could not continue after the next evaluation.
 
-        The step that follows it would follow from all data, or from a schedule's value that is not
-        known.
+        The step after it would need all data, or an unknown value of a schedule.
         """
         r = self.r
         ends = r.nit + 2 > r.maxiter
@@ -249,11 +248,11 @@ class RunState:
         return g / self.unit
 
     def value(self, x: Vector, f: float) -> float:
-        """What `fun` returns at `x`, where the value of the run is `f`: without the penalty."""
+        """What `fun` returns at `x` if the run's value is `f`: without the penalty."""
         return f if self.decayed is None else f - self.decayed.penalty(x)
 
     def ready(self) -> bool:
-        """Do what follows an epoch; whether an evaluation comes next that is not the last one."""
+        """Do what follows an epoch; return whether another evaluation, not the last, comes next."""
         epochs = self.epochs
         if epochs is not None and epochs.exhausted and not epochs.closed:
             epochs.close(self.current(self.r.trial), self.evaluator)
@@ -272,7 +271,7 @@ class RunState:
             r.ask &= ~NOISE  # drawn, should the evaluation fail
 
     def commit(self) -> None:
-        """The evaluation has been told."""
+        """Complete the evaluation."""
         for each in (self.epochs, self.perturbed, self.adaptive):
             if each is not None:
                 each.commit()
@@ -288,7 +287,7 @@ class RunState:
                 V[r.diagonal] = 1.0 / np.median(np.sum(Y * Y, axis=1))
 
     def rollback(self) -> None:
-        """The evaluation has failed: be ready to begin it again."""
+        """The evaluation failed: get ready to start it again."""
         if self._before is not None:
             self.s[:], _, self.V[:] = self._before
             self._before = None
@@ -297,20 +296,20 @@ class RunState:
                 each.rollback()
 
     def follow(self, f: float) -> None:
-        """Set what is scheduled for the step that follows an evaluation with the value `f`."""
+        """Set the scheduled values for the step after an evaluation with the value `f`."""
         t = self.r.nit + 2
         if t <= self.r.maxiter:
             for each in self.scheduled:
                 each.set(t, f)
 
     def keep(self) -> None:
-        """Remember the run as it is: this is where it will go on."""
+        """Save the run as it is: this is where it will continue."""
         self._kept = {"V": self.V.copy(), "s": record(self.s.base)}
         if self.rng is not None:
             self._kept["rng"] = copy.deepcopy(self.rng.bit_generator.state)
 
     def raise_error(self) -> None:
-        """Raise what a penalty of the user's has raised in the middle of compiled code."""
+        """Raise an exception that the user's penalty raised inside compiled code."""
         if self.penalty is not None:
             self.penalty.raise_error()
 
@@ -330,8 +329,8 @@ class RunState:
     def save(self, *, ended: bool = False) -> State:
         """The run as arrays and numbers, ready to be pickled.
 
-        `V` is the run's own: it must not go on, or the state must be copied. If the call has
-        `ended`, budgets will count from here, else from where it began.
+        `V` is the run's own: either the run must not continue, or the state must be copied. If the
+        call has `ended`, budgets will count from here, otherwise from where it started.
         """
         evaluator = self.evaluator
         s = record(self.s.base)
@@ -367,16 +366,16 @@ class RunState:
         return saved
 
     def load(self, state: Any, rate_is_given: bool) -> None:
-        """Put a run that has not begun where another one has stopped.
+        """Put a run that has not started where another one stopped.
 
-        A learning rate that the method has found goes on; one that is given is the one of this
-        call, as are limits and hyper-parameters. A run that has ended by itself goes on only if one
-        of these is another one.
+        A learning rate found by the method is kept; a given one comes from this call, as do limits
+        and hyper-parameters. A run that ended on its own only continues if one of these has
+        changed.
 
         Raises
         ------
         TypeError, ValueError
-            If `state` is none, or one of another method, size or set of options.
+            If `state` is not a state, or belongs to another method, size or set of options.
         """
         V, r, evaluator = self.V, self.r, self.evaluator
         saved, kept, counts, self.since = self._checked(state)
@@ -407,7 +406,9 @@ class RunState:
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
             if kind is not None and type(self.rng.bit_generator) is not kind:
-                raise ValueError("`rng` must be of the kind that the run began with")
+                raise ValueError(
+                    "`rng` must be the same kind of generator as at the start of the run"
+                )
             self.rng.bit_generator.state = state["rng"]
         if self.perturbed is not None:
             self.perturbed.t = state["perturbations"]
@@ -423,14 +424,14 @@ class RunState:
             go_on(*self.at, r)
 
     def _asked_the_same(self, saved: Any) -> bool:
-        """Whether tolerances, rate and hyper-parameters are those of the saved record."""
+        """Whether tolerances, rate and hyper-parameters are the same as in the saved record."""
         r = self.r
         tolerances = all(saved[name] == getattr(r, name) for name in GIVEN)
         steady = not self.scheduled and (saved["alpha"], *saved["h"]) == (r.alpha, *r.h)
         return tolerances and (steady or r.ending == CONVERGED)
 
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], tuple[int, int]]:
-        """Record, rows, counts and where budgets begin, of a saved run that suits this one."""
+        """Record, rows, counts and the start of budgets of a saved run that matches this one."""
         V, r = self.V, self.r
         try:
             if state["s"].dtype != RECORD:
@@ -441,22 +442,25 @@ class RunState:
             name, options = state["method"], dict(state["options"])
             nit, calls = map(int, state["since"])
         except (AttributeError, TypeError, KeyError, ValueError, IndexError):
-            raise TypeError("`resume` must be the `state` of a result of this version") from None
+            raise TypeError(
+                "`resume` must be the `state` of a result from this version of scipy_gd"
+            ) from None
         if name != self.method.__name__:
             raise ValueError(f"`resume` is the state of {name}, not of {self.method.__name__}")
         for each in options.keys() | self.fixed.keys():
             if options.get(each) != self.fixed.get(each):
                 then, now = options.get(each, "its default"), self.fixed.get(each, "its default")
                 raise ValueError(
-                    f"`resume` is the state of a run with `{each}` at {then}, now it is {now}"
+                    f"`resume` is the state of a run with `{each}` = {then}, got {now}"
                 )
         if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in SHAPE):
             raise ValueError(
-                "`resume` is the state of a run with other options or another number of parameters"
+                "`resume` is the state of a run with different options or a different number of "
+                "parameters"
             )
         if r.scale >= 0 and not np.array_equal(kept[r.scale], V[r.scale]):
-            raise ValueError("`resume` is the state of a run with another `x_scale`")
+            raise ValueError("`resume` is the state of a run with a different `x_scale`")
         box = slice(r.bounds, r.bounds + 2) if r.bounds >= 0 else slice(0)
         if not np.array_equal(kept[box], V[box]):
-            raise ValueError("`resume` is the state of a run with other bounds")
+            raise ValueError("`resume` is the state of a run with different `bounds`")
         return saved, kept, (nfev, njev, nhev), (nit, calls)

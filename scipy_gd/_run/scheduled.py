@@ -64,7 +64,7 @@ class Scheduled:
                 raise TypeError(f"`{self.name}` must be a number or an array, got {value!r}")
             value = self.check(value)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{error} (from the schedule, at step {t})") from error
+            raise type(error)(f"{error} (in the schedule, at step {t})") from error
         self._last = t, value
         return value
 

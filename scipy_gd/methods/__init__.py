@@ -1,7 +1,8 @@
-"""The formulas, by family, and the registry of all methods.
+"""The formulas, by family, and the registry of methods.
 
-A method is its formula and its line here, in the order of documentation and tables: exports,
-tests, comparison and benchmarks follow. ("as" marks a name as exported, for type checkers.)
+To add a method, write its formula and one line here, in the order of the documentation and tables;
+exports, tests, comparisons and benchmarks follow. ("as" marks a name as exported for type
+checkers.)
 """
 
 # ruff: isort: off
@@ -48,6 +49,6 @@ from .derivative_free import spsa as spsa
 METHODS: dict[str, Method] = {
     method.__name__: method for method in [*vars().values()] if isinstance(method, Method)
 }
-"""Every method by its name."""
+"""Every method by name."""
 GENERAL: dict[str, Method] = {name: m for name, m in METHODS.items() if not m.residuals}
-"""Those for any function, not for residuals alone."""
+"""The methods for any function, not only for residuals."""

@@ -1,4 +1,4 @@
-"""A rate for each parameter, from the size of its gradients."""
+"""A separate rate for each parameter, from the size of its gradients."""
 
 from numpy import abs, all, dot, sign, sqrt
 
@@ -8,9 +8,9 @@ from ..arguments import Option, decay, fraction, nonnegative, positive
 
 @elementwise(learning_rate=1e-2, preconditioner="P")
 def adagrad(g, r, *, eps=1e-10):
-    """AdaGrad: each parameter's rate falls with the gradients it has seen.
+    """AdaGrad: each parameter's rate falls as its gradients accumulate.
 
-    The guard is outside the root and the sum starts at 0, as in `torch.optim.Adagrad`.
+    `eps` is outside the root and the sum starts at 0, as in `torch.optim.Adagrad`.
 
     References
     ----------
@@ -26,10 +26,10 @@ def adagrad(g, r, *, eps=1e-10):
 
 @elementwise(learning_rate=1e-3, preconditioner="P")
 def rmsprop(g, r, *, rho=0.9, eps=1e-8):
-    """RMSProp: the gradient over the root of its recent mean square.
+    """RMSProp: the gradient divided by the root of its recent mean square.
 
-    The guard is outside the root, as in `torch.optim.RMSprop`; the book's Algorithm 8.5 has it
-    inside (1e-6 there).
+    `eps` is outside the root, as in `torch.optim.RMSprop`; in the book's Algorithm 8.5 it is inside
+    (with 1e-6).
 
     References
     ----------
@@ -46,8 +46,8 @@ def rmsprop(g, r, *, rho=0.9, eps=1e-8):
 def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
     """RMSProp with Nesterov momentum on the scaled gradient.
 
-    The iterate is the look-ahead point, where the gradient is taken, as for `nesterov`; written for
-    the other point this is Algorithm 8.6, but for the guard outside the root.
+    The iterate is the look-ahead point, where the gradient is evaluated, as for `nesterov`.
+    Rewritten for the other point, this is Algorithm 8.6, except that `eps` is outside the root.
 
     References
     ----------
@@ -61,9 +61,10 @@ def rmsprop_nesterov(g, r, v, *, rho=0.9, momentum=0.9, eps=1e-8):
 
 @elementwise(learning_rate=1.0, preconditioner="P")
 def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
-    """Adadelta: steps in the units of the parameters, from the size of the last steps.
+    """Adadelta: steps in the units of the parameters, scaled by the size of recent steps.
 
-    As `torch.optim.Adadelta`: the learning rate scales the step, but not the average of the steps.
+    As in `torch.optim.Adadelta`, the learning rate scales the step, but not the average of the
+    steps.
 
     References
     ----------
@@ -81,10 +82,10 @@ def adadelta(g, s, u, *, rho=0.9, eps=1e-6):
 def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """Adam: bias-corrected averages of the gradient and of its square.
 
-    `weight_decay` is the L2 penalty: it enters the moments, and the method then minimises
-    ``f(x) + weight_decay/2 |x|^2``. The tests, `target` and automatic steps see this objective; the
-    result has `fun` and `jac` of f. (Not on mini-batches, nor with a schedule for `weight_decay`:
-    there the penalty is seen by the formula only.) As `torch.optim.Adam`.
+    `weight_decay` is an L2 penalty: it enters the moments, so the method minimizes
+    ``f(x) + weight_decay/2 |x|^2``. The convergence tests, `target` and automatic steps use this
+    objective; `fun` and `jac` of the result are those of f. (With mini-batches, or with a schedule
+    for `weight_decay`, only the formula sees the penalty.) Equivalent to `torch.optim.Adam`.
 
     References
     ----------
@@ -100,10 +101,10 @@ def adam(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adam_uncorrected(g, m, v, *, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Adam as in many lecture notes: without the correction of the bias, the guard in the root.
+    """Adam as in many lecture notes: no bias correction, and `eps` inside the root.
 
-    Both averages start at 0 and are used as they are. The first step is ``(1 - beta1) / sqrt(1 -
-    beta2)`` times as long as that of `adam`, 3.2 times for the defaults.
+    Both averages start at 0 and are used uncorrected. The first step is
+    ``(1 - beta1) / sqrt(1 - beta2)`` times as long as that of `adam`, 3.2 times with the defaults.
 
     References
     ----------
@@ -120,12 +121,12 @@ def adam_uncorrected(g, m, v, *, beta1=0.9, beta2=0.999, eps=1e-8):
 def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
     """AdamW: Adam with weight decay separate from the moments.
 
-    The decay of a step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax;
-    the paper's lambda is this product (its Algorithm 2 does not multiply by the rate, only by the
-    schedule). Each parameter is held below ``1 / weight_decay`` in size. Within that box the decay
-    does not move the point of rest on an exact objective, since the other part of the step keeps
-    its size for any gradient; the noise of mini-batches makes it a pull towards zero. The default
-    is no decay. For a penalty, use `adam`.
+    The decay per step is ``learning_rate * weight_decay``, as in `torch.optim.AdamW` and optax; the
+    paper's lambda is this product (its Algorithm 2 multiplies only by the schedule, not by the
+    rate). The decay keeps each parameter below ``1 / weight_decay`` in size. Within that box, it
+    does not change where the method converges to on an exact objective, since the rest of the step
+    has the same size for any gradient; with the noise of mini-batches, it pulls towards zero. The
+    default is no decay. For a penalty, use `adam`.
 
     References
     ----------
@@ -142,8 +143,8 @@ def adamw(g, x, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
 def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     """AMSGrad: Adam with the largest mean square so far, so that the rates never grow.
 
-    As `torch.optim.Adam(amsgrad=True)`: the maximum is taken before the correction of the bias.
-    (The paper corrects nothing; optax takes the maximum of the corrected values.)
+    As in `torch.optim.Adam(amsgrad=True)`, the maximum is taken before the bias correction. (The
+    paper has no bias correction; optax takes the maximum of the corrected values.)
 
     References
     ----------
@@ -170,11 +171,11 @@ def amsgrad(g, m, v, w, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     },
 )
 def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
-    """NAdam: Adam with Nesterov's momentum, which looks one step ahead.
+    """NAdam: Adam with Nesterov momentum, which looks one step ahead.
 
     The momentum grows from about ``beta1 / 2`` to `beta1`, faster for a larger `momentum_decay`; p
-    is its product over all steps. As `torch.optim.NAdam`; optax has a constant momentum, the limit
-    of a large `momentum_decay`.
+    is its product over all steps. Equivalent to `torch.optim.NAdam`; optax uses constant momentum,
+    the limit of a large `momentum_decay`.
 
     References
     ----------
@@ -196,7 +197,7 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
     preconditioner="P",
     hyper={
         "beta2": Option(
-            "Decay rate of the running average of the gradient's changes, in [0, 1).", decay
+            "Decay rate of the running average of the changes in the gradient, in [0, 1).", decay
         ),
         "beta3": Option(
             "Decay rate of the running average of the squared, extrapolated gradients, in [0, 1).",
@@ -207,10 +208,10 @@ def nadam(g, m, v, p, t, *, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-
 def adan(
     g, x, m, v, n, g_last, t, *, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, weight_decay=0.0
 ):
-    """Adan: Adam with Nesterov's momentum, estimated from the changes of the gradient.
+    """Adan: Adam with Nesterov momentum, estimated from changes in the gradient.
 
-    As the authors' implementation, whose decay rates are 1 minus the paper's, with
-    ``no_prox=True``: the decay of a step is ``learning_rate * weight_decay``, where the paper
+    As in the authors' implementation with ``no_prox=True``, the decay rates are 1 minus the
+    paper's, and the weight decay per step is ``learning_rate * weight_decay``, where the paper
     divides by ``1 + learning_rate * weight_decay``. (`optax.adan` extrapolates by ``1 - beta2``
     instead of `beta2`.)
 
@@ -231,11 +232,11 @@ def adan(
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
-    """RAdam: Adam whose first steps are rectified, since their mean squares are uncertain.
+    """RAdam: Adam with rectified first steps, whose mean squares are still uncertain.
 
-    Until the length q of the average of the squares exceeds 5, the steps are those of momentum (the
-    first five, for the usual `beta2`). As `torch.optim.RAdam`, which adds the guard to the root of
-    the mean square before correcting its bias; the paper has no guard, and the limit 4.
+    Until the length q of the average of the squares exceeds 5, the method takes momentum steps (the
+    first five, with the usual `beta2`). As in `torch.optim.RAdam`, `eps` is added to the root of
+    the mean square before the bias correction; the paper has no `eps`, and a limit of 4.
 
     References
     ----------
@@ -258,13 +259,13 @@ def radam(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
     learning_rate=2e-3,
     auto="bold",
     preconditioner="P",
-    hyper={"beta2": Option("Decay rate of the largest gradient so far, in [0, 1).", decay)},
+    hyper={"beta2": Option("Decay rate of the maximum of the gradient, in [0, 1).", decay)},
 )
 def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Adamax: Adam with the largest gradient so far, which decays, in place of the mean square.
+    """Adamax: Adam with a decaying maximum of the gradient in place of the mean square.
 
-    The guard is added to the gradient, within the maximum, as in `torch.optim.Adamax` and optax;
-    the paper has none.
+    `eps` is added to the gradient, inside the maximum, as in `torch.optim.Adamax` and optax; the
+    paper has none.
 
     References
     ----------
@@ -279,10 +280,10 @@ def adamax(g, m, u, t, *, beta1=0.9, beta2=0.999, eps=1e-8):
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
-    """AdaBelief: Adam with the mean square of what the average gradient did not predict.
+    """AdaBelief: Adam with the mean squared deviation of the gradient from its average.
 
-    As `optax.adabelief` with ``eps_root = eps``, and the paper's Algorithm 2: the guard is added to
-    the mean square in every step, and to its root.
+    As in `optax.adabelief` with ``eps_root = eps`` and in the paper's Algorithm 2, `eps` is added
+    to the mean square in every step, and to its root.
 
     References
     ----------
@@ -299,13 +300,13 @@ def adabelief(g, m, s, t, *, beta1=0.9, beta2=0.999, eps=1e-16):
     learning_rate=1e-2,
     auto="bold",
     preconditioner="P",
-    hyper={"initial": Option("Where both running averages start, at least 0.", nonnegative)},
+    hyper={"initial": Option("Initial value of both running averages, at least 0.", nonnegative)},
 )
 def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
-    """Yogi: Adam whose mean square changes by additions, so that it cannot fall quickly.
+    """Yogi: Adam with additive changes to the mean square, so that it cannot fall quickly.
 
-    As `optax.yogi`: both averages start at `initial`, and their biases are corrected as those of
-    Adam. (The paper corrects neither, and starts only the mean square there.)
+    As in `optax.yogi`, both averages start at `initial`, and their biases are corrected as in Adam.
+    (The paper corrects neither, and starts only the mean square at `initial`.)
 
     References
     ----------
@@ -322,10 +323,10 @@ def yogi(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-3, initial=1e-6):
 
 @elementwise(learning_rate=4e-4, auto="bold", preconditioner="P")
 def laprop(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-15):
-    """LaProp: Adam with the momentum after the scaling, an average of scaled gradients.
+    """LaProp: Adam with momentum after scaling, an average of scaled gradients.
 
-    No gradient in the average is divided by the size of later ones. As the authors' implementation,
-    for a rate that does not change: there the rates of a schedule enter the average.
+    No gradient in the average is divided by the size of later ones. Equivalent to the authors'
+    implementation at a constant rate; there, the rates of a schedule enter the average.
 
     References
     ----------
@@ -340,11 +341,11 @@ def laprop(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-15):
 
 @elementwise(learning_rate=1e-3, auto="bold", preconditioner="P")
 def adopt(g, m, v, t, *, beta1=0.9, beta2=0.9999, eps=1e-6):
-    """ADOPT: Adam that scales a gradient by the mean square of those before it, for any `beta2`.
+    """ADOPT: Adam that scales each gradient by the mean square of earlier ones, for any `beta2`.
 
-    The scaled gradients are clipped at ``t**0.25`` before they enter the average, and no bias is
-    corrected, as in the paper's clipped version and `optax.contrib.adopt`. There the first gradient
-    is only measured; here it also makes a step.
+    The scaled gradients are clipped at ``t**0.25`` before they enter the average, and there is no
+    bias correction, as in the paper's clipped version and `optax.contrib.adopt`. There, the first
+    gradient only initializes the mean square; here, it also produces a step.
 
     References
     ----------
@@ -372,11 +373,11 @@ def ademamix(
     g, x, m, slow, v, t, *, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=5.0, eps=1e-8,
     weight_decay=0.0,
 ):  # fmt: skip
-    """AdEMAMix: AdamW with a second, slow average, which remembers thousands of gradients.
+    """AdEMAMix: AdamW with a second, slow average that spans thousands of gradients.
 
-    The bias of the slow average is not corrected. As the authors' implementation and
-    `optax.contrib.ademamix`; the paper's warm-up of `alpha` and `beta3` is left to schedules. For
-    runs of many thousands of steps; for shorter ones lower `beta3`, to 0.999 say.
+    The bias of the slow average is not corrected, as in the authors' implementation and
+    `optax.contrib.ademamix`. For the paper's warm-up of `alpha` and `beta3`, use schedules. Meant
+    for runs of many thousands of steps; for shorter runs, lower `beta3`, say to 0.999.
 
     References
     ----------
@@ -396,19 +397,22 @@ def ademamix(
     preconditioner="P",
     hyper={
         "final_rate": Option(
-            "The rate of gradient descent at the end, as a multiple of the learning rate, above 0.",
+            "The final rate of gradient descent, as a multiple of the learning rate, above 0.",
             positive,
         ),
-        "gamma": Option("How fast the bounds of the rates close, above 0 and below 1.", fraction),
+        "gamma": Option(
+            "How fast the bounds on the rates converge, above 0 and below 1.", fraction
+        ),
     },
 )
 def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, gamma=1e-3):
-    """AdaBound: Adam whose rates are held between bounds that close in on one rate for all.
+    """AdaBound: Adam with bounds on the rates that converge to one common rate.
 
-    The rates end at ``final_rate * learning_rate``, where the steps are those of `momentum` with
-    ``dampening=beta1``. As the authors' implementation: the bias is corrected before the rates are
-    bounded, and nothing is divided by the root of t as in the paper's Algorithm 2. Their `final_lr`
-    of 0.1 at a rate of 0.001 is a `final_rate` of 100 here, and follows a schedule as theirs does.
+    The rates converge to ``final_rate * learning_rate``, where the steps are those of `momentum`
+    with ``dampening=beta1``. As in the authors' implementation, the bias is corrected before the
+    rates are bounded, and nothing is divided by the root of t, unlike in the paper's Algorithm 2.
+    Their `final_lr` of 0.1 at a rate of 0.001 is a `final_rate` of 100 here, and follows a schedule
+    as theirs does.
 
     References
     ----------
@@ -430,20 +434,20 @@ def adabound(g, m, v, t, *, beta1=0.9, beta2=0.999, eps=1e-8, final_rate=100.0, 
     auto="bold",
     hyper={
         "switch": Option(
-            "Change over when two rates differ by less than this, as a multiple of the learning "
-            "rate; 0: never.",
+            "Switch when two rates differ by less than this, as a multiple of the learning rate; "
+            "0: never.",
             nonnegative,
         )
     },
 )
 def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e-6):
-    """SWATS: Adam first, then gradient descent with momentum at a rate learned from Adam's steps.
+    """SWATS: first Adam, then gradient descent with momentum at a rate learned from Adam.
 
-    Every step of Adam corresponds to a rate of gradient descent, the one whose step has the same
-    projection on the gradient. These rates are averaged; the first time that one is within `switch`
-    of the average, the method changes over, for good. All rates are multiples of the learning rate:
-    the paper's tolerance of 1e-9 at a rate of 0.001 is a `switch` of 1e-6 here. (Only a positive
-    rate is taken over; the paper does not mention negative ones.)
+    Every step of Adam corresponds to a rate of gradient descent: the one whose step has the same
+    projection onto the gradient. These rates are averaged; the first time one of them is within
+    `switch` of the average, the method switches for good. All rates are multiples of the learning
+    rate: the paper's tolerance of 1e-9 at a rate of 0.001 is a `switch` of 1e-6 here. (The method
+    only switches to a positive rate; the paper does not mention negative ones.)
 
     References
     ----------
@@ -469,18 +473,19 @@ def swats(g, m, v, mean, rate, t, *, beta1=0.9, beta2=0.999, eps=1e-9, switch=1e
     auto="bold",
     hyper={
         "beta1": Option(
-            "Weight of the average in the direction of a step, against the gradient's; in [0, 1).",
+            "Weight of the average, relative to the gradient, in the direction of a step, in [0, "
+            "1).",
             decay,
         ),
         "beta2": Option("Decay rate of the running average of the gradients, in [0, 1).", decay),
     },
 )
 def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
-    """Lion: steps of one size in all parameters, along the sign of an average gradient.
+    """Lion: steps of equal size in all parameters, along the sign of an average gradient.
 
-    As `optax.lion` and the paper: the sign is that of the average weighted with `beta1`, the one
-    that is kept is weighted with `beta2`, and the decay is separate from both. At a constant rate
-    the iterates come no closer to a minimum than the length of a step.
+    As in `optax.lion` and the paper, the sign is that of the average weighted with `beta1`, the
+    stored average is weighted with `beta2`, and the decay is separate from both. At a constant
+    rate, the iterates get no closer to a minimum than the length of a step.
 
     References
     ----------
@@ -497,22 +502,22 @@ def lion(g, x, m, *, beta1=0.9, beta2=0.99, weight_decay=0.0):
     auto="fixed",
     init={"size": 0.01},
     hyper={
-        "eta_minus": Option("Factor of a step whose gradient has changed its sign.", decay),
-        "eta_plus": Option("Factor of a step whose gradient has kept its sign.", positive),
+        "eta_minus": Option("Factor for a step whose gradient changed sign.", decay),
+        "eta_plus": Option("Factor for a step whose gradient kept its sign.", positive),
         "step_min": Option(
-            "Shortest step of a parameter, as a multiple of the learning rate.", nonnegative
+            "Smallest step of a parameter, as a multiple of the learning rate.", nonnegative
         ),
         "step_max": Option(
-            "Longest step of a parameter, as a multiple of the learning rate.", nonnegative
+            "Largest step of a parameter, as a multiple of the learning rate.", nonnegative
         ),
     },
 )
 def rprop(g, g_last, size, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-12, step_max=50.0):
-    """Rprop: a step for each parameter, longer while its gradient keeps the sign, else shorter.
+    """Rprop: a step size per parameter that grows until its gradient changes sign.
 
-    The variant iRprop- of Igel and Huesken, in which a gradient that has changed its sign counts as
+    This is the variant iRprop- of Igel and Huesken, in which a gradient that changed sign counts as
     zero for one step. The first steps are 0.01 times the learning rate, and the limits are
-    multiples of it too; in `torch.optim.Rprop` the rate is the first step itself, and the limits
+    multiples of it too; in `torch.optim.Rprop`, the rate is the first step itself, and the limits
     are absolute.
 
     References

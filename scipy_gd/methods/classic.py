@@ -1,4 +1,4 @@
-"""Steps along the gradient, with or without memory of earlier ones."""
+"""Steps along the gradient, with or without memory of earlier steps."""
 
 from numpy import sqrt
 from numpy.linalg import norm
@@ -25,8 +25,8 @@ def gd(g):
 def sgd(g):
     """Stochastic gradient descent: a step along the gradient on every mini-batch.
 
-    This is `gd` with a larger constant; `batch_size`, `epochs` and `rng` say which rows a step
-    sees. A constant rate leaves noise in proportion to it: use a schedule, or an average.
+    This is `gd` with a larger constant; `batch_size`, `epochs` and `rng` determine which rows each
+    step uses. A constant rate leaves noise in proportion to it: use a schedule or averaging.
 
     References
     ----------
@@ -43,9 +43,9 @@ def sgd(g):
     velocity="v",
     hyper={
         "dampening": Option(
-            "The gradient enters the velocity times ``1 - dampening``, in [0, 1). 0 is the "
-            "classical velocity; ``dampening = momentum`` the running average, whose effective "
-            "rate is smaller by the factor ``1 - momentum``.",
+            "The gradient enters the velocity multiplied by ``1 - dampening``, in [0, 1). 0 gives "
+            "the classical velocity; ``dampening = momentum`` gives the running average, whose "
+            "effective rate is smaller by a factor of ``1 - momentum``.",
             decay,
         )
     },
@@ -53,12 +53,12 @@ def sgd(g):
 def momentum(g, v, *, momentum=0.9, dampening=0.0):
     """Gradient descent with momentum (the heavy ball): steps along a velocity.
 
-    The velocity is kept in units of the gradient. For a constant rate this is the same as the form
-    ``v <- momentum v - learning_rate g; x <- x + v``. With ``dampening = momentum`` the velocity is
+    The velocity is in units of the gradient. At a constant rate, this is equivalent to
+    ``v <- momentum v - learning_rate g; x <- x + v``. With ``dampening = momentum``, it is
     the running average of the gradients, and the steps are those of ``dampening = 0`` at the rate
     ``(1 - momentum) learning_rate``; the schedule ``t -> a / (1 - momentum**t)`` corrects its bias.
-    (torch.optim.SGD leaves out the dampening in the first step.) With a `penalty` it is iPiano: the
-    velocity is the step that was made, after the proximal operator, and so stays out of it.
+    (torch.optim.SGD omits the dampening in the first step.) With a `penalty`, this is iPiano: the
+    velocity is the last step actually taken, after the proximal operator.
 
     References
     ----------
@@ -75,11 +75,11 @@ def momentum(g, v, *, momentum=0.9, dampening=0.0):
 
 @elementwise(learning_rate=1e-3)
 def nesterov(g, v, *, momentum=0.9):
-    """Nesterov's accelerated gradient, with a constant momentum.
+    """Nesterov's accelerated gradient with constant momentum.
 
-    The iterate is the look-ahead point ``x + momentum v``, where the gradient is taken: the result
-    is a point whose gradient is known. Written for the other point, these are the two-point form of
-    the book and of Sutskever et al., equations 3 and 4, and `torch.optim.SGD(nesterov=True)`.
+    The iterate is the look-ahead point ``x + momentum v``, where the gradient is evaluated, so the
+    gradient at the result is known. Rewritten for the other point, this is the two-point form of
+    the book, equations 3 and 4 of Sutskever et al., and `torch.optim.SGD(nesterov=True)`.
 
     References
     ----------
@@ -94,13 +94,13 @@ def nesterov(g, v, *, momentum=0.9):
 
 @elementwise(auto="spectral", proximal=True)
 def spg(g):
-    """Spectral projected gradient: the gradient, at the rate of Barzilai and Borwein.
+    """Spectral projected gradient: gradient steps with the Barzilai-Borwein step size.
 
-    The rate is chosen by ABBmin between the long and the short of Barzilai and Borwein's, within a
-    non-monotone line search over the last 30 values, along the projection of the path on the
-    bounds. (The first paper uses the long rate alone and 10 values, and searches on the segment.)
-    With a `penalty` its proximal operator takes the place of the projection, as in SpaRSA, and the
-    rates are those of the parameters that move (Crisci, Ruggiero and Zanni).
+    ABBmin chooses between the long and the short Barzilai-Borwein step size, within a nonmonotone
+    line search over the last 30 values along the path projected onto the bounds. (The first paper
+    uses only the long step size and 10 values, and searches along the segment.) With a `penalty`,
+    its proximal operator replaces the projection, as in SpaRSA, and the step sizes are computed
+    from the parameters that move (Crisci, Ruggiero and Zanni).
 
     References
     ----------
@@ -120,13 +120,14 @@ def spg(g):
 
 @elementwise(auto="restart", proximal=True)
 def nesterov_restart(g):
-    """Nesterov's accelerated gradient, with a growing momentum that restarts when f rises.
+    """Nesterov's accelerated gradient with growing momentum, restarted when f increases.
 
-    The rate is 1/L with a backtracking estimate of L, which falls by the factor 0.9 in each
-    iteration. The iterates are the extrapolated points, where the gradients are taken. With a
-    `penalty` it is FISTA, and what is returned is the end of a proximal step. There the estimate of
-    L is halved until it is too low for the first time, and f is not evaluated where the steps end:
-    the curvature along a step, and how f changes, follow from the gradients before and after it.
+    The rate is 1/L with a backtracking estimate of L, which decreases by a factor of 0.9 in each
+    iteration. The iterates are the extrapolated points, where the gradients are evaluated. With a
+    `penalty` this is FISTA, and the returned point is the end of a proximal step. In that case the
+    estimate of L is halved until it is too low for the first time, and f is not evaluated at the
+    ends of steps: the curvature along a step and the change in f follow from the gradients before
+    and after it.
 
     References
     ----------
@@ -141,11 +142,11 @@ def nesterov_restart(g):
 
 @vector(learning_rate=1.0, auto="fixed", proximal=True, pace="rate")
 def adgd(x, g, x_old, g_old, t, rate, theta):
-    """Adaptive gradient descent: the rate follows the local curvature, without function values.
+    """Adaptive gradient descent: a rate from the local curvature, without function values.
 
-    The first step is a probe, a millionth of the size of x. The next one, with which the recursion
-    begins, is as long as the curvature along the probe suggests, and at most a tenth of that size.
-    With a `penalty` it is AdProxGD, Algorithm 3 of the paper, which has the same rates.
+    The first step is a probe, a millionth of the size of x. The next one, which starts the
+    recursion, is as long as the curvature along the probe suggests, but at most a tenth of the size
+    of x. With a `penalty` this is AdProxGD, Algorithm 3 of the paper, which has the same rates.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Directions that use the curvature."""
+"""Directions that use curvature."""
 
 from numpy import abs, diag, dot, empty, inf, isfinite, maximum, ones, outer, sqrt
 from numpy.linalg import eigh, norm
@@ -13,11 +13,12 @@ from ..arguments import Option, count, flag
     memory=("S", "Y"),
     hyper={
         "maxcor": Option(
-            "The number of steps that are remembered. 0: chosen by the number of parameters.",
+            "Number of past steps to store. 0: chosen from the number of parameters.",
             count(0, 10_000),
         ),
         "mincor": Option(
-            "How many of them count before the 500th step. 0: all, if `maxcor` is given; else 12.",
+            "How many of them to use before the 500th step. 0: all if `maxcor` is given, "
+            "otherwise 12.",
             count(0),
         ),
     },
@@ -25,13 +26,13 @@ from ..arguments import Option, count, flag
 def lbfgs(
     x, g, x_old, g_old, t, free, held, diagonal, pair_noise, S, Y, count, *, maxcor=0, mincor=0
 ):
-    """L-BFGS: Newton's direction, from the steps and gradients of the last iterations.
+    """L-BFGS: Newton's direction, estimated from recent steps and gradients.
 
-    The two-loop recursion over `maxcor` pairs, each scaled such that s'y = 1, from the usual
-    s'y/y'y. By default it uses the last 12 pairs, and from the 500th step on, where the problem
-    must be hard, all that are kept: up to 2 n + 1, and at most 300 for n <= 150 parameters, 15 for
-    n <= 2000, and 10 beyond. Longer memories save evaluations, but cost more time than cheap
-    evaluations take. A direction that leads uphill clears the memory. Where bounds hold some
+    The two-loop recursion over `maxcor` pairs, each scaled to s'y = 1, with the usual initial
+    scaling s'y/y'y. By default it uses the last 12 pairs and, from the 500th step on, when the
+    problem has proved to be hard, all pairs stored: up to 2 n + 1, but at most 300 for n <= 150
+    parameters, 15 for n <= 2000, and 10 beyond. A longer memory saves evaluations, but takes more
+    time than cheap evaluations do. An uphill direction clears the memory. If bounds hold some
     parameters, the pairs are restricted to the free ones.
 
     References
@@ -78,10 +79,11 @@ def lbfgs(
 def cg_descent(g, g_old, t, free, p):
     """CG_DESCENT: conjugate gradients with guaranteed descent.
 
-    The direction, with its truncated beta, of version 6, and a line search for the strong Wolfe
-    conditions. The search begins with the step that promises as much as the last one, and moves on
-    to the minimum of the parabola through its value, unless that is near. Where two gradients in a
-    row are far from orthogonal, the method begins anew with the gradient: Powell's restart.
+    The direction of version 6, with its truncated beta, and a line search for the strong Wolfe
+    conditions. The search starts from the step that promises the same decrease as the last one, and
+    then moves to the minimum of the parabola through its value, unless that is close. If two
+    successive gradients are far from orthogonal, the method restarts from the gradient (Powell's
+    restart).
 
     References
     ----------
@@ -107,21 +109,21 @@ def cg_descent(g, g_old, t, free, p):
 
 @vector(auto="trust_region", unit=True)
 def newton(x, g, hess, free):
-    """Newton's method, by default in a trust region.
+    """Newton's method, by default with a trust region.
 
-    A step of the trust region solves ``(H + lambda D^2) p = -g``, with the smallest lambda for
-    which the matrix is positive definite and ``|D p|`` at most the radius, which follows from how
-    well the model predicts f. D has the largest square roots so far of the diagonal of H, so that
-    the units of the parameters do not matter, and the first radius is ``|D x0|``. Where bounds stop
-    a parameter, it is put there and the step of the others is solved for again.
+    A trust-region step solves ``(H + lambda D^2) p = -g`` with the smallest lambda for which the
+    matrix is positive definite and ``|D p|`` is at most the radius. The radius adapts to how well
+    the model predicts f; the first one is ``|D x0|``. D holds the largest square roots of the
+    diagonal of H seen so far, so the units of the parameters do not matter. If a parameter hits a
+    bound, it is placed there, and the step is solved again for the others.
 
-    The formula below is for other step sizes: Newton's direction, with the eigenvalues of the
-    Hessian made positive and bounded from below, in units in which its diagonal is 1. Along no
-    eigenvector does a parameter move further than 1000 times its size. Where the Hessian is not
-    finite, the direction is the gradient.
+    The formula below is used with other step sizes. It gives Newton's direction, with the
+    eigenvalues of the Hessian made positive and bounded from below, in units in which its diagonal
+    is 1. No parameter moves more than 1000 times its size along any eigenvector. If the Hessian is
+    not finite, the direction is the gradient.
 
     The Hessian comes from `hess` or `hessp`, or from differences of the gradient; with `residuals`,
-    it is that of Gauss and Newton.
+    it is the Gauss-Newton approximation.
 
     References
     ----------
@@ -149,27 +151,27 @@ def newton(x, g, hess, free):
     residuals=True,
     hyper={
         "accelerate": Option(
-            "Whether steps are bent along the geodesic of the model, by one value more for each: "
-            "saves values where `fun` is far from linear.",
+            "Whether to bend steps along the geodesic of the model, at the cost of one extra "
+            "value each. This saves evaluations if `fun` is far from linear.",
             flag,
         ),
     },
 )
 def levenberg_marquardt(g, hess, free, *, accelerate=False):
-    """Levenberg and Marquardt's method for sums of squares, as a trust region.
+    """The Levenberg-Marquardt method for sums of squares, with a trust region.
 
     `fun` returns the residuals r, shape (m,), and `jac` their Jacobian J, shape (m, n); the
-    objective is ``sum(r**2) / 2``, or with a `loss` that of `scipy.optimize.least_squares`. A step
-    solves ``(J'J + lambda D^2) p = -J'r``, with the lambda for which ``|D p|`` is the radius of the
-    trust region (or 0 where the step is shorter), as in MINPACK, but from the scaled normal
-    equations. D has the largest norms so far of the columns of J, so that the units of the
-    parameters do not matter. The first radius is ``|D x0|``. Where bounds stop a parameter, it is
-    put there and the step of the others is solved for again.
+    objective is ``sum(r**2) / 2`` or, with a `loss`, that of `scipy.optimize.least_squares`. A step
+    solves ``(J'J + lambda D^2) p = -J'r`` with the lambda for which ``|D p|`` equals the radius of
+    the trust region (or 0 if the step is shorter), as in MINPACK, but from the scaled normal
+    equations. D holds the largest norms of the columns of J seen so far, so the units of the
+    parameters do not matter. The first radius is ``|D x0|``. If a parameter hits a bound, it is
+    placed there, and the step is solved again for the others.
 
-    A run ends as a success where a step promises and brings a change of f by less than `ftol`, both
-    relative to f, or where it is shorter than `xtol` times x, in the units of D. Both are 1e-14 by
-    default: what is left is rounding. `gtol` is 0 and `tol` sets the other two. The result has
-    `residuals`, `jacobian`, `hess_inv`, `covariance` and `stderr` as well.
+    A run ends with success when the predicted and the actual decrease in f are both below `ftol`,
+    relative to f, or when a step is shorter than `xtol` times x, in the units of D. Both tolerances
+    are 1e-14 by default, so that only rounding errors are left. `gtol` is 0, and `tol` sets the
+    other two. The result also has `residuals`, `jacobian`, `hess_inv`, `covariance` and `stderr`.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Methods that need values only."""
+"""Methods that only need function values."""
 
 from math import inf
 
@@ -10,20 +10,20 @@ finite = number(0, inf, below=True)
 
 @elementwise(learning_rate=1.0, auto="fifth", example={"rng": 0, "target": 1e-9})
 def random_search(z):
-    """Random search: try a normally distributed step, keep the better point.
+    """Random search: try a normally distributed step and keep the better point.
 
-    `learning_rate` is the standard deviation of the steps, for all parameters or for each; "auto"
-    makes it larger after a success and smaller after a failure, so that one trial in five is a
-    success. `rng` draws the steps, and `bounds` are kept by projection. It never converges by
-    itself: use `target`, `maxiter` or `maxfev`. If `jac` is given, it is called once, at the end,
-    to decide about success.
+    `learning_rate` is the standard deviation of the steps, one for all parameters or one for each;
+    "auto" increases it after a success and decreases it after a failure, so that one trial in five
+    succeeds. `rng` draws the steps, and points are projected onto `bounds`. The method never
+    converges by itself: use `target`, `maxiter` or `maxfev`. If you pass `jac`, it is called once,
+    at the end, to test for convergence.
 
     References
     ----------
     F. J. Solis and R. J.-B. Wets, "Minimization by random search techniques", Mathematics of
     Operations Research 6(1), 19-30 (1981), conceptual algorithm with the local search of its
-    section 3, https://doi.org/10.1287/moor.6.1.19. I. Rechenberg, "Evolutionsstrategie" (1973),
-    for the rule of one fifth.
+    section 3, https://doi.org/10.1287/moor.6.1.19. I. Rechenberg, "Evolutionsstrategie" (1973), for
+    the one-fifth rule.
     """
     return -z
 
@@ -34,26 +34,29 @@ def random_search(z):
     probes=True,
     hyper={
         "c": Option(
-            "Size of the first perturbation, in units of the parameters.", number(0, above=True)
+            "Size of the first perturbation, in the units of the parameters.", number(0, above=True)
         ),
-        "alpha": Option("The rate falls like ``(A + t)**-alpha``, at least 0.", finite),
+        "alpha": Option(
+            "Exponent of the rate, which falls like ``(A + t)**-alpha``; at least 0.", finite
+        ),
         "gamma": Option(
-            "The perturbation shrinks like ``t**-gamma``; above 0 and below 1.", fraction
+            "Exponent of the perturbation, which shrinks like ``t**-gamma``; above 0 and below 1.",
+            fraction,
         ),
-        "A": Option("Number of steps in which the rate hardly falls, at least 0.", finite),
+        "A": Option("Number of steps before the rate falls noticeably, at least 0.", finite),
     },
     example={"rng": 0, "maxiter": 10_000, "target": 1e-2},
 )
 def spsa(g, t, *, c=0.1, alpha=0.602, gamma=0.101, A=10.0):
-    """SPSA: gradient descent on an estimate of the gradient from two noisy values.
+    """SPSA: gradient descent with a gradient estimated from two noisy values.
 
-    In step t the two points are ``x + c / t**gamma * s`` and ``x - c / t**gamma * s`` with random
-    signs s, for any number of parameters: a method for simulations and experiments. The rate falls
-    like ``(A + t)**-alpha``; "auto" finds it from four estimates at the start, such that the first
-    step is a fifth of ``|x| + 10 c``, in any units. Choose `c` about as large as the noise of f
-    divided by its slope, and `A` a tenth of `maxiter`; `clip_norm` bounds the steps. `fun` in a
-    callback is the mean of the two values. The last point is evaluated once more. It never
-    converges by itself.
+    A method for simulations and experiments. For any number of parameters, step t evaluates f at
+    two points, ``x + c / t**gamma * s`` and ``x - c / t**gamma * s``, with random signs s. The rate
+    falls like ``(A + t)**-alpha``; "auto" sets it from four estimates at the start, so that the
+    first step is a fifth of ``|x| + 10 c``, in any units. Choose `c` to be about the noise of f
+    divided by its slope, and `A` to be a tenth of `maxiter`; `clip_norm` limits the steps. In a
+    callback, `fun` is the mean of the two values. The last point is evaluated once more. The method
+    never converges by itself.
 
     References
     ----------

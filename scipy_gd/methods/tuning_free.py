@@ -1,4 +1,4 @@
-"""Methods that find their rate while they run, or need no schedule for it."""
+"""Methods that find their learning rate as they run, or need no schedule for it."""
 
 from numpy import abs, dot, maximum, sqrt, sum
 
@@ -11,16 +11,18 @@ from ..arguments import Option, decay, positive
     auto="fixed",
     hyper={
         "d0_squared": Option(
-            "First estimate of the squared distance to the minimum, above 0; rather too small.",
+            "Initial estimate of the squared distance to the minimum, above 0. Err on the small "
+            "side.",
             positive,
         )
     },
 )
 def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
-    """DoWG: gradient descent at a rate of distance over weighted gradients.
+    """DoWG: gradient descent at a rate of "distance over weighted gradients".
 
-    The rate is r over the root of the sum of ``r |g|^2``, where r is the largest squared distance
-    from the start so far, at first `d0_squared`. As `optax.contrib.dowg`; the paper has no guard.
+    The rate is r divided by the root of the sum of ``r |g|^2``, where r is the largest squared
+    distance from the start so far, initially `d0_squared`. Equivalent to `optax.contrib.dowg`; the
+    paper has no `eps`.
 
     References
     ----------
@@ -37,23 +39,23 @@ def dowg(x, g, x0, r, w, t, *, d0_squared=1e-4, eps=1e-4):
     learning_rate=1.0,
     auto="fixed",
     hyper={
-        "beta3": Option(
-            "Decay rate of the sums that the distance is estimated from, in [0, 1).", decay
-        ),
+        "beta3": Option("Decay rate of the sums used to estimate the distance, in [0, 1).", decay),
         "d0": Option(
-            "First estimate of the distance to the minimum, above 0; rather too small.", positive
+            "Initial estimate of the distance to the minimum, above 0. Err on the small side.",
+            positive,
         ),
-        "d_coef": Option("Factor of the estimates of the distance, above 0.", positive),
+        "d_coef": Option("Factor applied to the estimates of the distance, above 0.", positive),
     },
 )
 def prodigy(
     x, g, x0, m, v, r, s, D, t,
     *, beta1=0.9, beta2=0.999, beta3=0.999**0.5, eps=1e-8, d0=1e-6, d_coef=1.0, weight_decay=0.0
 ):  # fmt: skip
-    """Prodigy: AdamW at a rate of D, an estimate of the distance to the minimum that only grows.
+    """Prodigy: AdamW at a rate of D, a growing estimate of the distance to the minimum.
 
-    The default of `beta3` is the root of that of `beta2`. As `optax.contrib.prodigy`, for a rate
-    that does not change: there a schedule also weighs the terms of the estimate.
+    The default of `beta3` is the square root of that of `beta2`. Equivalent to
+    `optax.contrib.prodigy` at a constant rate; there, a schedule also weights the terms of the
+    estimate.
 
     References
     ----------
@@ -77,19 +79,19 @@ def prodigy(
     penalty="weight_decay",
     hyper={
         "beta": Option(
-            "Share of the average, not of the base point, in the point where the gradient is "
-            "taken, in [0, 1).",
+            "Weight of the average, relative to the base point, in the point where the gradient "
+            "is evaluated, in [0, 1).",
             decay,
         )
     },
 )
 def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
-    """Schedule-free gradient descent: an average of the points does the work of a falling rate.
+    """Schedule-free gradient descent: averaging the points replaces a decreasing rate.
 
-    The iterate is the point y where the gradient is taken, between the base point z, which makes
-    the steps u, and the average of all z. The state w is the way from z to the average in units of
-    the learning rate. `weight_decay` is a penalty, as of `adam`. As
-    `optax.contrib.schedule_free_sgd`, for a rate that does not change.
+    The iterate is the point y where the gradient is evaluated; it lies between the base point z,
+    which takes the steps u, and the average of all z. The state w is the vector from z to the
+    average, in units of the learning rate. `weight_decay` is a penalty, as in `adam`. Equivalent to
+    `optax.contrib.schedule_free_sgd` at a constant rate.
 
     References
     ----------
@@ -107,16 +109,16 @@ def schedule_free_sgd(g, x, w, average, t, *, beta=0.9, weight_decay=0.0):
     learning_rate=2.5e-3,
     preconditioner="P",
     average="average",
-    hyper={"beta1": Option("What `beta` is of `schedule_free_sgd`, in [0, 1).", decay)},
+    hyper={"beta1": Option("The `beta` of `schedule_free_sgd`, in [0, 1).", decay)},
 )
 def schedule_free_adamw(
     g, x, v, w, average, t, *, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0
 ):
     """Schedule-free AdamW: AdamW with an average of the points instead of the gradients.
 
-    Like `schedule_free_sgd`, with the gradient over the root of its mean square in the steps u, and
-    with `beta1` as its `beta`. As `optax.contrib.schedule_free_adamw`, for a rate that does not
-    change; its warm-up is left to schedules.
+    Like `schedule_free_sgd`, but the steps u use the gradient divided by the root of its mean
+    square, and `beta` is called `beta1`. Equivalent to `optax.contrib.schedule_free_adamw` at a
+    constant rate; for its warm-up, use a schedule.
 
     References
     ----------

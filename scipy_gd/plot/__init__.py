@@ -1,10 +1,9 @@
-"""Pictures of runs: paths, convergence, comparisons, schedules, profiles, races, errors, minima.
+"""Plots of runs: paths, convergence, comparisons, schedules, profiles, races, errors, minima.
 
-Every function takes results (of runs with ``options={"history": True}``) or histories, one or
-several, draws on the `ax` that it is given or on a new figure, and returns the axes. A method
-always looks the same: see `style`. The pictures need matplotlib, ``pip install matplotlib``;
-without it they raise ImportError. An argument that cannot be drawn is a TypeError or ValueError
-that names it.
+Every function takes one or several results (of runs with ``options={"history": True}``) or
+histories, draws on the given `ax` or on a new figure, and returns the axes. A method always looks
+the same; see `style`. Plots require matplotlib, ``pip install matplotlib``; without it, they raise
+ImportError. An argument that cannot be drawn raises a TypeError or ValueError that names it.
 """
 
 from ._animation import animate

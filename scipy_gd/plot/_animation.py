@@ -55,43 +55,43 @@ def animate(
     fps: int = 8,
     title: str = "",
 ) -> Any:
-    """Let several methods race on a function of two variables.
+    """Animate a race of several methods on a function of two variables.
 
     Parameters
     ----------
     runs : list or dict
-        Methods, named as for `scipy_gd.compare`, which are run from `x0`; or what runs kept, as
-        for `path`.
+        Methods to run from `x0`, named as for `scipy_gd.compare`; or recorded runs, as for `path`.
     fun : callable or Problem
         The function, ``fun(x) -> float`` with x of shape (2,).
     x0 : array_like, shape (2,), optional
-        The start of the methods. Default: that of the `Problem`.
+        The starting point of the methods. Default: that of the `Problem`.
     path : str or path-like, optional
-        The file to write: .gif, .html (a page with buttons, complete in itself) or .mp4 (needs
-        ffmpeg, else it is a RuntimeError).
+        The file to write: .gif, .html (a self-contained page with buttons) or .mp4 (a RuntimeError
+        without ffmpeg).
     view : {"2d", "3d"}, default: "2d"
-        Contours, or a surface.
+        Contours or a surface.
     clock : {"nit", "evaluations"}, default: "nit"
-        What is equal for all in a frame: iterations, or evaluations of f and its gradient.
+        What all runs share in a frame: the number of iterations, or of evaluations of f and its
+        gradient.
     jac : callable or True, optional
-        The gradient, for the methods. Default: that of the `Problem`, else differences.
+        The gradient, for the methods. Default: that of the `Problem`, or finite differences.
     maxiter : int, default: 200
-        Most iterations of the methods.
+        Maximum number of iterations of the methods.
     options : dict, optional
-        Options of all methods; those given with a method go first.
+        Options for all methods; those given with a method take precedence.
     minima, window, scale : optional
-        As for `path`.
+        See `path`.
     frames : int, default: 40
-        At most so many frames. The time between them grows: a race is decided at its start.
+        Maximum number of frames. The time between them grows, since a race is decided early on.
     fps : int, default: 8
-        Frames in a second. A GIF holds the last for a second.
+        Frames per second. A GIF shows the last one for a second.
     title : str, optional
-        Above the picture. Default: the name of the `Problem`.
+        Title of the figure. Default: the name of the `Problem`.
 
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        In a notebook, ``IPython.display.HTML(animation.to_jshtml())`` shows it.
+        In a notebook, display it with ``IPython.display.HTML(animation.to_jshtml())``.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def animate(
 
 
 class _Racer:
-    """A run on its way: a trail to where it is, and a head there."""
+    """A run in progress: its trail so far, and a head at its end."""
 
     def __init__(
         self, ax: Any, label: str, look: dict[str, Any], way: Array, between: int, times: Array
@@ -161,7 +161,7 @@ class _Racer:
         (self.head,) = ax.plot(*start, label=label, **look | head)
 
     def move(self, moment: int) -> tuple[Any, Any]:
-        """Move to where the run was at that moment; returns what has moved."""
+        """Move to where the run was at that moment; returns the artists that moved."""
         last = int(np.searchsorted(self.times, moment, side="right")) - 1
         gone = self.way[: self.between * max(last, 0) + 1].T
         for artist, part in ((self.trail, gone), (self.head, gone[:, -1:])):
@@ -197,12 +197,12 @@ def _times(label: str, run: Any, clock: str, count: int) -> Array:
         return np.arange(count)
     times = run.nit if clock == "nit" else run.nfev + run.njev
     if np.isnan(times).any():
-        raise ValueError(f"`runs` must know {clock!r}, which the history of {label!r} does not")
+        raise ValueError(f"`runs` must record {clock!r}, which the history of {label!r} does not")
     return times
 
 
 def _from_above(figure: Any, land: Landscape, value: Any) -> tuple[Any, Callable[[Array], Array]]:
-    """Axes with the landscape, and where a track is drawn there."""
+    """Axes with the landscape, and where to draw a track on it."""
     ax = figure.add_subplot(xlabel="x[0]", ylabel="x[1]")
     paint(ax, land)
     return ax, lambda track: track
@@ -245,14 +245,14 @@ def _in_perspective(
 
 
 def _dense(track: Array, between: int) -> Array:
-    """The track with further points, `between` to a step."""
+    """The track with extra points, `between` per step."""
     k = np.arange(len(track))
     steps = np.linspace(0, k[-1], between * k[-1] + 1)
     return np.column_stack([np.interp(steps, k, column) for column in track.T])
 
 
 def _freeze(figure: Any, ax: Any, moving: list[Any]) -> None:
-    """Turn all but what moves into an image: it is drawn once, not in every frame."""
+    """Turn everything that does not move into an image, drawn once instead of in every frame."""
     from PIL import Image
 
     figure.draw_without_rendering()
@@ -277,18 +277,18 @@ def _freeze(figure: Any, ax: Any, moving: list[Any]) -> None:
 
 
 def _target(path: str | PathLike[str]) -> Path:
-    """Where to write, if it can be written."""
+    """The path to write to, if it is writable."""
     target = Path(path)
     ending = target.suffix.lower()
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"`path` must be in a folder, got {str(path)!r}")
+        raise FileNotFoundError(f"`path` must be in an existing folder, got {str(path)!r}")
     if ending not in FORMATS:
         raise ValueError(f"`path` must end in {', '.join(FORMATS)}, got {str(path)!r}")
     if ending == ".mp4":
         from matplotlib.animation import writers
 
         if not writers.is_available("ffmpeg"):
-            raise RuntimeError(".mp4 needs the program ffmpeg; .gif and .html need nothing")
+            raise RuntimeError(".mp4 needs the ffmpeg program; .gif and .html do not")
     return target
 
 
@@ -305,7 +305,7 @@ def _save(animation: Any, target: Path, fps: int, colors: list[str]) -> None:
 
 
 def _gif(fps: int, colors: list[str]) -> Any:
-    """Frames with one palette: what stands still does not flicker, and takes no room."""
+    """Frames with one palette, so that static parts do not flicker and take no space."""
     from matplotlib.animation import PillowWriter
     from matplotlib.colors import to_rgba_array
     from PIL import Image

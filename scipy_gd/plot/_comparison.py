@@ -1,4 +1,4 @@
-"""The picture of a comparison: the paths on the contours, the error against the evaluations."""
+"""The plot of a comparison: paths on contours, and the error against the evaluations."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def comparison(results: Any, axes: Any = None) -> Any:
     Parameters
     ----------
     results : Comparison or sequence of Comparison
-        What `scipy_gd.compare` returned. The first one in two variables also gives the picture
-        of the paths.
+        Results of `scipy_gd.compare`. The first one in two variables also provides the plot of the
+        paths.
     axes : matplotlib Axes or sequence of them, optional
-        Where to draw: first the paths, if there is a picture of them, then one panel for each
-        comparison. Default: a new figure.
+        Axes to draw on: first the paths, if there is a plot of them, then one panel per comparison.
+        Default: a new figure.
 
     Returns
     -------
     matplotlib Figure
-        In a crowd of more than 18 the less familiar methods are pale, and their paths left out.
+        With more than 18 methods, the less familiar ones are pale, and their paths are left out.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def comparison(results: Any, axes: Any = None) -> Any:
     """
     every = [results] if hasattr(results, "rows") else list(results)
     if not every:
-        raise ValueError("`results` must be at least one comparison, got none")
+        raise ValueError("`results` must contain at least one comparison, got none")
     names = list(dict.fromkeys(row.method for one in every for row in _ran(one)))
     unfamiliar = [name for name in names if name in METHODS and name not in FAMILIAR[:10]]
     behind = unfamiliar if len(names) > CROWD else []
@@ -73,12 +73,12 @@ def comparison(results: Any, axes: Any = None) -> Any:
 
 
 def _panels(axes: Any, count: int, labels: list[str]) -> tuple[list[Any], Any, dict[str, Any]]:
-    """The axes that are given, or those of a new figure; what shows the legend, and how."""
+    """The given axes, or those of a new figure; where the legend goes, and how."""
     plt = pyplot()
     if axes is not None:
         axes = list(np.ravel(axes))
         if len(axes) != count:
-            raise ValueError(f"`axes` must be {count}, got {len(axes)}")
+            raise ValueError(f"`axes` must contain {count} axes, got {len(axes)}")
         return axes, axes[-1].legend, {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
     rows = 1 if count <= 3 else 2
     columns, lists = math.ceil(count / rows), math.ceil((len(labels) + 2) / (18 * rows))

@@ -1,4 +1,4 @@
-"""Curves: the descent of runs, the answer to the learning rate, schedules."""
+"""Curves: convergence, sensitivity to the learning rate, schedules."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def convergence(
     minimum: float | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw how the value or the gradient falls.
+    """Draw the convergence of the value or the gradient.
 
     Parameters
     ----------
     histories : History, OptimizeResult, list or dict of them
-        The recorded runs. A dict names them; else they have the names of their methods. Those of
-        SciPy's solvers know neither counts nor gradients.
+        The recorded runs. A dict gives their labels; otherwise they are labeled by method. Those
+        of SciPy's solvers have neither counts nor gradients.
     x : {"nit", "evaluations", "seconds"}, default: "nit"
-        The horizontal axis; evaluations are those of f and of its gradient together.
+        The horizontal axis; evaluations include those of f and of its gradient.
     y : {"fun", "gnorm"}, default: "fun"
         The value above the minimum, or the largest component of the (projected) gradient.
     minimum : float, optional
         The minimum of f. Default: the smallest value in the histories.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------
@@ -65,7 +65,9 @@ def convergence(
         curve = across, getattr(history, y)
         for name, values in zip((x, y), curve, strict=True):
             if np.isnan(values).all():
-                raise ValueError(f"`histories` must know {name!r}: that of {label!r} does not")
+                raise ValueError(
+                    f"`histories` must record {name!r}, which that of {label!r} does not"
+                )
         curves[label] = curve
     ax = axes(ax)
     if y == "fun":
@@ -80,14 +82,14 @@ def convergence(
 def descent(
     ax: Any, curves: Mapping[str, Any], minimum: float | None, looks: Any = None, f: str = "$f$"
 ) -> None:
-    """Draw values above the minimum, or above the lowest one, which itself has no place then."""
+    """Draw values above the minimum, or above the lowest one, which is then left out."""
     known = minimum is not None
     finite = [v[np.isfinite(v)] for _, v in curves.values()]
     lowest: Any = min((v.min() for v in finite if v.size), default=0.0)
     if known:
         level = float(array("minimum", minimum, ()))
         if not level <= lowest + 1e-9 * max(1.0, abs(lowest)):
-            raise ValueError(f"`minimum` must be at most {lowest}, the least value, got {minimum}")
+            raise ValueError(f"`minimum` must be at most {lowest}, the lowest value, got {minimum}")
         lowest = level
     floor = 1e-16 * max(1.0, abs(lowest))  # what rounding leaves of zero
     above = {}
@@ -103,20 +105,20 @@ def sensitivity(
 ) -> Any:
     """Draw the final value against the learning rate, with a large marker at the best rate.
 
-    The values are on a logarithmic axis, unless there are some below the minimum.
+    The value axis is logarithmic, unless some values are below the minimum.
 
     Parameters
     ----------
     sweeps : pair (rates, values), or dict from label to such pairs
-        Learning rates, shape (k,), and the final values, shape (k,), or (k, runs) of repeated
-        runs: then the line is their median, in a band from the least to the largest.
+        Learning rates, shape (k,), and final values, shape (k,), or (k, runs) for repeated runs:
+        the line is then their median, in a band from the smallest to the largest.
     minimum : float, optional
         The minimum of f, which is subtracted. Default: 0.
     worst : float, optional
-        A larger final value, such as more than at the start, counts as diverged. Values that are
-        not finite always do: crosses at the top of the picture.
+        Final values above this, such as the value at the start, count as diverged, as do all
+        non-finite values. They are crosses at the top of the plot.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------
@@ -135,7 +137,7 @@ def sensitivity(
     """
     given = sweeps if isinstance(sweeps, Mapping) else {"": sweeps}
     if not given:
-        raise ValueError("`sweeps` must be at least one pair (rates, values), got none")
+        raise ValueError("`sweeps` must contain at least one pair (rates, values), got none")
     answers = {label: _answers(pair, minimum or 0.0, worst) for label, pair in given.items()}
     middles = {
         label: (rates, np.where(np.isfinite(middle), middle, np.nan))
@@ -168,12 +170,12 @@ def sensitivity(
 
 
 def _answers(pair: Any, minimum: float, worst: float | None) -> tuple[Array, Array]:
-    """The rates in order, and the values above the minimum, shape (k, runs): inf has diverged."""
+    """The sorted rates, and the values above the minimum, shape (k, runs); inf means diverged."""
     if not hasattr(pair, "__len__") or len(pair) != 2:
         raise ValueError(f"`sweeps` must be pairs (rates, values), got {pair!r:.60}")
     rates = array("sweeps", pair[0], (None,))
     if not rates.size or not np.all((rates > 0) & (rates < np.inf)):
-        raise ValueError(f"`sweeps` must be of learning rates above 0, got {rates}")
+        raise ValueError(f"`sweeps` must have learning rates above 0, got {rates}")
     values = array("sweeps", pair[1], rates.shape, (rates.size, None)).reshape(rates.size, -1)
     order = np.argsort(rates)
     gained = values <= (np.inf if worst is None else worst)  # NaN has not
@@ -186,12 +188,12 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
     Parameters
     ----------
     rates : callable ``t -> rate``, list or dict of them
-        Those of `scipy_gd.schedules` or any function. A dict names them; else they have their own
-        names, or their `repr` where these are not different.
+        Schedules from `scipy_gd.schedules` or any functions. A dict gives their labels; otherwise
+        these are their names, or their `repr` if the names are not distinct.
     steps : int or array_like, default: 200
-        How many steps, or which.
+        The number of steps, or the steps themselves.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------
@@ -206,10 +208,10 @@ def schedules(rates: Any, *, steps: Any = 200, ax: Any = None) -> Any:
         names = [_name(one) for one in every]
         names = names if len(set(names)) == len(names) else [*map(repr, every)]
         if len(set(names)) < len(names):
-            raise ValueError("`rates` must differ: give a dict {label: schedule}")
+            raise ValueError("`rates` must have different labels: pass a dict {label: schedule}")
         rates = dict(zip(names, every, strict=True))
     if not rates:
-        raise ValueError("`rates` must be at least one schedule, got none")
+        raise ValueError("`rates` must contain at least one schedule, got none")
     if np.ndim(steps) == 0:
         t = np.arange(1, count(1)("steps", steps, 0) + 1)
     else:

@@ -1,4 +1,4 @@
-"""The picture of a gradient check."""
+"""The plot of a gradient check."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ EXACT, INFINITE = 1e-17, 1e2  # where errors that a logarithm has no place for a
 
 
 def gradient_check(report: GradientCheck, *, ax: Any = None) -> Any:
-    """Draw the error of every component of a gradient, at all points that were checked.
+    """Draw the error of every component of a gradient at all points checked.
 
-    The errors are relative, with the tolerance as a line. A bar reaches up to the uncertainty of
-    the numeric derivative, where that is larger than the error.
+    The errors are relative, with the tolerance as a line. If the uncertainty of the numeric
+    derivative is larger than the error, a bar reaches up to it.
 
     Parameters
     ----------
     report : GradientCheck
-        What `scipy_gd.check_grad` returned.
+        The result of `scipy_gd.check_grad`.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------

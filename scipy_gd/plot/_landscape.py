@@ -1,4 +1,4 @@
-"""Functions of two variables, and planes through functions of many, with the paths on them."""
+"""Functions of two variables, or of many on a plane, with paths on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STAR = "#F0E442"
 
 
 class Landscape(NamedTuple):
-    """Values on a grid as they are painted: less `lowest` where the levels are logarithmic."""
+    """Values on a grid as painted: minus `lowest` if the levels are logarithmic."""
 
     x: Array
     y: Array
@@ -31,7 +31,7 @@ class Landscape(NamedTuple):
     lowest: float | None = None
 
     def height(self, f: Any) -> Any:
-        """How high a value is in perspective: logarithmic, but round at the bottom."""
+        """The height of a value in perspective: logarithmic, but rounded at the bottom."""
         if self.lowest is None:
             return f
         return np.log10(1.0 + np.maximum(np.subtract(f, self.lowest), 0.0) / self.levels[3])
@@ -53,18 +53,19 @@ def path(
     Parameters
     ----------
     histories : History, OptimizeResult, array of shape (k, 2), list or dict of them
-        The recorded runs. A dict names them; else they have the names of their methods.
+        The recorded runs. A dict gives their labels; otherwise they are labeled by method.
     fun : callable or Problem
         The function, ``fun(x) -> float`` with x of shape (2,).
     minima : array_like, shape (2,) or (k, 2), optional
-        Where the minimum is, for a star. Default: that of the `Problem`.
+        The minima, marked with stars. Default: those of the `Problem`.
     window : pair of (low, high), optional
-        The limits of both axes. Default: start, end and minima, and the paths near them.
+        The limits of both axes. Default: around the start, the end and the minima, and the paths
+        near them.
     scale : {"log", "linear"}, default: "log"
-        Whether the levels of f, less its minimum, follow each other by a constant factor or by a
-        constant difference.
+        Whether the levels of f, minus its minimum, are spaced by a constant factor or a constant
+        difference.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------
@@ -102,24 +103,24 @@ def slice(
     """Draw a function of many variables on a plane.
 
     The plane goes through one point along two of the parameters, through two points along a
-    direction, or through three points. Histories are projected on it. Along parameters the axes
-    show their values. Any other plane has axes at right angles in units of x: one from the first
-    point to the second, one across.
+    direction, or through three points. Histories are projected onto it. Along parameters, the axes
+    show their values. Any other plane has orthogonal axes in units of x: one from the first point
+    to the second, and one across.
 
     Parameters
     ----------
     fun : callable or Problem
         The function, ``fun(x) -> float`` with x of shape (n,).
     points : array_like, shape (n,), (2, n) or (3, n)
-        One, two or three points of the plane.
+        One, two or three points in the plane.
     parameters : pair of int, optional
-        With one point: which parameters vary. Default: the first two.
+        With one point: the parameters to vary. Default: the first two.
     direction : array_like, shape (n,), optional
-        With two points: where else the plane goes.
+        With two points: another direction in the plane.
     histories : History, OptimizeResult, array of shape (k, n), list or dict of them, optional
-        Runs to project on the plane.
+        Runs to project onto the plane.
     window, scale, ax : optional
-        As for `path`. Default of `window`: the points and the paths; around a single point x,
+        See `path`. Default of `window`: the points and the paths; around a single point x,
         ``x[i] ± (1 + |x[i]|)``.
 
     Examples
@@ -183,9 +184,9 @@ def _map(ax: Any, land: Landscape, tracks: Tracks, minima: Any = ()) -> Any:
 def _plane(points: Array, parameters: Any, direction: Any) -> _Plane:
     count, n = points.shape
     if parameters is not None and count > 1:
-        raise ValueError(f"`parameters` go with one point, got {count}")
+        raise ValueError(f"`parameters` must come with one point, got {count}")
     if (direction is not None) != (count == 2):
-        raise ValueError(f"`direction` goes with two points, and they with it; got {count}")
+        raise ValueError(f"`direction` and two points must be given together, got {count}")
     if count == 1:
         chosen = (0, 1) if parameters is None else parameters
         if np.shape(chosen) != (2,) or len({*chosen} & {*range(n)}) != 2:
@@ -219,14 +220,14 @@ def tracks_of(histories: Any, n: int, hint: str = "") -> dict[str, Array]:
     for label, track in tracks.items():
         if track.shape[1] != n:
             got = f"{track.shape[1]} in {label!r}{hint}"
-            raise ValueError(f"`histories` must be of {n} parameters, got {got}")
+            raise ValueError(f"`histories` must have {n} parameters, got {got}")
         if not np.isfinite(track).all(axis=1).any():
             raise ValueError(f"`histories` must have finite points, got none in {label!r}")
     return tracks
 
 
 def objective(fun: Any) -> Callable[[Array], float]:
-    """The function of x alone, NaN where it has no value."""
+    """The function of x alone; NaN where it has no value."""
     call, args = (fun.fun, fun.args) if isinstance(fun, Problem) else (fun, ())
     if not callable(call):
         raise TypeError(f"`fun` must be callable or a Problem, got {fun!r}")
@@ -241,7 +242,7 @@ def objective(fun: Any) -> Callable[[Array], float]:
 
 
 def known_minima(fun: Any, given: Any) -> Array:
-    """The minima that are given, or those of the problem, shape (k, 2)."""
+    """The given minima, or those of the problem, shape (k, 2)."""
     if given is None and isinstance(fun, Problem):
         if fun.n != 2:
             raise ValueError(f"`fun` must have 2 parameters, got {fun.n}")
@@ -252,7 +253,7 @@ def known_minima(fun: Any, given: Any) -> Array:
 
 
 def around(tracks: Iterable[Array], minima: Any, *others: Array) -> Window:
-    """The window of start, end and the minima reached, and of the paths near them."""
+    """The window around the start, the end and the minima reached, and the paths near them."""
     paths = [track[np.isfinite(track).all(axis=1)] for track in tracks]
     last = [
         min(minima, key=lambda m: math.dist(m, track[-1])) if len(minima) else track[-1]
@@ -301,7 +302,7 @@ def landscape(
 
 
 def paint(ax: Any, land: Landscape) -> None:
-    """Fill between the levels, within the window: darker downhill, but pale under the curves."""
+    """Fill between the levels, within the window: darker downhill, but pale beneath the curves."""
     from matplotlib.colors import LinearSegmentedColormap
 
     ax.set(xlim=land.x[[0, -1]], ylim=land.y[[0, -1]])

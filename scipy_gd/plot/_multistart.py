@@ -1,4 +1,4 @@
-"""The picture of many starts: what was found, how often, and from where."""
+"""The plot of many starts: which minima were found, how often, and from where."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def multistart(
     scale: str = "log",
     ax: Any = None,
 ) -> Any:
-    """Draw the minima that many starts have led to, and how often.
+    """Draw the minima that many starts led to, and how often.
 
-    The runs are lined up by the value where they ended: a step is a minimum, and as wide as it was
-    found often. Runs that have not arrived at one are crosses. With `fun`, a function of two
-    variables, the starts are drawn on its contours, each in the colour of its minimum.
+    The runs are sorted by their final value: each step is a minimum, and its width the number of
+    runs that found it. Runs that did not reach a minimum are crosses. With `fun`, a function of two
+    variables, the starts are drawn on its contours, each in the color of its minimum.
 
     Parameters
     ----------
     result : MultistartResult
-        What `scipy_gd.multistart` returned.
+        The result of `scipy_gd.multistart`.
     fun : callable or Problem, optional
         The function, ``fun(x) -> float`` with x of shape (2,).
     scale : {"log", "linear"}, default: "log"
-        Whether values, less the lowest, are drawn on a logarithmic axis; that of the steps is
+        Whether values, minus the lowest, are drawn on a logarithmic axis; the axis of the steps is
         linear below the second minimum.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     Examples
     --------
@@ -56,14 +56,14 @@ def multistart(
     'x[0]'
     """
     if not (hasattr(result, "minima") and hasattr(result, "runs")):
-        raise TypeError(f"`result` must be that of multistart, got {result!r:.60}")
+        raise TypeError(f"`result` must be a result of multistart, got {result!r:.60}")
     one_of("log", "linear")("scale", scale, 0)
     ax = _steps(result, scale, ax) if fun is None else _map(result, fun, scale, ax)
     return legend(ax)
 
 
 def _kinds(result: Any) -> list[tuple[Any, dict[str, Any]]]:
-    """Which runs have found which minimum, and how they are drawn."""
+    """Which runs found which minimum, and how to draw them."""
     found = result.runs.minimum
     dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5}
     kinds = []
@@ -100,7 +100,7 @@ def _steps(result: Any, scale: str, ax: Any) -> Any:
 
 def _map(result: Any, fun: Any, scale: str, ax: Any) -> Any:
     if result.x.size != 2:
-        raise ValueError(f"`fun` can be drawn for 2 parameters, got {result.x.size}")
+        raise ValueError(f"`fun` can only be drawn for 2 parameters, got {result.x.size}")
     starts, minima = result.runs.x0, result.minima.x
     seen = np.concatenate([starts, *([minima] if len(minima) else [])])
     low, high = seen.min(axis=0), seen.max(axis=0)

@@ -21,19 +21,19 @@ def performance_profile(
     limit: float | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the share of problems that a solver solves within a multiple of the best one's cost.
+    """Draw the fraction of problems that a solver solves within a multiple of the best cost.
 
     Parameters
     ----------
     costs : dict from solver to array of shape (problems,), or pandas.DataFrame
-        What each problem costs each solver, such as evaluations or seconds, above 0; inf or NaN
-        where it is not solved.
+        The cost of each problem for each solver, such as evaluations or seconds, above 0; inf or
+        NaN if it is not solved.
     reference : sequence of str, optional
-        The solvers whose best is the measure. Default: all.
+        The solvers that define the best cost. Default: all.
     limit : float, optional
-        The largest multiple that is shown. Default: the largest there is.
+        The largest multiple to show. Default: the largest in the data.
     ax : matplotlib Axes, optional
-        Where to draw, and what is returned. Default: the axes of a new figure.
+        Axes to draw on; also returned. Default: those of a new figure.
 
     References
     ----------
@@ -62,17 +62,17 @@ def performance_profile(
 def data_profile(
     costs: Any, *, sizes: ArrayLike | None = None, limit: float | None = None, ax: Any = None
 ) -> Any:
-    """Draw the share of problems that a solver solves within a cost.
+    """Draw the fraction of problems that a solver solves within a given cost.
 
     Parameters
     ----------
     costs, ax
         As for `performance_profile`.
     sizes : array_like, shape (problems,), optional
-        The number of parameters n of each problem: the cost is divided by n + 1, and counts
-        gradients by differences (of the simplex, in the paper). Default: it is taken as it is.
+        The number of parameters n of each problem: the cost is divided by n + 1, so it counts
+        difference gradients (simplex gradients, in the paper). Default: costs are not divided.
     limit : float, optional
-        The largest cost that is shown. Default: the largest there is.
+        The largest cost to show. Default: the largest in the data.
 
     References
     ----------
@@ -99,34 +99,34 @@ def data_profile(
 
 
 def _limit(limit: Any, least: float) -> float | None:
-    """The last cost that is shown, if it is given."""
+    """The largest cost to show, if given."""
     if limit is None:
         return None
     value = float(array("limit", limit, ()))
     if not least < value < np.inf:
-        raise ValueError(f"`limit` must be a number above {least:g}, got {limit}")
+        raise ValueError(f"`limit` must be above {least:g}, got {limit}")
     return value
 
 
 def _table(costs: Any) -> dict[str, Array]:
     if not hasattr(costs, "items"):
-        raise TypeError(f"`costs` must be a dict from solver to array, got {costs!r:.60}")
+        raise TypeError(f"`costs` must be a dict {{solver: array}}, got {costs!r:.60}")
     table: dict[str, Array] = {}
     for name, given in costs.items():
         shape = next(iter(table.values())).shape if table else (None,)
         cost = array("costs", given, shape)
         if np.any(cost <= 0):
-            raise ValueError(f"`costs` must be above 0, got {np.min(cost)} of {name!r}")
+            raise ValueError(f"`costs` must be above 0, got {np.min(cost)} for {name!r}")
         table[str(name)] = np.where(np.isnan(cost), np.inf, cost)
     if not table or not next(iter(table.values())).size:
-        raise ValueError("`costs` must be of at least one solver and one problem")
+        raise ValueError("`costs` must contain at least one solver and one problem")
     return table
 
 
 def _staircases(
     ax: Any, costs: dict[str, Array], start: float, limit: float | None, label: str
 ) -> Any:
-    """Draw the share of costs that are no more than x."""
+    """Draw the fraction of costs that are at most x."""
     ax = axes(ax)
     finite = np.concatenate([c[np.isfinite(c)] for c in costs.values()])
     end = limit or max(finite, default=1.0)

@@ -1,4 +1,4 @@
-"""What all pictures share: matplotlib, the look of a method, labels, axes and legends."""
+"""Shared by all plots: matplotlib, the style of a method, labels, axes and legends."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Looks = Mapping[str, dict[str, Any]]
 
 
 def style(name: str) -> dict[str, Any]:
-    """Return how a method is drawn: always the same colour, line and marker.
+    """Return the style of a method: always the same color, line and marker.
 
     Parameters
     ----------
     name : str
-        One of `scipy_gd.METHODS`, in colour, or of SciPy's methods, grey and dashed with hollow
-        markers. Any other name is drawn as the method next to join the registry would be.
+        One of `scipy_gd.METHODS`, in color, or one of SciPy's methods, gray and dashed with hollow
+        markers. Any other name gets the style of the next method to join the registry.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def style(name: str) -> dict[str, Any]:
 
 
 def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The style of each name; those in no registry take the places after it, in turn."""
+    """The style of each name; unregistered names take the next free styles, in turn."""
     theirs = list(SCIPY)
     ours = list(dict.fromkeys([*FAMILIAR, *METHODS, *(n for n in names if n not in SCIPY)]))
     return {
@@ -81,24 +81,24 @@ def _look(place: int, colors: Any, lines: Any, face: str | None = None) -> dict[
 
 
 def pyplot() -> Any:
-    """`matplotlib.pyplot`; an error says where to get it."""
+    """`matplotlib.pyplot`, or an error that says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "pictures need matplotlib: pip install matplotlib", name="matplotlib"
+            "`scipy_gd.plot` needs matplotlib: pip install matplotlib", name="matplotlib"
         ) from error
     return plt
 
 
 def axes(ax: Any, size: tuple[float, float] = (6.4, 4.2)) -> Any:
-    """The axes that are given, or those of a new figure."""
+    """The given axes, or those of a new figure."""
     plt = pyplot()
     return plt.subplots(layout="constrained", figsize=size)[1] if ax is None else ax
 
 
 def labelled(given: Any) -> dict[str, Any]:
-    """Histories (or arrays of points) by label, from one or several of them or of results."""
+    """Histories (or arrays of points) by label, from one or several histories or results."""
     if isinstance(given, Mapping) and not isinstance(given, OptimizeResult):
         entries = list(given.items())
     else:
@@ -107,23 +107,27 @@ def labelled(given: Any) -> dict[str, Any]:
     for k, (label, one) in enumerate(entries):
         if isinstance(one, OptimizeResult):
             if "history" not in one:
-                raise ValueError("`histories` must have been kept: use options={'history': True}")
+                raise ValueError(
+                    "`histories` must have been recorded: use options={'history': True}"
+                )
             one = one.history
         label = label or getattr(one, "label", "") or f"run {k}"
         if label in found:
-            raise ValueError(f"`histories` must differ in name, got {label!r} twice: give a dict")
+            raise ValueError(
+                f"`histories` must have different labels, got {label!r} twice: pass a dict"
+            )
         if isinstance(one, History) and not len(one):
-            raise ValueError(f"`histories` must not be empty, got {label!r} without a point")
+            raise ValueError(f"`histories` must not be empty, got {label!r} with no points")
         found[label] = one
     if not found:
-        raise ValueError("`histories` must be at least one, got none")
+        raise ValueError("`histories` must contain at least one history, got none")
     return found
 
 
 def draw(
     ax: Any, curves: Mapping[str, tuple[Any, Any]], looks: Looks | None = None, **options: Any
 ) -> None:
-    """Draw curves by label, their markers staggered and evenly spaced to the eye."""
+    """Draw curves by label, with staggered markers that look evenly spaced."""
     looks = styles(list(curves)) if looks is None else looks
     for k, (label, curve) in enumerate(curves.items()):
         marks = (0.03 * (k % 5), 0.13) if np.isfinite(curve[1]).any() else None
@@ -131,7 +135,7 @@ def draw(
 
 
 def grid(ax: Any, **properties: Any) -> None:
-    """What a diagram stands on: a pale grid, no box."""
+    """The background of a diagram: a pale grid, no box."""
     ax.grid(True, color="0.92", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
@@ -139,7 +143,7 @@ def grid(ax: Any, **properties: Any) -> None:
 
 
 def legend(ax: Any) -> Any:
-    """A legend beside axes that have their figure to themselves, else within."""
+    """A legend beside axes that are alone in their figure, or else inside."""
     labels = ax.get_legend_handles_labels()[1]
     if len(labels) < 2:
         return ax

@@ -1,4 +1,4 @@
-"""The picture of an uncertainty: ellipses and profiles in a corner."""
+"""The plot of an uncertainty: a corner plot of ellipses and profiles."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def uncertainty(
 ) -> Any:
     """Draw the errors of parameters and their correlations, pair by pair.
 
-    On the diagonal is the profile likelihood, how far `fun` rises if one parameter is moved and the
-    others follow, beside the parabola that the standard error means. Where they differ, take the
-    intervals of `Uncertainty.profile`. Below are the ellipses of one and two standard errors: those
-    are their extents along the axes.
+    The diagonal shows the profile likelihood (the rise in `fun` when one parameter moves and the
+    others follow) next to the parabola implied by the standard error. If they differ, use the
+    intervals of `Uncertainty.profile`. Below the diagonal are the ellipses whose extents along the
+    axes are one and two standard errors.
 
     Parameters
     ----------
     fit : Uncertainty
-        What `scipy_gd.uncertainty` returned.
+        The result of `scipy_gd.uncertainty`.
     parameters : str, int, or sequence of them, optional
         Names or indices. Default: the first six that are not held and have finite errors.
     points : int, default: 9
-        Points of a profile, each of which is a minimisation. 0: only the parabola.
+        Number of points per profile, each of which takes a minimization. 0: only the parabola.
     axes : array of matplotlib Axes, shape (k, k), optional
-        Where to draw k parameters. Default: a new figure.
+        Axes to draw k parameters on. Default: a new figure.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def uncertainty(
     if parameters is None:
         which = [i for i in which if drawable[i]][:MOST]
     if not which or not drawable[which].all():
-        raise ValueError("`parameters` must have errors that are finite and not 0")
+        raise ValueError("`parameters` must have finite, nonzero errors")
     axes = _panels(axes, len(which))
     for row, i in enumerate(which):
         for column, j in enumerate(which):
@@ -92,7 +92,7 @@ def _panels(axes: Any, k: int) -> Any:
         return figure.subplots(k, k, squeeze=False, sharex="col")
     axes = np.array(axes, dtype=object)
     if axes.size != k * k:
-        raise ValueError(f"`axes` must be {k} x {k}, got {axes.size}")
+        raise ValueError(f"`axes` must contain {k} x {k} axes, got {axes.size}")
     return axes.reshape(k, k)
 
 

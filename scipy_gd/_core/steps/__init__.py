@@ -58,10 +58,10 @@ RULES = {
         StepRule("fixed", searches=False, on_samples=True, proximal=True),
         StepRule("keep_best", searches=False),
         StepRule("fifth", searches=False),
-        StepRule("armijo", offered="backtracking until f falls enough", proximal=True),
+        StepRule("armijo", offered="backtracking until f decreases enough", proximal=True),
         StepRule(
             "wolfe",
-            offered="a line search that also wants a flatter slope",
+            offered="a line search that also requires a flatter slope",
             on_values="values",
             rounding=1e-10,
         ),
@@ -73,7 +73,7 @@ RULES = {
         StepRule("fista", proximal=True, extrapolates=True, rounding=-1.0),
         StepRule(
             "polyak",
-            offered="the step that would reach the lowest value, which you give as `target`",
+            offered="the step that would reach the lowest value of f, given as `target`",
             on_samples=True,
             needs=("target",),
         ),
