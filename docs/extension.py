@@ -7,6 +7,9 @@ from sphinx import addnodes
 from sphinx.ext import intersphinx
 from sphinx.util.docutils import SphinxDirective
 
+WITHOUT = ("api", "guides/many-fits", "guides/many-dask", "guides/multistart")
+"""Pages on functions with arguments of their own that are called like options."""
+
 
 class Ending(SphinxDirective):
     """``.. ending:: MAXITER`` is where the table of endings leads to; it shows the message."""
@@ -38,7 +41,7 @@ def resolve(app, env, node, contnode):
     if node["reftype"] != "obj":
         return None
     name, page = node["reftarget"], node["refdoc"]
-    options = [f"{page.rpartition('/')[2]}.{name}", name] if page != "api" else []
+    options = [f"{page.rpartition('/')[2]}.{name}", name] if page not in WITHOUT else []
     for option in options:
         found = env.domains.standard_domain.resolve_xref(
             env, page, app.builder, "setting", option, node, contnode

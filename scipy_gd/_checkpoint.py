@@ -1,6 +1,6 @@
-"""A state on disk: a NumPy archive that is written whole or not at all, and read without pickle.
+"""A state on disk: a NumPy archive, written completely or not at all, and read without pickle.
 
-What a state is made of (arrays, numbers, strings, and dicts, lists and tuples of them) becomes one
+The content of a state (arrays, numbers, strings, and dicts, lists and tuples of them) becomes one
 text and a list of arrays.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = 1
-"""Raised when older versions can no longer read what is written."""
+"""Increased when older versions can no longer read the format."""
 HEAD = "scipy_gd"
 
 
@@ -28,12 +28,12 @@ class Saved(dict[str, Any]):
 
 
 def write(path: Path, state: Any) -> None:
-    """Put a state in the place of what is there, in one step.
+    """Replace the file by a state, in one step.
 
     Raises
     ------
     OSError
-        If that is not possible. What was there is still there.
+        If that is not possible. The old file is then unchanged.
     """
     path = Path(os.path.realpath(path))
     arrays: list[NDArray[Any]] = []
@@ -87,7 +87,7 @@ def read(path: Path) -> Saved:
 
 @contextlib.contextmanager
 def blamed(state: Any) -> Iterator[None]:
-    """What is wrong with a state that was read from a file is said of the file."""
+    """Name the file in errors about a state that was read from it."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -97,14 +97,14 @@ def blamed(state: Any) -> Iterator[None]:
 
 
 def writable(path: Path) -> Saved | None:
-    """Find out before a run whether its checkpoints can be written to a path; what is there.
+    """Check before a run whether its checkpoints can be written to a path; return what is there.
 
     Raises
     ------
     OSError
         If the folder is missing or not writable.
     ValueError
-        If the file that is there is not a checkpoint, so that it would be lost.
+        If the existing file is not a checkpoint and would be lost.
     """
     there = read(path) if path.exists() else None
     temporary = _temporary(Path(os.path.realpath(path)))
@@ -119,7 +119,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name last; not every system can."""
+    """Make a new file name durable, if the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -129,7 +129,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
-    """A value as JSON has it; arrays go to the list."""
+    """A value for JSON; arrays go to the list."""
     if isinstance(value, np.ndarray | np.void):
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}

@@ -59,7 +59,7 @@ hess, hessp
     Not needed. If given, the Hessian of the objective, which replaces J'J."""
 _NO_HESS = """\
 hess, hessp
-    Not used; passing one raises a `RuntimeWarning`."""
+    Not used; passing one issues a `RuntimeWarning`."""
 _RETURNS = """\
 scipy.optimize.OptimizeResult
     With `x`, `fun`, `jac`, `nit`, `nfev`, `njev`, `nhev`, `success`, `status`, `message`. `x` is

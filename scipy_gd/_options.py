@@ -310,7 +310,7 @@ COMMON = {
         "A penalty r or a set from `scipy_gd.prox`: the method minimizes f + r with proximal "
         "steps. In the result, `fun` is the sum, `penalty` the value of r, and `jac` the gradient "
         "of f alone. The run has converged when no component of ``x - prox(x - gradient, 1)`` is "
-        f"larger than `gtol`. For {PROXIMAL}. Default: none.",
+        f"larger than `gtol`. Requires {PROXIMAL}. Default: none.",
         penalty_like,
     ),
     "averaging": Option(
@@ -325,7 +325,8 @@ COMMON = {
         number(0, above=True),
     ),
     "clip_norm": Option(
-        "Rescale gradients with a larger 2-norm to this norm, for the formula only. Default: off.",
+        "Rescale the gradient to this 2-norm if its norm is larger, for the formula only. "
+        "Default: off.",
         number(0, above=True),
     ),
     "groups": Option(
@@ -406,7 +407,7 @@ COMMON = {
     ),
     "residuals": Option(
         "Whether `fun` returns residuals, shape (m,), and `jac` their Jacobian, shape (m, n): the "
-        "objective is half the sum of their squares. Always so for levenberg_marquardt.",
+        "objective is half the sum of their squares. Always the case for levenberg_marquardt.",
         flag,
         False,
     ),
@@ -455,7 +456,7 @@ DEFAULTS = {name: o.off if o.default is None else o.default for name, o in COMMO
 
 
 def of(formula: Formula) -> dict[str, Option]:
-    """Every option of a method: its rate, its own ones, and those of all."""
+    """Every option of a method: its rate, its own options, and the common ones."""
     rate = COMMON["learning_rate"]._replace(default=formula.learning_rate)
     common = {k: COMMON[k] for k in [*COMMON][1:]}
     if formula.residuals:

@@ -151,8 +151,7 @@ class Uncertainty:
     kind : str
         The argument `kind`.
     parameter_names : tuple of str
-        The argument `parameter_names`, or
-        ``x[0]``, ``x[1]``, ...
+        The argument `parameter_names`, or ``x[0]``, ``x[1]``, ...
     nfev, njev, nhev : int
         Numbers of calls to `fun`, `jac` and `hess`.
 

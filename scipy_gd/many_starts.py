@@ -23,7 +23,7 @@ from ._run.many import minimize_many
 from .arguments import count, flag, generator, limits, number, positive, real_numbers, shown
 from .methods import lbfgs
 from .study.progress import announce
-from .tables import Column, Table
+from .tables import Column, Table, one_line
 from .workers import mapping
 
 __all__ = ["Minima", "Minimum", "MultistartResult", "multistart"]
@@ -64,6 +64,10 @@ class Minimum(NamedTuple):
     found: int
 
 
+def _point(x: Array) -> str:
+    return one_line(np.array2string(x, precision=5))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Minima(Table[Minimum]):
     """The distinct minima, lowest first; prints as a table.
@@ -101,7 +105,7 @@ class Minima(Table[Minimum]):
         return {
             "fun": Column("f", lambda row: row.fun, "{:.8g}".format),
             "found": Column("found", lambda row: row.found),
-            "x": Column("x", lambda row: row.x, lambda x: np.array2string(x, precision=5), True),
+            "x": Column("x", lambda row: row.x, _point, left=True),
         }
 
     def label(self, row: Minimum) -> str:
@@ -437,7 +441,7 @@ class _Search:
         if self.draw is None:
             return 0, f"All {k} given starts have been used; they lead to {minima}."
         chance = (
-            "the probability that another uniform start leads to a new one is about "
+            "the probability that another uniform start leads to a new minimum is "
             f"{self.unseen:.2g}"
         )
         if self.complete:

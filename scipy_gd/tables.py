@@ -156,7 +156,7 @@ class Table(Sequence[R]):
         left = [k for k, column in enumerate(columns) if column.left]
         return [[column.head for column in columns], *body], left
 
-    def notes(self, columns: Collection[str]) -> list[str]:
+    def _notes(self, columns: Collection[str]) -> list[str]:
         """Say below a table with these columns what they do not."""
         return []
 
@@ -175,13 +175,13 @@ class Table(Sequence[R]):
         lines = aligned([*zip(*shown, strict=True)], left)
         head, *body = (cut(line, room, False) for line in lines)
         rule = "-" * max(map(len, [head, *body]))
-        said = [fill(note, room, subsequent_indent="  ") for note in self.notes(widths)]
+        said = [fill(note, room, subsequent_indent="  ") for note in self._notes(widths)]
         return "\n".join([fill(self.title, room), head, rule, *body, *said])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes(self.columns))
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes(self.columns))
         return as_html(*self._cells(), self.title) + notes
 
     def sort(self: S, key: str | Callable[[R], Any] = "f", *, reverse: bool = False) -> S:

@@ -198,7 +198,7 @@ def test_what_has_no_rows_passes_through():
         (
             (X, Y),
             {"validation": (X[:, 1:], Y)},
-            r"shape \(m, 3\), \(m,\) and m > 0, got \(50, 2\)",
+            r"shapes \(m, 3\), \(m,\) and m > 0, got \(50, 2\)",
         ),
         ((X, Y), {"validation": (X, Y[1:])}, "`validation` must be arrays like those"),
         ((X, Y), {"validation": (X[:0], Y[:0])}, "and m > 0"),

@@ -222,10 +222,10 @@ def test_what_is_no_file(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 8}, "run.npz: `resume` .* a run with `batch_size` = 7, got 8"),
+        ({"batch_size": 8}, "run.npz: `resume` .* a run with `batch_size` set to 7, got 8"),
         (
             {"shuffle": False},
-            "run.npz: `resume` is the state of a run with `shuffle` at its default",
+            "run.npz: `resume` is the state of a run with `shuffle` set to its default",
         ),
         ({"clip_norm": 1.0}, "run.npz: `resume` is the state of a run with different options"),
     ],

@@ -472,6 +472,19 @@ def test_another_minimum_is_marked_and_explained():
     assert "*" not in str(compare(double_well, [0.5], methods=methods)).split("ok", 1)[1]
 
 
+def test_what_only_rounding_has_made_higher_is_the_same_minimum():
+    def rounded(x):
+        return (x[0] - 1) ** 2 + 1e-9 * (x[0] > 1)
+
+    def ends_at(x):
+        return lambda fun, x0, args=(), **_: OptimizeResult(x=np.array([x]), success=True, nit=1)
+
+    methods = {"best": ends_at(1.0), "other": ends_at(1 + 2e-16), "BFGS": "BFGS"}
+    table = compare(rounded, [3.0], jac=lambda x: 2 * (x - 1), methods=methods, check=False)
+    assert table["other"].f == 1e-9 and table["other"].gnorm < 1e-15
+    assert not any(map(table.another_minimum, table))
+
+
 def test_ranked_has_success_and_then_few_calls_first():
     def counts(calls, f, success):
         def method(fun, x0, args=(), **_):

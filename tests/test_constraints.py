@@ -1286,7 +1286,7 @@ BAD = [
         "`constraints`: `ub` must be a number or an array with one for",
     ),
     (NC(square, "a", 1), TypeError, "`constraints`: `lb` must be real numbers"),
-    (LC([[1, 1]], np.inf, np.inf), ValueError, "`constraints` leaves no room"),
+    (LC([[1, 1]], np.inf, np.inf), ValueError, "`constraints` cannot be satisfied"),
     (NC(3, 0, 1), TypeError, "`constraints`: `fun` must be callable"),
     (NC(square, 0, 1, jac="4-point"), ValueError, "`constraints`: `jac` must be callable or one"),
     (

@@ -299,7 +299,7 @@ def test_generators_have_children():
         ({"in_axes": (None, 1)}, r"`in_axes\[1\]` must be 0 or None, got 1"),
         ({"in_axes": (0, 0)}, r"`args\[0\]` 15, `args\[1\]` 7"),
         ({"x0": np.ones((3, 2))}, r"`x0` 3, `args\[1\]` 7"),
-        ({"x0": np.ones((0, 2)), "in_axes": None}, "`x0` has no rows"),
+        ({"x0": np.ones((0, 2)), "in_axes": None}, "`x0` must have at least one row"),
         ({"x0": np.ones((1, 2, 2))}, "`x0` must have shape"),
         ({"bounds": np.zeros((K, 3, 2))}, r"`bounds` must have shape \(k, 2, 2\)"),
         ({"bounds": np.where(np.arange(K)[:, None, None] == 4, [1.0, 0.0], [0.0, 1.0])

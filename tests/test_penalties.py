@@ -790,10 +790,10 @@ def test_the_methods_that_are_named_are_those_of_the_registry():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"x_scale": "auto"}, "together with `x_scale`"),
-        ({"x_scale": np.ones(N)}, "together with `x_scale`"),
-        ({"clip_norm": 1.0}, "together with `clip_norm`"),
-        ({"clip_value": 1.0}, "together with `clip_value`"),
+        ({"x_scale": "auto"}, "combined with `x_scale`"),
+        ({"x_scale": np.ones(N)}, "combined with `x_scale`"),
+        ({"clip_norm": 1.0}, "combined with `clip_norm`"),
+        ({"clip_value": 1.0}, "combined with `clip_value`"),
         ({"residuals": True}, "combined with `residuals`"),
         ({"learning_rate": np.ones(N)}, "a single `learning_rate`"),
         ({"learning_rate": lambda t: np.ones(N)}, "a single `learning_rate`"),

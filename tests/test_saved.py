@@ -325,7 +325,7 @@ def test_the_state_is_not_used_up():
     [
         (gd, {}, ValueError, "is the state of adam, not of gd"),
         (adam, {"learning_rate": "armijo"}, ValueError, "with different options"),
-        (adam, {"averaging": "polyak"}, ValueError, "with `averaging` at its default, now it is"),
+        (adam, {"averaging": "polyak"}, ValueError, "with `averaging` set to its default, got"),
         (adam, {"resume": 3}, TypeError, "must be the `state` of a result"),
         (adam, {"resume": {"V": 1}}, TypeError, "must be the `state` of a result"),
         (adam, {"counts": 3}, TypeError, "must be the `state` of a result"),

@@ -245,7 +245,7 @@ def test_held_out_losses_are_those_of_the_runs():
     assert result.f_start == loss(np.zeros(3), DATA)[0]
     head = str(result).splitlines()[1].split()
     assert head.index("held-out") > head.index("f")
-    assert f"{np.median(result[1].held_out):.2e}" in str(result).splitlines()[4]
+    assert f"  {np.median(result[1].held_out):.5g}  " in str(result).splitlines()[4]
     runs = result.to_dicts()
     assert [run["held_out"] for run in runs] == [*np.ravel([row.held_out for row in result])]
     assert json.loads(json.dumps(runs)) == runs

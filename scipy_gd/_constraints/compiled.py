@@ -1,7 +1,7 @@
 """Rows and differences for the compiled loop: one Numba function for all constraints.
 
-What the rows are made of comes as `data`: the matrix or the `args` of each constraint, and where
-its rows begin and end, so that constraints of other sizes need no other code.
+The content of the rows is passed as `data`: the matrix or the `args` of each constraint, and where
+its rows start and end, so that constraints of other sizes need no new code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .rows import Linear, Rows
 
 
 def compiled_rows(rows: Rows) -> tuple[Any, Any, Any] | None:
-    """Values, derivatives and data; None if they are not all Numba functions or dense."""
+    """Values, derivatives and data; None unless all are Numba functions or dense."""
     functions: list[tuple[Any, Any]] = []
     data: list[tuple[Any, ...]] = []
     start = 0

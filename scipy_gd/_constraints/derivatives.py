@@ -1,4 +1,4 @@
-"""Derivatives of one or several values by plain differences, for Python and for Numba."""
+"""Derivatives of one or several values by plain differences, for Python and Numba."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .._evaluate.differences import difference_column, difference_points
 from ..arguments import Vector
 
 Near = tuple[int, Vector, Vector, Vector, Vector]
-"""How many points for a component, relative and absolute steps (NaN: the usual ones), lower and
+"""The number of points per component, relative and absolute steps (NaN: the usual ones), lower and
 upper bounds."""
 STEP = 1e-30
-"""Of complex steps, which are exact however short they are."""
+"""The length of complex steps, which are exact however short they are."""
 
 
 def of_differences(values: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Newton's method on the conditions of Karush, Kuhn and Tucker, for the last digits.
+"""Newton's method on the Karush-Kuhn-Tucker conditions, for the last digits.
 
-Which rows and bounds are active is known near a solution: those with multipliers. The Hessian of
-the Lagrangian is made of differences of its gradient, and kept as long as it contracts.
+Near a solution, the active rows and bounds are known: those with multipliers. The Hessian of the
+Lagrangian is estimated by differences of its gradient, and kept as long as the steps contract.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ STEPS = 8
 
 
 def polish(problem: Problem, p: Point, ctol: float, gtol: float) -> Point:
-    """Take some steps of Gauss and Newton to the active rows; kept if all else still holds.
+    """Take some Gauss-Newton steps to the active rows; kept if everything else still holds.
 
-    Where f is noisy, its gradient is not asked for again.
+    If f is noisy, its gradient is not evaluated again.
     """
     rows, (lower, upper), noisy = problem.rows, problem.box, problem.objective.noisy
     if rows.m > SMALL or p.x.size > 50 * SMALL:
@@ -122,7 +122,7 @@ class _Newton:
         self.H = np.where(both, 0.5 * (H + H.T), H + H.T)
 
     def _steps(self, size: float, most: int) -> Vector:
-        """Of differences that go so many steps; within the bounds."""
+        """The lengths of differences, within the bounds."""
         x, (lower, upper) = self.p.x, self.problem.box
         h = size * np.maximum(min(1.0, self.width), np.abs(x))
         up, down = (upper - x) / most, (x - lower) / most
@@ -146,7 +146,7 @@ class _Newton:
         return H
 
     def _step(self, free: Any) -> bool:
-        """A step of Newton's method; whether all is known at its end."""
+        """A step of Newton's method; return whether everything is known at its end."""
         p, problem, (lower, upper) = self.p, self.problem, self.problem.box
         move = np.where(self.low, lower - p.x, np.where(self.high, upper - p.x, 0.0))
         F, A = np.flatnonzero(free), np.flatnonzero(self.active)

@@ -2,17 +2,17 @@
 
     L(x) = weight f(x) + sum_i rho_i r_i^2 / 2,    r = t - P(t),    t = c(x) + y / rho
 
-P projects on the limits of the rows, so that one formula serves equations, inequalities and ranges
-(R. T. Rockafellar, "Augmented Lagrange multiplier functions and duality in nonconvex programming",
-SIAM J. Control 12, 268-285, 1974, https://doi.org/10.1137/0312021). Its gradient is that of the
-Lagrangian ``weight f + y'c`` with the multipliers ``rho r``, the next y. Sums of squares stay such:
-each row is one residual more.
+P projects onto the limits of the rows, so that one formula covers equations, inequalities and
+ranges (R. T. Rockafellar, "Augmented Lagrange multiplier functions and duality in nonconvex
+programming", SIAM J. Control 12, 268-285, 1974, https://doi.org/10.1137/0312021). Its gradient is
+that of the Lagrangian ``weight f + y'c`` with the multipliers ``rho r``, the next y. Sums of
+squares remain sums of squares: each row adds one residual.
 
-A row that must be kept has a barrier instead, ``-mu (log(upper - c) + log(c - lower))``, where f is
-not called at all beyond its limits.
+A row that must stay feasible has a barrier instead, ``-mu (log(upper - c) + log(c - lower))``, and
+f is never called beyond its limits.
 
-What changes from one inner run to the next is `Terms`, the last of `args`: compiled functions are
-compiled once.
+Only `Terms`, the last of `args`, changes from one inner run to the next, so functions are compiled
+once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .products import pulled
 class Terms(NamedTuple):
     """``(y, rho, mu, lower, upper)``; the weight of f; of differences, their points.
 
-    `data` is what compiled rows are made of.
+    `data` is the content of compiled rows.
     """
 
     rows: tuple[Vector, Vector, Vector, Vector, Vector]
@@ -43,7 +43,7 @@ class Terms(NamedTuple):
 
 @compiled()
 def multipliers(c: Any, rows: Any, following: Any) -> Any:
-    """The multipliers that follow; return the penalty, NaN beyond a limit that is kept."""
+    """The next multipliers; return the penalty, NaN beyond a strict limit."""
     y, rho, mu, lower, upper = rows
     total = 0.0
     for i in range(c.size):
@@ -65,14 +65,14 @@ def multipliers(c: Any, rows: Any, following: Any) -> Any:
 
 @register_jitable  # type: ignore[untyped-decorator]
 def following(c: Any, rows: Any) -> Any:
-    """The penalty, and the multipliers that follow."""
+    """The penalty, and the next multipliers."""
     y = np.empty(c.size)
     penalty = multipliers(c, rows, y)
     return penalty, y
 
 
 def bend(c: Vector, rows: Any, y: Vector) -> Vector:
-    """The second derivatives of the penalty by c."""
+    """The second derivatives of the penalty with respect to c."""
     _, rho, mu, lower, upper = rows
     kept = mu > 0.0
     above, below = np.where(kept, c - lower, 1.0), np.where(kept, upper - c, 1.0)
@@ -84,7 +84,7 @@ def functions(
 ) -> tuple[Any, Any]:
     """L and its gradient as functions of ``(x, *args, terms)``.
 
-    `slope(x, near, *args)` finds the gradient of f by differences, where `jac` is the name of a
+    `slope(x, near, *args)` finds the gradient of f by differences, if `jac` is the name of a
     scheme; rows(x, data) and derivatives(x, data) are c and its Jacobian.
     """
     both, value, gradient = of_pair, of_value, of_gradient
@@ -145,7 +145,7 @@ def of_pair(fun: Any, rows: Any, derivatives: Any) -> Any:
 
 @register_jitable  # type: ignore[untyped-decorator]
 def with_rows(r: Any, y: Any, terms: Any) -> Any:
-    """The residuals, and one for each row below them."""
+    """The residuals, followed by one for each row."""
     own = y / np.sqrt(terms.rows[1])
     return np.concatenate((np.sqrt(terms.weight) * np.asarray(r), own))
 

@@ -1,10 +1,10 @@
-"""Linear rows that need no penalty: bounds in disguise, and equations where there are no bounds.
+"""Linear rows that need no penalty: bounds in disguise, and equations without bounds.
 
-A row with a single entry is a bound. Equations A x = b are kept by a change of variables,
+A row with a single entry is a bound. Equations A x = b are satisfied by a change of variables,
 
     x = b' + P z,    P = I - Q Q',    with an orthonormal basis Q of the rows of A,
 
-in which gradients are P g: every method stays in the plane, at the price of two products with Q.
+in which gradients are P g: every method stays in the plane, at the cost of two products with Q.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Plane(NamedTuple):
         return np.asarray(onto(z, self))
 
     def along(self, g: Vector) -> Vector:
-        """The part of a gradient that does not lead away."""
+        """The part of a gradient within the plane."""
         return np.asarray(along(g, self))
 
 
@@ -58,7 +58,7 @@ def rows_along(J: Any, plane: Any) -> Any:
 
 
 class Simplified:
-    """What is left of the rows, within a box or on a plane; and the way back."""
+    """The remaining rows, within a box or on a plane, and the way back."""
 
     def __init__(self, rows: Rows, bounded: bool) -> None:
         self.all = rows
@@ -79,7 +79,7 @@ class Simplified:
         self.rows = rows if self.left.all() else self._rest()
 
     def _bounds(self) -> None:
-        """Make bounds of rows with a single entry; compare the others with the bounds."""
+        """Turn rows with a single entry into bounds; check the others against the bounds."""
         rows, (lower, upper) = self.all, self.box
         A = sparse.csr_array(self.A)
         A.eliminate_zeros()
@@ -117,7 +117,7 @@ class Simplified:
             )
 
     def _rest(self) -> Rows:
-        """The rows that are left."""
+        """The remaining rows."""
         rows, parts, limits = self.all, list[Part](), []
         columns = self.left, rows.lower, rows.upper, rows.kept
         for part, keep, low, high, kept in zip(rows.parts, *map(rows.split, columns), strict=True):
@@ -130,13 +130,13 @@ class Simplified:
         return Rows(parts, limits, self.box)
 
     def values(self, x: Vector, c: Vector) -> Vector:
-        """Those of all rows, from those that are left."""
+        """The values of all rows, from those of the remaining ones."""
         every = np.asarray(self.A @ x)
         every[self.left] = c
         return every
 
     def multipliers(self, x: Vector, y: Vector, slope: Vector) -> Vector:
-        """Those of all rows, from those that are left and the gradient of their Lagrangian."""
+        """The multipliers of all rows, from the remaining ones and their Lagrangian gradient."""
         every = np.zeros(self.all.m)
         every[self.left] = y
         if self.equal.any():
@@ -157,7 +157,7 @@ class Simplified:
 
 
 def _times(A: Any, x: Vector) -> Vector:
-    """A x, in which 0 times infinity is 0."""
+    """A x, where 0 times infinity is 0."""
     total = np.zeros(A.shape[0])
     A = sparse.coo_array(A)
     np.add.at(total, A.row, A.data * x[A.col])

@@ -1,4 +1,4 @@
-"""The user's objective, wherever it is called: values, gradients, counts and the budget."""
+"""All calls to the user's objective: values, gradients, counts and the budget."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..arguments import Vector, complex_scalar, pair, scalar, vector
 from .derivatives import Near, complex_steps
 
 STEP = 1.7e-8
-"""Of a look at f, relative to x: no power of two, for which values could be round numbers."""
+"""The step of a test of f, relative to x: not a power of two, which could give round values."""
 NOISY = 1e-2
-"""The change of a difference, relative to it, from which it counts as noise."""
+"""The relative change in a difference from which it counts as noise."""
 LONG = 1e-4
-"""The step, in units of x, of differences that have only to tell the size of a gradient."""
+"""The step, in units of x, of differences that only estimate the size of a gradient."""
 KEPT = 3
-"""Points whose values are remembered: a run keeps as many."""
+"""The number of points whose values are stored, as many as a run keeps."""
 
 
 def same(x: Vector, y: Vector) -> bool:
-    """Whether two points are one; most of those that are not show it in a few elements."""
+    """Whether two points are equal; if not, this usually shows in a few elements."""
     few = slice(None, None, max(x.size // 32, 1))
     return np.array_equal(x[few], y[few]) and np.array_equal(x, y)
 
 
 class Remembered:
-    """A function of x that counts its calls and remembers the last results."""
+    """A function of x that counts its calls and stores the last results."""
 
     def __init__(
         self, function: Callable[..., Any], limit: float = np.inf, kept: int = KEPT
@@ -49,12 +49,12 @@ class Remembered:
         return found
 
     def count(self, calls: int) -> None:
-        """So many calls are about to be made.
+        """Count calls that are about to be made.
 
         Raises
         ------
         OutOfBudget
-            If these are too many.
+            If there are too many.
         """
         if self.calls + calls > self.limit:
             raise OutOfBudget
@@ -93,9 +93,9 @@ class Objective:
         self.slope = Remembered(self._measured)
 
     def listen(self, x: Vector) -> None:
-        """Look whether differences would measure noise: then they are another one's business.
+        """Check whether differences would measure noise; if so, leave them to the adaptive ones.
 
-        (Not where the user has chosen how they are made, or knows of the noise.)
+        (Not if the user chose a scheme, or gave the noise.)
         """
         if self.jac != "adaptive" or self.noise == 0.0:
             return
@@ -125,13 +125,13 @@ class Objective:
         return vector(self.jac(x, *self.args), x.size)
 
     def sharpen(self) -> None:
-        """From now on take differences that cost twice as much, and are more exact."""
+        """From now on, use differences that cost twice as much and are more accurate."""
         if not self.given and self.jac != "cs":
             self.near = (2, *self.near[1:])
             self.slope.forget()
 
     def widen(self, noise: float) -> None:
-        """Take differences whose errors, of noise and of curvature, are about the same."""
+        """Use differences that balance the errors from noise and from curvature."""
         h = max(LONG, float(np.cbrt(noise)))
         _, rel_step, abs_step, lower, upper = self.near
         self.near = (2, rel_step, np.maximum(abs_step, h), lower, upper)

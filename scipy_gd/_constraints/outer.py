@@ -1,7 +1,7 @@
-"""The outer loop: which augmented Lagrangian comes next, and whether its minimum is the end.
+"""The outer loop: which augmented Lagrangian comes next, and whether its minimum is final.
 
-`request` says what an inner run is to minimize, `take` what has become of it, until there is an
-`ending`. All that goes on from one to the next are numbers and arrays (`save`, `load`).
+`request` returns what an inner run should minimize, and `take` processes its outcome, until there
+is an `ending`. The state between inner runs consists of numbers and arrays (`save`, `load`).
 
 After A. R. Conn, N. I. M. Gould and P. L. Toint, "A globally convergent augmented Lagrangian
 algorithm for optimization with general constraints and simple bounds", SIAM Journal on Numerical
@@ -26,20 +26,20 @@ from .lagrangian import Terms, following
 from .point import Point, Problem, largest, on_the_way
 
 FACTOR = 10.0
-"""By which rho grows where the violation has not been halved."""
+"""The factor by which rho grows if the violation was not halved."""
 FIRST = 10
-"""Iterations of the first inner run, which is to tell what the multipliers are like."""
+"""Iterations of the first inner run, which estimates the multipliers."""
 MOST = 60
-"""Inner runs."""
+"""Maximum number of inner runs."""
 RESTARTS = 2
 UNKNOWN = 2, np.inf
-"""The key of a point that is no better than any other."""
+"""The key of a point that is not better than any other."""
 TINY = 0.01
 """A gradient at the start below which f is in small units."""
 SURE = 0.02
-"""The error of a gradient of L, whose size is 1 at the start, that leaves no doubt."""
+"""The error of a gradient of L (of size 1 at the start) that counts as negligible."""
 NEAR = 0.1
-"""Residuals, in scaled units, from which Newton's method may finish."""
+"""Residuals, in scaled units, below which Newton's method may finish."""
 
 
 class Request(NamedTuple):
@@ -54,9 +54,9 @@ class Request(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Where an inner run has ended, the gradient of L there, and how.
+    """Where an inner run ended, the gradient of L there, and its ending.
 
-    Of noisy functions also the noise of L, and the error of the gradient.
+    For noisy functions, also the noise of L and the error of the gradient.
     """
 
     x: Vector
@@ -68,7 +68,7 @@ class Found(NamedTuple):
 
 @dataclass
 class Progress:
-    """All that goes on; y and rho are those of the scaled problem."""
+    """The state between inner runs; y and rho are those of the scaled problem."""
 
     x: Vector
     y: Vector
@@ -89,7 +89,7 @@ class Progress:
 
 
 class Outer:
-    """One problem on its way."""
+    """One problem in progress."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Outer:
         self.weight, self.scales, self.f0 = 1.0, np.ones(m), np.nan
 
     def begin(self) -> int:
-        """Look at the start; return the ending, if f or the rows are not defined there."""
+        """Evaluate the start; return the ending if f or the rows are undefined there."""
         problem, start, x = self.problem, self.start, self.x0
         start.f, start.c = problem.objective.value(x), problem.rows.value(x)
         self.f0 = start.f
@@ -141,7 +141,7 @@ class Outer:
         return self.best is not None and self.best[0][0] == 0
 
     def _scale(self, x: Vector) -> None:
-        """Such that gradients of f and of the rows are not above 1, nor tiny."""
+        """Scale so that gradients of f and of the rows are at most 1, and not tiny."""
         top = largest(self.problem.objective.gradient(x))
         top = max(top, self.problem.slope_unit)
         usual = TINY <= top <= 1.0 or not np.isfinite(top)
@@ -153,7 +153,7 @@ class Outer:
         return 1.0 / np.clip(sizes, 1e-10, 1e8), flat
 
     def _penalty(self, f: float, c: Vector) -> float:
-        """Such that violation and objective are of one size."""
+        """Choose rho so that violation and objective are of similar size."""
         v = self.scales * self.problem.rows.violation(c)
         rho = FACTOR * max(1.0, abs(self.weight * f)) / max(1.0, 0.5 * float(v @ v))
         return float(np.clip(rho, 1e-6, 100.0)) if np.isfinite(rho) else FACTOR
@@ -166,7 +166,7 @@ class Outer:
         return y, rho, np.where(rows.kept, now.mu, 0.0), rows.lower, rows.upper
 
     def request(self, data: Any = ()) -> Request:
-        """The inner run that comes next."""
+        """The next inner run."""
         now, (lower, upper) = self.now, self.problem.box
         n = now.x.size
         if now.restoring:
@@ -181,7 +181,7 @@ class Outer:
         return Request(terms, now.x, near, now.gtol, most, -np.inf)
 
     def take(self, found: Found) -> int:
-        """Go on from the end of the inner run; return the ending, RUNNING if there is none."""
+        """Process the end of the inner run; return the ending, or RUNNING."""
         if self.now.restoring:
             self._restored(found)
             return self.ending
@@ -215,7 +215,7 @@ class Outer:
         return self._until_tired()
 
     def _held(self, x: Vector, request: Request) -> bool:
-        """Whether it is the box around the last point that holds the new one."""
+        """Whether the box around the last point stops the new one."""
         (lower, upper), (low, high) = self.problem.box, request.box
         return bool((((x <= low) & (low > lower)) | ((x >= high) & (high < upper))).any())
 
@@ -236,11 +236,11 @@ class Outer:
         return p
 
     def _along(self, slope: Vector) -> Vector:
-        """What is left of a gradient where x cannot leave a plane."""
+        """The rest of a gradient if x cannot leave a plane."""
         return slope if self.plane is None else self.plane.along(slope)
 
     def _steeper(self, x: Vector) -> None:
-        """Where f was flat at the start, and is not any more: give it less weight."""
+        """If f was flat at the start but no longer is, give it less weight."""
         self.problem.see(x)
         top = self.problem.slope_unit
         if top * self.weight > FACTOR:
@@ -248,13 +248,13 @@ class Outer:
             self.weight = 1.0 / top
 
     def _consider(self, p: Point) -> None:
-        """Remember the best point: the lowest of those that violate nothing, else the nearest."""
+        """Store the best point: the lowest feasible one, or else the least infeasible."""
         key = self._key(p)
         if self._improves(key):
             self.best = key, p
 
     def _key(self, p: Point) -> tuple[int, float]:
-        """What points are compared by: the less the better."""
+        """The key for comparing points: lower is better."""
         v = self.problem.violation(p.x, p.c)
         if not (np.isfinite(v) and np.isfinite(p.f)):
             return UNKNOWN
@@ -264,16 +264,16 @@ class Outer:
         return key < (UNKNOWN if self.best is None else self.best[0])
 
     def pass_by(self, x: Vector, f: float, c: Vector) -> None:
-        """An iterate, of which there are no multipliers."""
+        """Consider an iterate without multipliers."""
         if not self.now.restoring:
             self._consider(on_the_way(x, f, c))
 
     def consider(self, x: Vector, f: float, c: Vector) -> None:
-        """A point on the way, where the run may stop: it is the best one if it is better."""
+        """Consider a point at which the run may stop, in case it is the best."""
         self.passing = on_the_way(x, f, c)
 
     def _passes(self, p: Point) -> bool:
-        """Whether p is a solution; the gradient of f is asked for only if it matters."""
+        """Whether p is a solution; the gradient of f is only evaluated if it matters."""
         r = self.problem.residuals(p)
         if r.within(self.ctol, self.gtol):
             return True
@@ -304,7 +304,7 @@ class Outer:
         return False
 
     def _noise_reached(self, p: Point, found: Found) -> bool:
-        """Whether what is left of the violation is no more than noise hides in the penalty."""
+        """Whether the remaining violation is hidden by noise in the penalty."""
         now, blocked = self.now, found.ending in (endings.NOISE_REACHED, endings.PRECISION)
         hidden = 3.0 * np.sqrt(2.0 * found.noise / now.rho)
         if not blocked or self._sigma(p.c) > max(self.ctol, hidden):
@@ -329,7 +329,7 @@ class Outer:
         return self.problem.projected(p.x, self.weight * p.slope)
 
     def _better(self, q: Point, p: Point, y: Vector) -> bool:
-        """Whether Newton's method has stayed near, and not raised the merit."""
+        """Whether Newton's method stayed close and did not increase the merit."""
         price = 2.0 * largest(y / self.scales)
 
         def merit(at: Point) -> float:
@@ -375,7 +375,7 @@ class Outer:
             now.gtol = max(min(0.1 * now.gtol, 0.5 * rest if rest else np.inf), floor)
 
     def _stationary(self, p: Point) -> bool:
-        """Whether the violation has no slope to go down."""
+        """Whether the violation has no downhill slope."""
         rows, J, now = self.problem.rows, self.problem.rows.jacobian(p.x), self.now
         v = self.scales * (p.c - np.clip(p.c, rows.lower, rows.upper))
         rest = self.problem.projected(p.x, self._along(J.T @ (self.scales * v)))
@@ -391,7 +391,7 @@ class Outer:
         return np.clip(x, lower, upper) if self.plane is None else self.plane.point(x)
 
     def _restored(self, found: Found) -> None:
-        """Begin anew at a point that violates nothing, if there is one."""
+        """Restart from a feasible point, if there is one."""
         now, problem = self.now, self.problem
         now.restoring = False
         x = np.clip(found.x, *problem.box)
@@ -413,12 +413,12 @@ class Outer:
         return self.ending
 
     def _grown(self, ending: int) -> int:
-        """The ending of a run that finds no bounded multipliers, or another one."""
+        """The ending of a run without bounded multipliers, or another one."""
         grown = largest(self.now.y / self.scales) > 1e2  # where gradients are about 1
         return endings.MULTIPLIERS if self._feasible and grown else ending
 
     def save(self) -> dict[str, Any]:
-        """All that goes on, as numbers and arrays."""
+        """The state between inner runs, as numbers and arrays."""
         key, p = self.best or (UNKNOWN, self.start)
         units = self.problem.steepest, self.problem.farthest, self.problem.sizes
         objective = self.problem.objective
@@ -430,7 +430,7 @@ class Outer:
         }
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Be where another one was."""
+        """Restore a saved state."""
         self.now = Progress(**{name: _own(value) for name, value in saved["now"].items()})
         group, value, *point = map(_own, saved["best"])
         self.best = (group, value), Point(*point)

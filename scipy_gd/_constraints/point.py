@@ -13,7 +13,7 @@ from .objective import Objective
 from .rows import Box, Rows
 
 SMALL = 300
-"""Parameters and rows for which a dense system is no burden."""
+"""The number of parameters and rows up to which a dense system is cheap."""
 
 
 def largest(v: Any) -> float:
@@ -26,7 +26,7 @@ def projected(x: Vector, slope: Vector, box: tuple[Vector, Vector]) -> Vector:
 
 
 class Residuals(NamedTuple):
-    """Of the conditions of Karush, Kuhn and Tucker; each is to be below its tolerance."""
+    """Residuals of the Karush-Kuhn-Tucker conditions; each should be below its tolerance."""
 
     violation: float
     slope: float
@@ -42,7 +42,7 @@ class Residuals(NamedTuple):
 class Point:
     """x, with f, c and multipliers y there, and the gradient of f + y'c; all in the user's units.
 
-    y has the sign in which this gradient vanishes at a solution, but for the bounds.
+    The sign of y is such that this gradient vanishes at a solution, except at the bounds.
     """
 
     x: Vector
@@ -53,12 +53,12 @@ class Point:
 
 
 def on_the_way(x: Vector, f: float, c: Vector) -> Point:
-    """A point of which no multipliers are known."""
+    """A point without known multipliers."""
     return Point(x, f, c, np.zeros(c.size), np.full(x.size, np.nan))
 
 
 class Problem:
-    """What is to be solved: the objective, the rows, and the bounds that hold throughout."""
+    """The problem: the objective, the rows, and the bounds that always hold."""
 
     def __init__(self, objective: Objective, rows: Rows, box: Box) -> None:
         self.objective, self.rows, self.box = objective, rows, box
@@ -68,13 +68,13 @@ class Problem:
         self.sharp = False
 
     def begin(self, x: Vector) -> None:
-        """Learn from the start what there is to learn."""
+        """Learn what the start reveals."""
         self.objective.listen(x)
         self.see(x)
         self.sizes, _ = self.row_sizes(x)
 
     def see(self, x: Vector) -> None:
-        """Learn from a point what is usual: how steep f is, how large x."""
+        """Update the usual sizes from a point: how steep f is, how large x."""
         self.farthest = max(self.farthest, largest(x))
         top = largest(self.objective.gradient(x))
         if np.isfinite(top):
@@ -82,7 +82,7 @@ class Problem:
 
     @property
     def slope_unit(self) -> float:
-        """The size of gradients, where they are small; else 1."""
+        """The size of gradients if they are small, or else 1."""
         return min(self.steepest, 1.0) if self.steepest > 1e-30 else 1.0
 
     def length(self, x: Vector) -> float:
@@ -91,7 +91,7 @@ class Problem:
         return max(unit, largest(x))
 
     def row_sizes(self, x: Vector) -> tuple[Vector, NDArray[np.bool_]]:
-        """How steep each row is; at least so steep that x could come to its limits.
+        """The slope of each row; at least so steep that x could reach its limits.
 
         (At x0 its gradient may vanish, or be the rounding of a difference.) And which of them are
         flatter than that.
@@ -106,13 +106,13 @@ class Problem:
         return np.where(known, sizes, 1.0), known & (sizes > steep)
 
     def sharpen(self) -> None:
-        """From now on take differences that cost twice as much, and are more exact."""
+        """From now on, use differences that cost twice as much and are more accurate."""
         self.sharp = True
         self.objective.sharpen()
         self.rows.sharpen()
 
     def violation(self, x: Vector, c: Vector) -> float:
-        """In units of x, relative to x; rows that are steeper count in their own units."""
+        """The violation in units of x, relative to x; steeper rows count in their own units."""
         v = self.rows.violation(c) / np.minimum(self.sizes, 1.0)
         found = largest(v) / self.length(x)
         return found if np.isfinite(c).all() else np.inf
@@ -131,7 +131,7 @@ class Problem:
         )
 
     def projected(self, x: Vector, slope: Vector) -> float:
-        """The largest component of a gradient, projected on the box, in units of the size of x.
+        """The largest component of a gradient, projected onto the box, in units of the size of x.
 
         (In small units of x, a step as long as the gradient would always end at the bounds.)
         """

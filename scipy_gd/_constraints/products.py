@@ -1,4 +1,4 @@
-"""Products with dense matrices, which have the same bits wherever they are made."""
+"""Products with dense matrices that give the same bits everywhere."""
 
 from __future__ import annotations
 

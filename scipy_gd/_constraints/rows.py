@@ -1,7 +1,7 @@
-"""What users give as `constraints`, checked and made uniform: rows ``lower <= c(x) <= upper``.
+"""The user's `constraints`, checked and converted to rows ``lower <= c(x) <= upper``.
 
-Every form that SciPy takes becomes a part: some rows, with their values and their Jacobian. What is
-not as it should be raises TypeError or ValueError, with a message that names the constraint.
+Every form that SciPy accepts becomes a part: some rows, with their values and their Jacobian.
+Invalid input raises TypeError or ValueError, with a message that names the constraint.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Linear:
 
 
 class Nonlinear:
-    """The rows that a function of the user's returns; without `jac` a scheme of differences."""
+    """The rows that a user's function returns; without `jac`, by a difference scheme."""
 
     A = None
 
@@ -142,7 +142,7 @@ Part = Linear | Nonlinear
 
 
 class Limits(NamedTuple):
-    """Of the rows of one constraint: between which values, and whether that must always hold."""
+    """The limits of the rows of one constraint, and whether they must always hold."""
 
     lower: Vector
     upper: Vector
@@ -155,12 +155,12 @@ class Rows:
     Attributes
     ----------
     parts : list
-        What the user gave, in this order.
+        The user's constraints, in order.
     lower, upper : ndarray, shape (m,)
     kept : ndarray of bool, shape (m,)
-        Where f must not be called beyond the limits.
+        Rows beyond whose limits f must not be called.
     box : pair of ndarray, shape (n,)
-        The bounds, and those that linear rows with a single entry amount to.
+        The bounds, including those from linear rows with a single entry.
     """
 
     def __init__(self, parts: list[Part], limits: list[Limits], box: Box) -> None:
@@ -191,7 +191,7 @@ class Rows:
         return c
 
     def jacobian(self, x: Vector) -> Any:
-        """Their derivatives, shape (m, n); sparse, if one of them is."""
+        """The derivatives, shape (m, n); sparse if one of them is."""
         if self._jacobian is None or not same(self._jacobian[0], x):
             c = self.split(self.value(x))
             found = [part.jacobian(x, own) for part, own in zip(self.parts, c, strict=True)]
@@ -209,25 +209,25 @@ class Rows:
         return sum(part.hessian(x, v) for part, v in pieces if v.any())
 
     def sharpen(self) -> None:
-        """From now on take differences that cost twice as much, and are more exact."""
+        """From now on, use differences that cost twice as much and are more accurate."""
         for part in self.parts:
             if isinstance(part, Nonlinear) and part.jac in (None, "2-point"):
                 part.near = (2, *part.near[1:])
                 self._jacobian = None
 
     def split(self, y: Vector) -> list[Vector]:
-        """What belongs to each of the user's constraints."""
+        """Split by the user's constraints."""
         return np.split(y, self.ends[:-1]) if self.parts else []
 
     def violation(self, c: Vector) -> Vector:
         return np.asarray(np.maximum(np.maximum(self.lower - c, c - self.upper), 0.0))
 
     def beyond(self, c: Vector) -> NDArray[np.bool_]:
-        """Which rows that must be kept are not strictly within their limits."""
+        """The rows that must stay feasible but are not strictly within their limits."""
         return np.asarray(self.kept & ~((self.lower < c) & (c < self.upper)))
 
     def place_of(self, row: int) -> int:
-        """Which of its constraint a row is."""
+        """The number of a row within its constraint."""
         return row - max((end for end in self.ends.tolist() if end <= row), default=0)
 
     def name_of(self, row: Any) -> str:
@@ -235,7 +235,7 @@ class Rows:
 
 
 def listed(constraints: Any) -> list[Any]:
-    """The constraints of the user, none or some."""
+    """The user's constraints as a list."""
     if constraints is None:
         return []
     if isinstance(constraints, dict | LinearConstraint | NonlinearConstraint):
@@ -255,12 +255,12 @@ def read(
     box: Box | None,
     exceptions: tuple[type[Exception], ...] = (),
 ) -> Rows:
-    """The rows of constraints that have been `listed`, whose functions are called at x.
+    """The rows of `listed` constraints, whose functions are called at x.
 
     Raises
     ------
     TypeError, ValueError
-        If one of them is not what it should be.
+        If one of them is invalid.
     """
     sole = len(constraints) == 1
     names = ["`constraints`" if sole else f"`constraints[{k}]`" for k in range(len(constraints))]
@@ -290,7 +290,7 @@ def read(
 
 
 def _form(given: Any, name: str, n: int, box: Box) -> tuple[Part, Any, Any, Any]:
-    """A part with its limits, as yet of any size."""
+    """A part with its limits, of any size so far."""
     if isinstance(given, LinearConstraint):
         A = given.A.tocsr() if sparse.issparse(given.A) else real_numbers(given.A)
         if A is None or A.ndim != 2 or A.shape[1] != n:

@@ -1,1 +1,1 @@
-"""The machine: its state, its step rules, the lifted formulas, how it can end."""
+"""The machine: its state, step rules, lifted formulas and endings."""

@@ -1,6 +1,6 @@
-"""What the machine reaches by address: compiled where it is first used, cached by itself.
+"""What the machine calls by address: compiled on first use, and cached separately.
 
-A run compiles the formula and the step rule that it has, and no others.
+A run only compiles its own formula and step rule.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COMPILED: dict[Callable[..., Any], Any] = {}
 
 
 def address_of(function: Callable[..., Any] | None, result: Any, *more: Any) -> int:
-    """Where a function of a run's memory is, compiled for C at its first use; 0 if there is none.
+    """The address of a function of a run's memory, compiled for C on first use; 0 if there is none.
 
     It is called with the addresses of `V` and `s`, and with `more` numbers.
     """
@@ -29,7 +29,7 @@ def address_of(function: Callable[..., Any] | None, result: Any, *more: Any) -> 
 
 
 def c_address(function: Callable[..., Any], signature: Any) -> int:
-    """Where a function is, compiled for C at its first use."""
+    """The address of a function, compiled for C on first use."""
     if function not in _COMPILED:  # keeping it keeps what is at the address
         build = functools.partial(cfunc, signature)
         _COMPILED[function] = cached(build, stamped(function), **EXACT)

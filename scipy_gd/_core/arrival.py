@@ -1,4 +1,4 @@
-"""What may happen to a gradient and to a point when they arrive: clipping and averaging."""
+"""What may happen to a new gradient and a new point: clipping and averaging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .jit import largest, local, norm, opened
 
 @local
 def length(a):
-    """The 2-norm, also where squares are too large for a float."""
+    """The 2-norm, even if squares are too large for a float."""
     size = norm(a)
     if size == np.inf:
         top, square = largest(a), 0.0
@@ -21,7 +21,7 @@ def length(a):
 
 
 def clip(memory, record):
-    """The gradient that the formula is given: no component, and no norm, above its limit."""
+    """The gradient for the formula: no component, and no norm, above its limit."""
     V, r = opened(memory, record)
     row = r.x + POINTS
     for i in range(r.n):

@@ -1,4 +1,4 @@
-"""What the parts of a run say to each other, in numbers: needs no Numba."""
+"""The numbers by which the parts of a run communicate; needs no Numba."""
 
 POINTS = 3
 """The first rows of `V` are the current point, the trial and the best point, which take turns; as
@@ -6,9 +6,9 @@ many rows after them hold the gradients there, in the same order."""
 HYPER = 16
 """The most hyper-parameters, and the most states, that a formula may have."""
 RATE = -1
-"""The learning rate, where hyper-parameters are numbered."""
+"""The number of the learning rate among the hyper-parameters."""
 RECENT = 32
-"""How many function values are remembered."""
+"""The number of function values stored."""
 
 # What is wanted at the next point, as bits; nothing means that the run has ended.
 # BETTER: at the current point again, but to be known better. CARRIED: the gradient as it would be

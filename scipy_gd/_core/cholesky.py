@@ -1,4 +1,4 @@
-"""The factor of a symmetric matrix, in units in which its diagonal is 1: loops, without LAPACK.
+"""The Cholesky factor of a symmetric matrix, in units in which its diagonal is 1, without LAPACK.
 
 A block of n rows holds the matrix below its diagonal and the upper factor U on and above it; the
 diagonal, the units 1 / sqrt(diagonal) and which parameters may move are in rows of their own.
@@ -11,14 +11,14 @@ import numpy as np
 from .jit import local
 
 LEAST = 4e-16
-"""The smallest pivot, relative to the element of the diagonal that it is made of."""
+"""The smallest pivot, relative to the diagonal element it comes from."""
 
 
 @local
 def keep(V, matrix, diagonal, H):
     """Copy the matrix in the rows at `H` to below the diagonal of the block; whether it is finite.
 
-    One that is not is taken as the unit matrix.
+    One that is not is replaced by the unit matrix.
     """
     finite = True
     for i in range(V.shape[1]):

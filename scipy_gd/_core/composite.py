@@ -2,9 +2,9 @@
 
 The user's f has the gradients; r is reached by its addresses in the record (`prox`, `penalty`, and
 `settings`, the memory in which both find what they need, see `proximal.py`). A step goes to
-``y = prox(x - alpha d)``, which is the point with the lowest ``r(y) + |y - x + alpha d|^2 / (2
-alpha)``; with the gradient as d that point promises a decrease of f + r. All that follows from a
-block of parameters is done while it is in the cache.
+``y = prox(x - alpha d)``, which is the point with the lowest
+``r(y) + |y - x + alpha d|^2 / (2 alpha)``; with the gradient as d that point promises a decrease of
+f + r. All work on a block of parameters is done while it is in the cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def address_of_row(typing, vector):
 
 @local
 def prox(V, r, row, step, first, end):
-    """Replace a part of a row by its proximal point, within the bounds."""
+    """Replace part of a row by its proximal point, within the bounds."""
     at = address_of_row(V[row]), r.n, first, end, step, r.settings
     if step > 0.0 and call_for_number(r.prox, at):
         r.ending = BROKEN
@@ -85,7 +85,7 @@ def way(x, y, g):
 
 @local
 def proximal_step(V, r, row, direction, alpha):
-    """Put prox(x - alpha d) into a row; its length, what it promises, and the penalty there."""
+    """Put prox(x - alpha d) into a row; the step's length, its promise, and the penalty there."""
     x, y, d, g = V[r.x], V[row], V[direction], V[r.x + POINTS]
     square = promised = there = 0.0
     for first in range(0, r.n, r.block):
@@ -143,7 +143,7 @@ def remember_step(V, r, rate):
 
 @local
 def finish_step(V, r):
-    """What a step of the formula alone has left to do: the trial is x - rate g so far."""
+    """Finish a step of the formula alone: so far, the trial is x - rate g."""
     rate = r.alpha if r.pace < 0 else r.alpha * V[r.pace, 0]
     x, y, square = V[r.x], V[r.trial], 0.0
     for first in range(0, r.n, r.block):

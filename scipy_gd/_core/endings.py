@@ -1,4 +1,4 @@
-"""How a run can end: one table, from the ending to SciPy's status, the flag and the message."""
+"""How a run can end: one table of SciPy's status, the success flag and the message."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ending(NamedTuple):
     advice: Mapping[str, str] = MappingProxyType({})
 
     def text(self, known: Collection[str]) -> str:
-        """The message, with the advice that applies to what is known of the run."""
+        """The message, with the advice that applies to what is known about the run."""
         applies = (say for fact, say in self.advice.items() if fact in known)
         return " ".join([self.message, *applies])
 

@@ -27,9 +27,9 @@ EXACT: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 local = njit(**INNER, **EXACT)
-"""For functions that are compiled into others."""
+"""Options for functions that are compiled into others."""
 inlined = njit(forceinline=True, **INNER, **EXACT)
-"""The same, for what every step at a fixed rate passes through."""
+"""The same, for code that every step at a fixed rate goes through."""
 
 # Numba's cache sees edits of the function's own file only: those of the rest change its name.
 FOLDERS = Path(__file__).parent, Path(__file__).parents[1] / "_evaluate"
@@ -37,7 +37,7 @@ STAMP = zlib.crc32(b"".join(p.read_bytes() for f in FOLDERS for p in sorted(f.rg
 
 
 def cached(build: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
-    """Compile with the disk cache, or without where no cache directory can be written."""
+    """Compile with the disk cache, or without it if no cache directory is writable."""
     try:
         return build(cache=True, **options)(function)
     except (RuntimeError, OSError):
@@ -51,7 +51,7 @@ def stamped(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`njit`, cached on disk: for one signature at once, without one when it is first called."""
+    """`njit`, cached on disk: at once for a given signature, or otherwise on the first call."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         build = functools.partial(njit, [signature] if signature else None, nogil=True)
@@ -63,8 +63,8 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Callable[..., A
 def caller(result: Any) -> Any:
     """A function that calls C code: ``call(address, arguments)``, with a tuple of numbers.
 
-    What is reached by its address is compiled by itself: it is neither linked into the code that
-    calls it nor optimised again there.
+    Code called by address is compiled separately: it is neither linked into the code that calls it
+    nor optimized again there.
     """
 
     @intrinsic
@@ -138,7 +138,7 @@ def pointer_to(typing: Any, address: Any) -> Any:
 
 @njit(inline="always", **EXACT)
 def rows_of(address, rows, n):
-    """The matrix at an address that is a number."""
+    """The matrix at an address given as a number."""
     return rows_at(pointer_to(address), rows, n)
 
 
@@ -179,7 +179,7 @@ minimum = _nan_propagating("minimum")
 
 
 summing = njit(forceinline=True, _nrt=False, **INNER, **FAST)
-"""For loops that add up, in any order."""
+"""Options for loops that sum in any order."""
 
 
 @summing

@@ -1,4 +1,4 @@
-"""Lifting: a formula becomes one fused, compiled kernel, cached on disk.
+"""Lifting: turn a formula into one fused, compiled kernel, cached on disk.
 
 `lift` reads a formula's source and puts its statements inside a loop over the parameters
 (`elementwise`) or before one (`vector`): it fills them into `_kernel`. The same pass moves the
@@ -6,8 +6,8 @@ point and reduces what the stop tests need. The result is a native function of t
 rows `V` and the record `s` of `state.py`; the machine calls it by address, so that machine and
 drivers are compiled once for all methods.
 
-The function that is made keeps the file and the line numbers of its formula: a traceback points
-there, and Numba puts its cache beside that file.
+The generated function keeps the file and the line numbers of its formula, so that a traceback
+points there and Numba puts its cache next to that file.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _changed(body: list[ast.stmt]) -> set[str]:
 
 
 def _rows(formula: Formula, arrays: tuple[str, ...], clipped: bool) -> dict[str, str]:
-    """The vectors that a formula is given, and where they are."""
+    """The vectors that a formula is given, and their rows."""
     rows = {name: row for name, row in ROWS.items() if name in formula.supplied}
     if clipped and "g" in rows:
         rows["g"] = "_V[_r.clipped]"
@@ -296,7 +296,7 @@ def _statements(
     clipped: bool,
     divided: bool,
 ) -> dict[str, list[ast.stmt]]:
-    """What is put into the template: names for what it is given, the formula, its results."""
+    """The content of the template: names for the inputs, the formula, its results."""
     rows, written = _rows(formula, arrays, clipped), fused(formula, bounded, arrays)
     body = copy.deepcopy(written.body)
     declared = [f"{name} = {SCALARS[name]}" for name in formula.supplied if name in SCALARS]
@@ -333,7 +333,7 @@ def _statements(
 
 
 def _placed(tree: ast.Module, formula: Formula) -> ast.Module:
-    """All of it in one place, the first line of the formula."""
+    """Place all nodes on one line, the first of the formula."""
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr | ast.arg):
             node.lineno = node.end_lineno = formula.formula.__code__.co_firstlineno
@@ -371,8 +371,8 @@ def _tree(
 class Kernel:
     """A compiled formula, kept alive for its `address`: a native function of Numba's.
 
-    It returns whether it has raised, in the way in which Numba's functions tell each other, so that
-    nothing has to be compiled around it. `jit.call_native` calls it.
+    It returns whether it raised an exception, using Numba's internal convention, so that no wrapper
+    has to be compiled. `jit.call_native` calls it.
     """
 
     def __init__(self, dispatcher: Any) -> None:
@@ -409,7 +409,7 @@ def lift(
         The hyper-parameters (and perhaps ``"learning_rate"``) that are rows of `V`, one value per
         parameter, in the order of their rows.
     clipped : bool
-        Give the formula the clipped gradient; the stop tests have the true one all the same.
+        Give the formula the clipped gradient; the stopping tests still use the true one.
     divided : bool
         For one of several threads, see `team.py`.
 

@@ -1,7 +1,7 @@
-"""The loop of the compiled driver, which serves all functions: it reaches them by their addresses.
+"""The loop of the compiled driver, shared by all functions, which it calls by address.
 
-A part takes the addresses of `V`, of `s`, of the arguments and of the room it needs, and how many
-evaluations are left; it returns whether these were too few.
+A part takes the addresses of `V`, `s`, the arguments and its workspace, and the number of
+evaluations left; it returns whether these were too few.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from .native import call_part
 
 
 class Parts(NamedTuple):
-    """Addresses: of `tell`; of what the user's functions have become (0: there is none); of what
-    these find in memory."""
+    """Addresses of `tell`, of the compiled user functions (0: none), and of their data."""
 
     tell: int
     value: int
@@ -31,7 +30,7 @@ class Parts(NamedTuple):
 
 @local
 def most_values(n):
-    """As many values as no measured gradient needs, with its Hessian."""
+    """More values than any measured gradient needs, with its Hessian."""
     return 1 + 50 * n + n * n
 
 
@@ -58,10 +57,10 @@ def draw(V, r, rng):
 
 @compiled(_nrt=True)
 def loop(V, s, parts, steps, budget, pause, measured, columns, table, start, rng, batches):
-    """Go on for some `steps`; return how many are left, or -1 if the budget is spent.
+    """Continue for some `steps`; return how many are left, or -1 if the budget is spent.
 
-    It returns to Python earlier for what is Python's: the end of an epoch and of a sampled run, the
-    first gradient of `measured` ones, doubts; with `pause`, after every iteration.
+    It returns to Python earlier for work that belongs there: the end of an epoch and of a sampled
+    run, the first of `measured` gradients, doubts; with `pause`, after every iteration.
     """
     tell, value, gradient, hessian, carried, choose, args, room, near, data = parts
     cursor, rows, size = batches

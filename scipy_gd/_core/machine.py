@@ -1,13 +1,14 @@
-"""The machine: told one evaluation, it moves on to the next point to evaluate.
+"""The machine: given one evaluation, it moves on to the next point to evaluate.
 
     ask = tell(address of V, address of s, f)
 
-`tell` is all that happens between two evaluations of the user's functions. It never calls them: it
-is told the value at the point it asked for (row `s.trial` of `V`; the gradient there is in the row
-that belongs to it) and returns what it wants to know next, as bits (`VALUE | GRADIENT`, ...; `DONE`
-when the run has ended). Its whole memory is `V` and `s`. All drivers go through this one function.
+`tell` is everything that happens between two evaluations of the user's functions. It never calls
+them: it receives the value at the point it asked for (row `s.trial` of `V`; the gradient there is
+in the corresponding row) and returns what it wants next, as bits (`VALUE | GRADIENT`, ...; `DONE`
+when the run has ended). `V` and `s` are its entire memory. All drivers go through this one
+function.
 
-The formula and the step rule are compiled apart, and reached by their addresses in `s`.
+The formula and the step rule are compiled separately, and called by their addresses in `s`.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ from .noise import (
 from .trials import forget
 
 WORTH = 1e-4
-"""Of f, or of what it has fallen by, if that is less: the least progress that counts."""
+"""The least progress that counts, relative to f, or to its decrease if that is smaller."""
 
 
 @inlined
 def arrive(V, r, memory, record):
-    """Make the trial the current point, and remember the best one."""
+    """Make the trial the current point, and keep track of the best one."""
     r.old = r.x if r.nit >= 0 else r.trial
     r.x = r.trial
     r.f_old, r.f = r.f, r.f_trial
@@ -69,13 +70,13 @@ def arrive(V, r, memory, record):
 
 @local
 def another_row(r):
-    """Of the three rows one that is neither the current nor the best point's."""
+    """The one of the three rows that holds neither the current nor the best point."""
     return (r.x + 1) % POINTS if r.x == r.best else POINTS - r.x - r.best
 
 
 @local
 def stay(V, r):
-    """Make the trial, which is the current point with a better gradient, the current one."""
+    """Make the trial (the current point with a better gradient) the current point."""
     if r.best == r.x and r.f_trial == r.f:
         r.best = r.trial
     r.old = r.x = r.trial
@@ -107,7 +108,7 @@ def largest_outside(V, r):
 
 @local
 def look_at_penalty(V, r):
-    """Finish the step of a formula that made one, and measure how far x is from stationary."""
+    """Finish the step of a formula that took one, and measure how far x is from stationary."""
     if not r.searches:
         finish_step(V, r)
     r.gnorm, r.dnorm = residual(V, r, r.x)
@@ -127,7 +128,7 @@ def progressed(r):
 
 @inlined
 def stagnates(r):
-    """Whether the best value, or the running mean of those on samples, has hardly fallen."""
+    """Whether the best value (on samples, the running mean) has hardly fallen."""
     f = r.f_kept if r.ahead else r.f_best
     if r.sampled:
         r.f_mean += (r.f - r.f_mean) / min(max(r.nit, 1), r.stagnation)
@@ -143,7 +144,7 @@ def stagnates(r):
 
 @local
 def idle(r):
-    """Whether a step rule goes round in the rounding errors of f."""
+    """Whether a step rule is going around in circles within the rounding errors of f."""
     moved = abs(r.f - r.f_old) > r.rounding * abs(r.f)
     r.idle = 0 if moved or r.nit_mark == r.nit else r.idle + 1
     return r.idle >= 50
@@ -201,7 +202,7 @@ def ending_at(V, r, arrived, moved):
 
 @local
 def comes_later(ending):
-    """Whether the run is to end at a point that a step has reached, where that is another one."""
+    """Whether the run should end at a point that a step reached, if that is a different one."""
     here = ending == endings.NONFINITE or ending == endings.MAXITER
     return ending != endings.RUNNING and not here
 
@@ -278,18 +279,18 @@ def advance(V, r, memory, record, f):
 
 @compiled(types.int64(types.int64, types.int64, types.float64))
 def tell(memory, record, f):
-    """Take the evaluation at the trial point; return what is wanted at the next one.
+    """Process the evaluation at the trial point; return what is wanted at the next one.
 
     Parameters
     ----------
     memory : int
-        The address of `V`, the vectors of the run. The point that was evaluated is row `trial`, and
-        the gradient there, if it was asked for, is in the row `POINTS` after it.
+        The address of `V`, the vectors of the run. The evaluated point is row `trial`, and the
+        gradient there, if asked for, is `POINTS` rows further down.
     record : int
         The address of `s`, the scalars of the run. (Numbers reach compiled code faster than
         arrays.)
     f : float
-        The value there (ignored unless it was asked for).
+        The value at that point (ignored unless it was asked for).
 
     Returns
     -------
@@ -303,7 +304,7 @@ def tell(memory, record, f):
 
 
 def go_on(memory: int, record: int, r: Any) -> None:
-    """Continue a run that has ended after an iteration, as if it had not."""
+    """Continue a run that ended after an iteration, as if it had not."""
     r.ending, r.ask = endings.RUNNING, r.needs
     if r.first:
         r.ask = from_python(r.first, memory, record)

@@ -1,6 +1,6 @@
-"""Many runs of one kind in a row, in the same memory: each begins with a copy of a first state.
+"""Many runs of one kind, one by one in the same memory: each starts from the same state.
 
-A run that does not end as plainly as most do is left to Python, which begins it anew.
+A run with an unusual ending is left to Python, which starts it again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .loop import loop
 from .native import call_part
 
 FOR_PYTHON, COMPLETE, FACTOR, ELSEWHERE = range(4)
-"""What a member is: to be begun anew, complete, complete but for the errors of its parameters; or
-its last Jacobian is of another point."""
+"""The state of a member: to be started again; complete; complete except for the errors of its
+parameters; or its last Jacobian is from another point."""
 
 
 class Beginning(NamedTuple):
-    """What a run is before its first evaluation."""
+    """A run before its first evaluation."""
 
     V: Any
     words: Any  # the record as whole numbers
@@ -29,7 +29,7 @@ class Beginning(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is the run's besides `V` and `s`."""
+    """The memory of a run besides `V` and `s`."""
 
     rows: Any
     bounds: int  # the first of two rows for the bounds; -1: there are none
@@ -40,7 +40,7 @@ class Room(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Where the results go, a row for each member."""
+    """The results, with one row per member."""
 
     x: Any
     g: Any
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 @local
 def begin(V, r, words, start, box, first, room):
-    """Be as before the first evaluation, at another start and in another box."""
+    """Return to the state before the first evaluation, at another start and in another box."""
     for k in range(words.size):
         words[k] = first.words[k]
     for k in range(V.shape[0]):
@@ -77,7 +77,7 @@ def begin(V, r, words, start, box, first, room):
 
 @local
 def row_of_result(r):
-    """Where the point of a plain result is; -1 if there is more to be said of it."""
+    """The row of the point of a plain result; -1 if the result needs more work."""
     undecided = r.ask != DONE or r.nit <= 0 or r.noisy or not np.isfinite(r.f_best)
     if undecided or r.ending == endings.NONFINITE or r.ending == endings.BROKEN:
         return -1
@@ -88,7 +88,7 @@ def row_of_result(r):
 
 @local
 def look_again(V, r, row, memory, record, parts, room, budget):
-    """Evaluate a point once more, of which not all was kept; whether the budget allows it."""
+    """Evaluate again a point that was only partly kept; whether the budget allows it."""
     for k in range(r.n):
         V[r.trial, k] = V[row, k]
         V[r.trial + POINTS, k] = np.nan
@@ -100,7 +100,7 @@ def look_again(V, r, row, memory, record, parts, room, budget):
 
 @local
 def settle(V, r, memory, record, parts, room, budget, found, i):
-    """Write down what has come of the member i."""
+    """Store the outcome of member i."""
     row, what = row_of_result(r), FOR_PYTHON
     seen = row >= 0 and row == r.seen
     if seen:
@@ -127,10 +127,10 @@ def settle(V, r, memory, record, parts, room, budget, found, i):
 def many(
     V, s, words, first, parts, room, steps, budget, starts, boxes, cursor, end, found, nothing
 ):
-    """Go on with the members from ``cursor[0]`` to `end`, for some `steps`.
+    """Continue with the members from ``cursor[0]`` to `end`, for some `steps`.
 
-    ``cursor[1]`` says whether that member has begun. `starts`, shape (k, n), and `boxes`, shape
-    (k, 2, n), have a row for each member or for all. `nothing` stands for schedules and batches.
+    ``cursor[1]`` says whether that member has started. `starts`, shape (k, n), and `boxes`, shape
+    (k, 2, n), have one row per member, or one for all. `nothing` stands for schedules and batches.
     """
     r = s[0]
     memory, record = V.ctypes.data, s.ctypes.data

@@ -1,7 +1,8 @@
-"""Compiled functions that are reached by their address, and values that they find in memory.
+"""Compiled functions called by address, and values that they find in memory.
 
-What calls a function by its address is not compiled anew for another one. So the user's functions
-become parts of a loop with a signature of plain numbers: their arguments are where `put` left them.
+Code that calls a function by address need not be compiled again for another function. So the user's
+functions become parts of a loop with a signature of plain numbers, and find their arguments where
+`put` left them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from .jit import INNER, compiled
 Kind = Any
 """A type of Numba's."""
 COPIES = types.List, types.Set
-"""Kinds that Numba copies for a call: nothing of them is in memory afterwards."""
+"""Kinds that Numba copies for a call, and which are not in memory afterwards."""
 BORROWED = types.Array, types.UnicodeType
-"""Kinds whose owner, a Python object, lives as long as somebody may look at them."""
+"""Kinds whose owner, a Python object, lives as long as they may be used."""
 
 
 @functools.cache
@@ -35,7 +36,7 @@ def size_of(kind: Kind) -> int:
 
 
 def borrowed(context: Any, builder: Any, kind: Kind, value: Any) -> Any:
-    """The same value, but for the counters of references to it."""
+    """The same value, except for its reference counters."""
     if isinstance(kind, COPIES):
         raise TypeError(f"a {kind} stays in Python: use an array or a tuple")
     if isinstance(kind, types.BaseTuple):
@@ -51,7 +52,7 @@ def borrowed(context: Any, builder: Any, kind: Kind, value: Any) -> Any:
 
 
 def count(context: Any, builder: Any, kind: Kind, value: Any) -> None:
-    """One reference more to everything that is not borrowed."""
+    """Add one reference to everything that is not borrowed."""
     if isinstance(kind, types.BaseTuple):
         for k, each in enumerate(kind):
             count(context, builder, each, builder.extract_value(value, k))
@@ -61,7 +62,7 @@ def count(context: Any, builder: Any, kind: Kind, value: Any) -> None:
 
 @intrinsic
 def put(typing: Any, address: Any, value: Any) -> Any:
-    """Leave a value in memory; its owner must be kept alive elsewhere."""
+    """Store a value in memory; its owner must be kept alive elsewhere."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bare = borrowed(context, builder, signature.args[1], args[1])
@@ -115,9 +116,9 @@ def found(kind: Kind) -> Any:
 
 
 def native(function: Callable[..., Any], count: int) -> tuple[int, Any]:
-    """The address of a function of so many integers that returns another one; what is to be kept.
+    """The address of a function of integers that returns an integer, and what to keep alive.
 
-    What is kept is its code alone: the function and what it refers to may go.
+    Only its code is kept: the function and what it refers to may go.
     """
     signature = types.int64(*[types.int64] * count)
     dispatcher = njit([signature], error_model="numpy", **INNER)(function)

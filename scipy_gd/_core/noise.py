@@ -1,8 +1,7 @@
-"""What a run knows of the noise of f, and when it can see no further.
+"""What a run knows about the noise of f, and when it cannot see any further.
 
-The noise is the size of the errors of f: ``max(noise_abs, noise_rel |f|)``. It is 0 as long as
-nobody has looked. Whoever measures gradients keeps the errors of their components in the row
-`error`.
+The noise is the size of the errors of f: ``max(noise_abs, noise_rel |f|)``. It is 0 until it has
+been measured. Measured gradients have the errors of their components in the row `error`.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ SCRATCH = fields("i8", "noisy central failures better forget flat hidden kink as
     "f8", "noise_abs noise_rel f_visible error_most pair_noise"
 )
 TELLING = 8.0
-"""A component of the gradient so many times as large as its error is not zero. What a smaller one
-promises, g^2 / (2 f''), is less than a third of the noise of f, by the interval that is used."""
+"""A component of the gradient is nonzero if it is this many times as large as its error. With the
+intervals used, the decrease that a smaller one promises, g^2 / (2 f''), is less than a third of the
+noise of f."""
 CLEAR = 1e6
-"""What one so many times as large promises is not hidden by rounding."""
+"""The promise of a component this many times its error is not hidden by rounding."""
 VISIBLE = 20.0
-"""A decrease of so many times the noise shows in the values."""
+"""A decrease of this many times the noise is visible in the values."""
 
 
 @local
@@ -45,7 +45,7 @@ def uncertain(r):
 
 @local
 def tolerance(r):
-    """By how much a trial may be higher: the noise, where it hides what was promised."""
+    """How much higher a trial may be: the noise, if it hides the promised decrease."""
     e = noise(r, r.f)
     least = 1e-14 * abs(r.f)
     if r.measure >= 0:
@@ -55,22 +55,22 @@ def tolerance(r):
 
 @local
 def hides(r):
-    """Whether the noise hides what a trial promises, so that its value tells nothing."""
+    """Whether the noise hides what a trial promises, so that its value is useless."""
     return r.noisy and r.promised <= VISIBLE * noise(r, r.f)
 
 
 @local
 def fallen(r, f):
-    """By how much f has fallen: the mean of that since the start and since an early iteration.
+    """The decrease in f: the mean of that since the start and that since an early iteration.
 
-    It is a geometric mean, which a start that is far too high spoils less.
+    The geometric mean is less sensitive to a start that is far too high.
     """
     return np.sqrt(max(r.f_start - f, 0.0) * max(r.f_early - f, 0.0))
 
 
 @local
 def unit(V, r):
-    """What counts as one unit of f: it changes by that much where x changes by its scale."""
+    """One unit of f: the change in f when x changes by its scale."""
     if r.gtol_rel < 0.0:
         return 1.0
     f = fallen(r, r.f)
@@ -84,15 +84,15 @@ def unit(V, r):
 
 @local
 def rounding(V, r):
-    """The rounding of f, as an exact function has it where f itself is small."""
+    """The rounding of f, as for an exact function where f itself is small."""
     return 2.2e-16 * max(abs(r.f), min(unit(V, r), abs(r.f_start)))
 
 
 @local
 def invisible(V, r):
-    """Whether the decrease to be expected along the direction is hopelessly small.
+    """Whether the expected decrease along the direction is hopelessly small.
 
-    Under noise the gradient sees further than the values: steps are worth it as long as they
+    With noise, the gradient sees further than the values: steps are worthwhile as long as they
     promise a hundredth of the noise.
     """
     least = 0.0
@@ -105,7 +105,7 @@ def invisible(V, r):
 
 @local
 def single(r):
-    """Whether f turns out to be computed in single precision, when that begins to matter."""
+    """Whether f turns out to be in single precision, once that starts to matter."""
     if r.asked or r.noisy or r.better == 0 or r.measure >= 0 or not r.promised <= 1e-4 * abs(r.f):
         return False
     different = False
@@ -120,7 +120,7 @@ def single(r):
 
 @local
 def at_a_standstill(r):
-    """Whether nothing more is to be seen: no decrease, or no gradient."""
+    """Whether nothing more is visible: no decrease, or no gradient."""
     if r.measure < 0:
         return r.hidden > 0 or flat(r)
     return flat(r) if r.unit else r.hidden >= 5
@@ -128,7 +128,7 @@ def at_a_standstill(r):
 
 @local
 def flat(r):
-    """Whether several iterations have brought no visible decrease."""
+    """Whether several iterations brought no visible decrease."""
     if r.f < r.f_visible - noise(r, r.f):
         r.f_visible = r.f
         r.flat = r.failures = 0
@@ -154,10 +154,10 @@ def comparable(a, b):
 
 @local
 def small(V, r, limit):
-    """Whether the gradient is below a limit in units of the scale, and known that well.
+    """Whether the gradient is below a limit in units of the scale, and known that accurately.
 
-    Not where f is still on its way down: the gradient, times x, is comparable to it or to its last
-    change, or this change is much larger than what is left.
+    Not if f is still decreasing: the gradient, times x, is comparable to f or to its last change,
+    or this change is much larger than what is left.
     """
     g = r.gnorm if r.scale < 0 else r.gnorm_scaled
     if not g <= limit or r.error_most == np.inf:
@@ -178,7 +178,7 @@ def small(V, r, limit):
 
 @local
 def weigh(V, r):
-    """What the errors of the gradient at the trial mean."""
+    """Judge the errors of the gradient at the trial."""
     r.error_most = r.pair_noise = 0.0
     for i in range(r.n):
         error = V[r.error, i]
@@ -191,7 +191,7 @@ def weigh(V, r):
 
 @local
 def within(V, r, row, factor):
-    """Whether the gradient at a point has no component of so many times its error."""
+    """Whether no component of the gradient at a point exceeds this multiple of its error."""
     slopes = r.residual if r.prox and row == r.x else row + POINTS
     x, g, error = V[row], V[slopes], V[r.error]
     for i in range(r.n):
@@ -205,7 +205,7 @@ def within(V, r, row, factor):
 
 @local
 def last_ending(V, r):
-    """How a run ends that finds no way down."""
+    """The ending of a run that finds no way down."""
     e = noise(r, r.f)
     if r.kink:
         return KINK
@@ -220,7 +220,7 @@ def last_ending(V, r):
 
 @local
 def give_up(V, r):
-    """Ask for a better gradient where we are; without one the run ends."""
+    """Ask for a better gradient at the current point; without one, the run ends."""
     if r.better:
         copy(V, r.trial, r.x)
         r.f_trial, r.penalty_trial = r.f, r.penalty_here

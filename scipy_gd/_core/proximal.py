@@ -1,13 +1,13 @@
 """Penalties as native functions: their values, and their proximal operators in place.
 
-Both are called with the address and the number of the parameters, the first and the end of those
-that are meant, and the address of a memory: its first word takes the value, the next seven are
-numbers of the penalty, and rows as long as x follow. They return whether they have failed, which
-only functions of the user's do. A new penalty is two functions here and a row of `KERNELS`; what
-users see of it is in ``scipy_gd/prox.py``.
+Both are called with the address and the number of the parameters, the first and the end of those to
+process, and the address of a memory: its first word receives the value, the next seven are numbers
+of the penalty, and rows as long as x follow. They return whether they failed, which only user
+functions do. A new penalty takes two functions here and a row of `KERNELS`; its public part is in
+``scipy_gd/prox.py``.
 
-Only `ELEMENTWISE` penalties are asked for less than all parameters: block by block, in the order of
-the parameters, and the value is that of all blocks so far.
+Only `ELEMENTWISE` penalties are called for less than all parameters: block by block, in the order
+of the parameters, and the value is that of all blocks so far.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ HEAD = 8
 ROWS = 8
 """More rows than any penalty has."""
 BLOCK = 4096
-"""Parameters that stay in the cache, with what belongs to them in other rows."""
+"""The number of parameters that fit in the cache, with their elements in other rows."""
 PROX = types.int64(*[types.int64] * 4, types.float64, types.int64)
 VALUE = types.int64(*[types.int64] * 5)
 C_PROX = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 5, ctypes.c_double, ctypes.c_int64)
@@ -75,7 +75,7 @@ def answer(at, value):
 
 
 def nothing(x, n, first, end, at):
-    """The value of the indicator of a set, in it."""
+    """The value of the indicator of a set, inside it."""
     return answer(at, 0.0)
 
 
@@ -145,7 +145,7 @@ def box_prox(x, n, first, end, step, at):
 
 @local
 def group_norm(x, order, first, end):
-    """The 2-norm of a group, also where squares are too large or too small for a float."""
+    """The 2-norm of a group, even if squares are too large or too small for a float."""
     top = 0.0
     for k in range(first, end):
         size = abs(x[int(order[k])])
@@ -294,7 +294,7 @@ def copied(x, y):
 
 @local
 def stays_within(y, mean, weight):
-    """Whether no partial sum of y - mean is beyond the weight: then all of it is one piece."""
+    """Whether no partial sum of y - mean exceeds the weight, so that all of it is one piece."""
     total = 0.0
     for i in range(y.size):
         total += y[i] - mean
@@ -305,7 +305,7 @@ def stays_within(y, mean, weight):
 
 @local
 def level(x, first, last, value):
-    """Give a piece its value; return where the next one begins."""
+    """Give a piece its value; return where the next one starts."""
     for i in range(first, last + 1):
         x[i] = value
     return last + 1
@@ -313,7 +313,7 @@ def level(x, first, last, value):
 
 @local
 def denoise(y, x, weight):
-    """The signal x that is nearest to y, as to its total variation (Condat 2013).
+    """The total-variation denoised signal x for y (Condat 2013).
 
     A piece has begun at `first`; it may have any value from `low` to `high` as far as is known, and
     `below` and `above` say how far its sum could still be from that of y. It ends where one of
@@ -460,7 +460,7 @@ def _compiled(value: Any, prox: Any) -> Any:
 
 @local
 def fail(v, which, step, at):
-    """Remember where, for Python to raise the error there."""
+    """Store where, so that Python can raise the error."""
     place, memory = rows(at, v.size)[0], head(at)
     for i in range(v.size):
         place[i] = v[i]
@@ -469,16 +469,16 @@ def fail(v, which, step, at):
 
 
 class Placed:
-    """A penalty of n parameters in memory: where its functions are, and what they find there.
+    """A penalty of n parameters in memory: the addresses of its functions and of their data.
 
-    A function of the user's that fails leaves its error in `errors`.
+    A failing user function leaves its error in `errors`.
 
     Attributes
     ----------
     prox, penalty, settings : int
         Addresses: of the functions, and of the memory.
     block : int
-        How many parameters they are asked for at a time.
+        The number of parameters processed at a time.
     mark : int
         A checksum of the penalty; functions of the user's count by their code, and the numbers and
         arrays that it refers to.
@@ -562,7 +562,7 @@ class Placed:
     # --- for Python
 
     def value(self, x: Vector) -> float:
-        """The value at x; raises what a function of the user's raises."""
+        """The value at x; raises the exceptions of user functions."""
         value, n = C_VALUE(self.penalty), self.n
         for first in range(0, n, self.block):
             value(x.ctypes.data, n, first, min(first + self.block, n), self.settings)
@@ -570,13 +570,13 @@ class Placed:
         return float(self.memory[0])
 
     def apply(self, v: Vector, step: float) -> Vector:
-        """Replace v by its proximal point; raises what a function of the user's raises."""
+        """Replace v by its proximal point; raises the exceptions of user functions."""
         C_PROX(self.prox)(v.ctypes.data, self.n, 0, self.n, step, self.settings)
         self.raise_error()
         return v
 
     def raise_error(self) -> None:
-        """Raise what could not be raised where it happened."""
+        """Raise an exception that could not be raised where it happened."""
         for part in self.parts:
             part.raise_error()
         if not self.of.kernel and self.memory[FAILED]:

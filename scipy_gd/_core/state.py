@@ -1,7 +1,7 @@
 """The memory of the machine: vectors in the rows of `V`, named scalars in the record `s`.
 
-Two plain arrays hold all that the machine, the step rules and the lifted formulas know. They read
-and write them compiled, the drivers by name.
+Two plain arrays hold everything that the machine, the step rules and the lifted formulas know.
+Compiled code accesses them directly, and the drivers by name.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .bits import HYPER, RECENT, fields
 from .steps import RULES
 
 ADDRESSES = "kernel first judge clip follow whole divided team prox penalty settings"
-"""Fields of this process: where compiled code is (0: there is none). The lifted formula, the step
-rule's two functions, what happens to a gradient and to a point that have arrived; with threads, the
+"""Fields of this process: the addresses of compiled code (0: there is none). The lifted formula,
+the step rule's two functions, the handling of a new gradient and a new point; with threads, the
 formula for one and for several, and what they share; a penalty's functions, and their memory."""
 ROWS = (
     "z d p hess free bounds arrays states memory clipped average seen start diagonal error measure "
     "scale own work residual velocity pace"
 )
-"""The first row of what a run may have (-1: it has none)."""
+"""The first row of each optional part (-1: the run does not have it)."""
 
 MEASURED = fields("i8", "paired known forward estimates") + [("steepest", "f8", (5,))]
-"""Of differences with adaptive intervals: whether there are two points for each component, whether
-the curvatures are known, how many gradients in a row were forward ones, how often the noise was
+"""For differences with adaptive intervals: whether there are two points per component, whether the
+curvatures are known, how many gradients in a row were forward ones, how often the noise was
 estimated; the largest curvatures along the last steps."""
 
 RECORD = np.dtype(
@@ -78,7 +78,7 @@ V_type = types.Array(types.float64, 2, "C")
 s_type = types.Array(record_type, 1, "C")
 g_type = types.Array(types.float64, 1, "C")
 pointers = types.CPointer(types.float64), types.CPointer(record_type)
-"""How compiled code that is reached by its address is given `V` and `s`."""
+"""How compiled code called by address receives `V` and `s`."""
 
 
 def _blank() -> bytes:
@@ -102,7 +102,7 @@ def blank() -> NDArray[Any]:
 
 
 def record(content: Any) -> NDArray[Any]:
-    """A record from its bytes (or those of another one), in memory of its own."""
+    """A record from its bytes (or those of another one), in its own memory."""
     return np.frombuffer(bytearray(content), RECORD)
 
 

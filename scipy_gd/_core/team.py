@@ -1,9 +1,9 @@
-"""Threads: each runs the kernel on its part of the parameters, and sums go round.
+"""Threads: each runs the kernel on its part of the parameters, and they exchange sums.
 
-A kernel that is `divided` is told where its part begins, and how long it is, by a record of its
-own. All numbers are the same in all threads, since each sum is that of all parts (`total`), added
-in the same order; so all take the same way through the formula. The helpers sleep in `serve` while
-the machine or the user's functions run.
+A `divided` kernel has its own record, which says where its part starts and how long it is. All
+numbers are the same in all threads, since each sum is over all parts (`total`), added in the same
+order; so all threads take the same path through the formula. The helpers sleep in `serve` while the
+machine or the user's functions run.
 
 What the threads share is an array of whole numbers, a cache line for each of them:
 
@@ -32,13 +32,13 @@ from .jit import EXACT, INNER, call, call_native, compiled, local, maximum, reco
 from .state import RECORD, pointers
 
 PATIENT = 2000
-"""Looks before a thread lets others run."""
+"""The number of checks before a thread yields to others."""
 FIELDS = 8
 NAP = 50  # microseconds
 
 
 def _access(kind: Any, store: bool) -> Any:
-    """A number of memory that other threads see at once, and what was written before it."""
+    """A number in memory that other threads see at once, with everything written before it."""
 
     def typed(value: Any) -> Any:
         return ir.DoubleType() if value == types.float64 else ir.IntType(64)
@@ -75,7 +75,7 @@ def field(team, p, k):
 
 @local
 def wait(team, at, least):
-    """Until the number at an address is large enough."""
+    """Wait until the number at an address is large enough."""
     looks = 0
     while load(at) < least:
         looks += 1
@@ -170,7 +170,7 @@ def together(memory, record):
 
 @compiled(types.void(types.int64, types.int64))
 def serve(team, p):
-    """What a helper does."""
+    """The work of a helper thread."""
     job = load(field(team, p, 0))
     while True:
         job += 1

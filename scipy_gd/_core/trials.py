@@ -1,4 +1,4 @@
-"""What step rules do with trials: place one along the direction, compare it, go shorter."""
+"""How step rules handle trials: place one along the direction, compare it, shorten it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .noise import give_up, tolerance
 SCRATCH = fields("f8", "f_seen slope_last")
 
 C1 = 1e-4
-"""The share of the promised decrease that Armijo's condition wants."""
+"""The fraction of the promised decrease that Armijo's condition requires."""
 TRIALS = 40
 """The most values in a search."""
 
@@ -28,7 +28,7 @@ def remember(V, r):
 
 @local
 def place(V, r, alpha):
-    """Put the trial at x - alpha d, projected on the bounds."""
+    """Put the trial at x - alpha d, projected onto the bounds."""
     remember(V, r)
     if r.prox:
         place_composite(V, r, alpha)
@@ -132,7 +132,7 @@ def shorter(V, r):
 
 @local
 def arrived(V, r):
-    """The gradient has come: accept, unless it is useless."""
+    """Accept the trial now that its gradient is known, unless the gradient is useless."""
     if np.isfinite(largest(V[r.trial + POINTS])):
         return ACCEPT
     r.f_trial = np.inf
@@ -164,7 +164,7 @@ def anew(V, r):
 
 @local
 def fail(V, r):
-    """No trial is any good: begin anew along the gradient, or else give up."""
+    """No trial is good: restart along the gradient, or give up."""
     if not r.fresh and r.states >= 0:
         r.trials = 0
         return anew(V, r)

@@ -1,14 +1,14 @@
-"""The vectors of a formula without temporaries: what fusing makes of `vector` formulas.
+"""The vectors of a formula without temporaries: how `vector` formulas are fused.
 
-In large problems the time goes into passes over memory, and into pages for temporary arrays. So
+In large problems, the time goes into passes over memory and into pages for temporary arrays. So
 
-- ``s = x - x_old`` becomes a loop into a row of the run's memory that belongs to the name `s`;
+- ``s = x - x_old`` becomes a loop into a row of the run's memory reserved for the name `s`;
 - ``S[k] = s / c`` becomes a loop into that row;
 - ``d -= b * y`` waits until d is read. If that is ``dot(s, d)``, as in the two-loop recursion, both
   are done in one pass, which BLAS calls AXPY_DOT.
 
-A formula with anything else than elementwise operations, ``dot`` and ``norm`` stays as it is. What
-a name is, a vector, a number or something else, follows from what is assigned to it.
+A formula with anything other than elementwise operations, ``dot`` and ``norm`` stays as it is.
+Whether a name is a vector, a number or something else follows from what is assigned to it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNDERSTOOD = ast.Assign | ast.AugAssign | ast.If | ast.For
 NUMBERS = (max, min, int, float, abs)
 SUMS = {np.dot: "_dot", np.linalg.norm: "_square"}
 BLOCK = 10_000
-"""Parameters in a block; fewer are summed as one."""
+"""Parameters per block; fewer are summed as one."""
 RESULT = "_new_"
 """How the names of what a formula returns begin."""
 Body = list[ast.stmt]

@@ -1,1 +1,1 @@
-"""The user's functions: who calls them, and where gradients come from."""
+"""The user's functions: how they are called, and where gradients come from."""

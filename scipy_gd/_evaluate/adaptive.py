@@ -1,13 +1,13 @@
-"""A gradient that knows its errors: differences whose intervals follow the noise of f.
+"""A gradient with known errors: differences whose intervals adapt to the noise of f.
 
-On an exact function they are forward differences, and central ones where the gradient has become
-small. On a noisy one the interval of each component balances the noise against the curvature; what
-lies between is decided by a few values more: is f noisy, and how much?
+On an exact function, they are forward differences, and central ones once the gradient has become
+small. On a noisy one, the interval of each component balances the noise against the curvature. In
+between, a few extra values decide whether f is noisy, and how much.
 
-Points come in rounds: for each component one or two (rows `OFFSET` and `VALUE`, on both sides),
-and another round for those where a value is not finite, or the interval does not suit. This much
-is compiled, and the same for Python and in the loop. What happens once in a while is a dialogue, a
-generator in Python that yields points and is sent their values.
+Points come in rounds: one or two per component (rows `OFFSET` and `VALUE`, on both sides), and
+another round for components where a value is not finite or the interval is unsuitable. This part is
+compiled, and is the same for Python and the loop. Rare events are handled by a dialogue: a Python
+generator that yields points and is sent their values.
 
 Moré and Wild, "Estimating derivatives of noisy simulations", ACM Transactions on Mathematical
 Software 38, 19 (2012), https://doi.org/10.1145/2168773.2168777. Shi, Xie, Xuan and Nocedal,
@@ -38,16 +38,16 @@ Before = tuple[Any, Any, Vector]
 Dialogue = Generator[Sequence[Vector], Sequence[float], None]
 
 FORWARD, CENTRAL = 1.0066 * EPS ** (1 / 2), EPS ** (1 / 3)
-"""Intervals on exact functions, in units of max(1, |x|). Neither has a short form, binary or
-decimal: values there would look rounded."""
+"""Intervals on exact functions, in units of max(1, |x|). Neither has a short binary or decimal
+form, which would make values look rounded."""
 LONGEST = 0.5
 """The longest interval, in the same units."""
 BALANCE, BALANCE_FORWARD = 100.0, 25.0
-"""The second difference, in units of the noise, that an interval aims at."""
+"""The target for the second difference over an interval, in units of the noise."""
 SEEN = 8.0
-"""Differences of so many times the noise are seen."""
+"""Differences of this many times the noise are visible."""
 LATER = 5
-"""Iterations before a value more for each component tells the curvatures: easy runs end before."""
+"""Iterations before an extra value per component measures the curvatures: easy runs end earlier."""
 IN_A_ROW = 8
 """The most forward gradients on a noisy function between two central ones."""
 OFFSET, VALUE_AT, TRIES, WANTED, ATTEMPTS, CURVATURE, SECOND = 0, 2, 4, 6, 7, 8, 9
@@ -63,7 +63,7 @@ and, as far as it is seen, that with its sign."""
 
 @local
 def reach(V, r, i, h):
-    """How far x[i] can go if it is to go by h: nothing is outside the box."""
+    """How far x[i] can move if it should move by h, staying within the box."""
     x = V[r.trial, i]
     y = x + h
     if r.bounds >= 0:
@@ -73,7 +73,7 @@ def reach(V, r, i, h):
 
 @local
 def point_at(V, r, i, side):
-    """The component in one of its two points."""
+    """The component at one of its two points."""
     y = V[r.trial, i] + V[r.measure + OFFSET + side, i]
     if r.bounds >= 0:
         y = min(max(y, V[r.bounds, i]), V[r.bounds + 1, i])
@@ -87,7 +87,7 @@ def size_of(x):
 
 @local
 def want_one(V, r, i, h):
-    """A point at the distance h, on the side where there is room."""
+    """Ask for a point at distance h, on the side with room."""
     m = r.measure
     offset = reach(V, r, i, h)
     other = reach(V, r, i, -h)
@@ -101,7 +101,7 @@ def want_one(V, r, i, h):
 
 @local
 def want_both(V, r, i, h):
-    """Points on both sides; two on one side where a bound is near."""
+    """Ask for points on both sides, or two on one side near a bound."""
     m = r.measure
     ahead, behind = reach(V, r, i, h), reach(V, r, i, -h)
     if ahead < 0.99 * h or behind > -0.99 * h:
@@ -127,7 +127,7 @@ def interval(V, r, i, e, balance, longest):
 
 @local
 def moved(V, r, i, side):
-    """Move a point that has no value; False if it has been moved often enough."""
+    """Move a point that has no value; return False if it has been moved too often."""
     m = r.measure
     tries = int(V[m + TRIES + side, i])
     factor = 0.0
@@ -142,7 +142,7 @@ def moved(V, r, i, side):
 
 @local
 def halved(V, r, i, side):
-    """For a side without a value: half way on the other side, once."""
+    """For a side without a value, use half the distance on the other side, once."""
     m = r.measure
     if V[m + TRIES + side, i] >= 9.0:
         return False
@@ -153,7 +153,7 @@ def halved(V, r, i, side):
 
 @local
 def judge_component(V, r, i, e):
-    """What the values of a component tell; which others are wanted."""
+    """Evaluate the values of a component; determine which others are wanted."""
     m, wanted = r.measure, int(V[r.measure + WANTED, i])
     again = 0.0
     for side in range(2):
@@ -271,7 +271,7 @@ def begin(V, r):
 
 @local
 def wanted(V, r):
-    """How many values are wanted."""
+    """The number of values wanted."""
     count = 0
     for i in range(r.n):
         bits = int(V[r.measure + WANTED, i])
@@ -281,7 +281,7 @@ def wanted(V, r):
 
 @local
 def settle(V, r):
-    """Take the values of a round; return how many are wanted in the next one."""
+    """Process the values of a round; return how many are wanted in the next one."""
     e = noise(r, r.f_trial)
     for i in range(r.n):
         if V[r.measure + WANTED, i] > 0.0:
@@ -328,7 +328,7 @@ def steep(V, r):
 
 @local
 def on_a_step(V, r):
-    """Whether all values around x are the same: perhaps those of a step function."""
+    """Whether all values around x are equal, perhaps because f is a step function."""
     moved = False
     for i in range(r.n):
         if V[r.measure + OFFSET, i] != 0.0:
@@ -341,7 +341,7 @@ def on_a_step(V, r):
 
 @local
 def finish(V, r):
-    """What follows from a gradient that is complete."""
+    """Process a complete gradient."""
     m = r.measure
     if r.noisy and on_a_step(V, r):
         for i in range(r.n):
@@ -380,9 +380,9 @@ def settle_at(memory, record):
 
 
 class Adaptive:
-    """Differences of `fun` with intervals that follow its noise; see the head of this file.
+    """Differences of `fun` with intervals that adapt to its noise; see the module docstring.
 
-    `known` is the noise that the user knows, None if it has to be found out.
+    `known` is the noise given by the user, or None to measure it.
     """
 
     name, parts, given = "adaptive", VALUE, False
@@ -426,12 +426,12 @@ class Adaptive:
 
     @property
     def begun(self) -> Before | None:
-        """The memory as it was when the gradient under way was begun."""
+        """The memory as it was when the current gradient was started."""
         return None if self.dialogue is None else self.before
 
     @property
     def rare(self) -> bool:
-        """Whether more is to be found out than a gradient."""
+        """Whether a dialogue is needed beyond the gradient."""
         return self.r.nit < 0 or bool(self.r.ask & BETTER)
 
     def value(self, values: Values, g: Vector) -> float:
@@ -439,7 +439,7 @@ class Adaptive:
         return f
 
     def gradient(self, values: Values, x: Vector, f: float, g: Vector, args: Args) -> bool:
-        """Whether further values are wanted."""
+        """Whether more values are wanted."""
         assert self.dialogue is not None
         try:
             self.asked = self.dialogue.send([scalar(each) for each in values])
@@ -454,7 +454,7 @@ class Adaptive:
         self.before = None
 
     def rollback(self) -> None:
-        """The gradient begins anew, also if it was complete and a Hessian was not."""
+        """Start the gradient again, even if it was complete and a Hessian was not."""
         if self.before is not None:
             s, rows, values = self.before
             self.s[:], self.V[rows] = s, values
@@ -518,14 +518,14 @@ class Adaptive:
                 yield from self.measured()
 
     def seen(self) -> list[float]:
-        """The values around x that are known."""
+        """The known values around x."""
         V, r = self.V, self.r
         return [v for v in V[r.measure + VALUE_AT].tolist() if np.isfinite(v)]
 
     def suspicious(self) -> Generator[Sequence[Vector], Sequence[float], tuple[Any, ...]]:
-        """Whether one value at all steps together is not what the differences promise; the value.
+        """Whether the value at all steps together contradicts the differences; and that value.
 
-        Steps that are no powers of two have values with all their digits.
+        Steps other than powers of two give values with all their digits.
         """
         V, r = self.V, self.r
         h = V[r.measure + OFFSET]
@@ -573,7 +573,7 @@ class Adaptive:
             self.V[r.measure + CURVATURE] = np.nan
 
     def better(self) -> Dialogue:
-        """A better gradient where no way down was found; without one `r.better` becomes 0."""
+        """A better gradient when no way down was found; `r.better` becomes 0 if there is none."""
         r = self.r
         if r.noisy and r.forward:
             r.forward = IN_A_ROW
@@ -615,12 +615,12 @@ class Adaptive:
             self.keep()
 
     def keep(self) -> None:
-        """The gradient stays what it is."""
+        """Keep the gradient as it is."""
         self.g[:] = self.V[self.r.x + POINTS]
 
     @property
     def zero(self) -> bool:
-        """Whether the gradient at the trial cannot be told from zero."""
+        """Whether the gradient at the trial cannot be distinguished from zero."""
         return bool(within.py_func(self.V, self.r, self.r.trial, TELLING))
 
     @property
@@ -629,7 +629,7 @@ class Adaptive:
 
     @property
     def unseen(self) -> bool:
-        """Whether the step that failed promised less than the noise hides."""
+        """Whether the failed step promised less than the noise hides."""
         return bool(0.5 * self.r.promised <= self.noise)
 
     # --- in the compiled loop

@@ -1,12 +1,12 @@
-"""Sums over blocks of rows: data that need not be in memory at once, or on one machine.
+"""Sums over blocks of rows, for data that need not fit in memory or on one machine.
 
-`Blocks` makes functions of x alone out of the user's. Each call is a pass over the data, and what
-the blocks give is added up; sources and evaluator see functions like any other. Where the blocks
-are is known to `Data` alone: `Rows` reads them one after the other in this process, those of Dask
-(`dask_blocks.py`) are summed where they are.
+`Blocks` turns the user's functions into functions of x alone. Each call is a pass over the data
+that adds up the results of the blocks; sources and the evaluator see ordinary functions. Only
+`Data` knows where the blocks are: `Rows` reads them one after the other in this process; Dask
+blocks (`dask_blocks.py`) are summed where they are.
 
-A pass has room for more than one point, and for the gradient beside the value: `at` evaluates the
-points of differences together, and `Together` finds the gradient where it finds the value.
+A pass can serve several points, and the gradient along with the value: `at` evaluates the points of
+differences together, and `Together` computes the gradient along with the value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..arguments import Vector, complex_scalar, matrix, pair, scalar, vector
 
 BYTES = 2**24
-"""About so much is read at once."""
+"""The approximate number of bytes to read at once."""
 
 Points = Sequence[NDArray[Any]]
 Block = tuple[Any, ...]
@@ -34,7 +34,7 @@ class Data(Protocol):
     rows: int
 
     def summed(self, task: Task) -> Callable[[Any], Any]:
-        """The task of all blocks, as a function of what is asked."""
+        """The task for all blocks, as a function of what is asked."""
 
     def release(self) -> None:
         """Keep nothing more."""
@@ -43,9 +43,8 @@ class Data(Protocol):
 class Task:
     """``function(asked, *args)`` for the arguments of one block after the other, added up.
 
-    At the positions `which` the blocks take the place of `args`. With the number of all `rows`, it
-    is a mean over them; it is a sum if that is 0. What `function` returns is a tuple of things that
-    can be added.
+    At the positions `which`, blocks replace `args`. The result is a mean if the total number of
+    `rows` is given, and a sum if it is 0. `function` returns a tuple of things that can be added.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ def added(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class Rows:
-    """Blocks of whatever gives its rows, `take(array, slice)`, in this process."""
+    """Blocks of anything whose rows `take(array, slice)` returns, in this process."""
 
     def __init__(
         self, args: tuple[Any, ...], which: tuple[int, ...], take: Callable[[Any, slice], Any]
@@ -113,7 +112,7 @@ def bytes_of_row(array: Any) -> float:
 
 
 def rows_of_chunk(array: Any) -> int:
-    """How many rows are stored together, by h5py or zarr; BYTES if that is unknown."""
+    """The number of rows stored together by h5py or zarr; BYTES if unknown."""
     chunks = getattr(array, "chunks", None)
     return chunks[0] if chunks and isinstance(chunks[0], int) else BYTES
 
@@ -187,7 +186,7 @@ class PairsOf:
 
 
 class Each:
-    """What another function returns, checked by `like`."""
+    """The results of another function, checked by `like`."""
 
     def __init__(self, function: Callable[..., Any], like: Callable[[Any, int], Any]) -> None:
         self.function, self.like = function, like
@@ -229,7 +228,7 @@ class Pairs(Values):
 
 
 class Together(Values):
-    """`fun`, and `gradient` from the same pass where they are asked for at the same point."""
+    """`fun`, and `gradient` from the same pass if both are wanted at the same point."""
 
     def __init__(self, summed: Callable[[Points], Any], slope: Callable[[Points], Any]) -> None:
         super().__init__(summed)

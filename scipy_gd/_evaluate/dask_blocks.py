@@ -1,9 +1,9 @@
 """Blocks of Dask arrays, summed where they are.
 
-With a distributed client, and workers that have the room, the blocks are kept on these. A pass is
-then a task for each thread of a worker, or a few, with the blocks that are there; as many numbers
-as the sum has travel. Where workers have died, Dask makes their blocks again, and the tasks follow
-them. Without a client, or the room, a task loads its block in every pass.
+With a distributed client whose workers have enough memory, the blocks are kept on the workers. A
+pass is then one or a few tasks per thread of a worker, on the blocks that it holds, and only the
+sums travel. If workers die, Dask recreates their blocks, and the tasks follow them. Without a
+client or enough memory, each task loads its block in every pass.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ except ImportError:  # Dask alone
     distributed = None  # type: ignore[assignment]
 
 ROOM = 0.5
-"""The share of the workers' memory that kept blocks may take."""
+"""The fraction of the workers' memory that kept blocks may take."""
 GROUP = 0.1
-"""The share of a worker's memory that the blocks of one task may take: they may be on its disk."""
+"""The fraction of a worker's memory for the blocks of one task, which may be on its disk."""
 PIECE = 12_288
 """Rows that a function sees at once. Workers return freed memory to the system, and NumPy's
 temporary arrays cost as much as the arithmetic if they have more than 128 kB."""
 LARGE = 2**17
-"""Bytes of a point that is sent once, and not with every task."""
+"""The size in bytes from which a point is sent once instead of with every task."""
 
 
 class DaskBlocks:
@@ -67,7 +67,7 @@ class DaskBlocks:
 
     @functools.cached_property
     def kept(self) -> Kept | None:
-        """The same on the workers of the client, if these have the room."""
+        """The same blocks on the workers of the client, if they have enough memory."""
         client = default_client()
         if client is None or self.bytes > ROOM * sum(memory(client).values()):
             return None
@@ -81,8 +81,8 @@ class DaskBlocks:
 class Kept:
     """Blocks in the memory of workers.
 
-    `groups` says which of them are summed by one task, and where: it is looked up again after a
-    task had to go elsewhere.
+    `groups` says which of them are summed by one task, and where; this is updated after a task had
+    to go elsewhere.
     """
 
     def __init__(self, client: Any, blocks: Sequence[Any], size: int) -> None:
@@ -144,7 +144,7 @@ def pieces(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def aligned(block: Sequence[Any]) -> Block:
-    """Arrays that have come from another worker may begin anywhere: BLAS would have them copied."""
+    """Arrays from another worker may be unaligned, which would make BLAS copy them."""
     return tuple(np.require(a, None, ["C", "A"]) if type(a) is np.ndarray else a for a in block)
 
 
@@ -169,6 +169,6 @@ def default_client() -> Any:
 
 
 def memory(client: Any) -> dict[str, float]:
-    """How much each worker may take."""
+    """The memory available on each worker."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     return {at: each["memory_limit"] or math.inf for at, each in workers.items()}

@@ -28,7 +28,7 @@ def penalty_at(x, weights):
 
 
 class Decayed(Around):
-    """A source of gradients with the penalty's; the points are those of the source itself."""
+    """A source of gradients plus the penalty's; the points are those of the source."""
 
     def __init__(self, source: Source, weights: Vector) -> None:
         super().__init__(source, "decayed")

@@ -1,7 +1,7 @@
-"""Finite differences, with SciPy's steps: what both drivers do, one component at a time.
+"""Finite differences with SciPy's steps, one component at a time, for both drivers.
 
-A step is relative to ``max(1, |x|)``; where `rel_step` is given (NaN: it is not), to ``|x|``, or to
-1 at x = 0; where `abs_step` is given, it is that. It leads away from zero. Every point stays in the
+A step is relative to ``max(1, |x|)``; if `rel_step` is given (not NaN), to ``|x|``, or to 1 at x =
+0; if `abs_step` is given, that is the step. Steps lead away from zero. Every point stays in the
 box; a component that cannot move at all has the step 0.
 """
 
@@ -14,7 +14,7 @@ from .._core.jit import compiled, local
 EPS = float(np.finfo(float).eps)
 ROOTS = EPS**0.5, EPS ** (1.0 / 3.0)  # here, since compilers and libraries round differently
 POINTS_OF = {"2-point": 1, "3-point": 2, "cs": 1}
-"""Evaluations for a component of the gradient, beside the one at x."""
+"""Evaluations per component of the gradient, besides the one at x."""
 
 
 @local
@@ -64,7 +64,7 @@ def difference_quotient(f, first, second, h, one_sided, points):
 
 @local
 def hessian_step(x, lower, upper, points):
-    """The step between two gradients: twice as long, as they carry a larger error."""
+    """The step between two gradients: twice as long, since they have a larger error."""
     h = 2.0 * abs(difference_step(x, np.nan, np.nan, -np.inf, np.inf, points)[0])
     up = upper - x >= x - lower
     return min(h, upper - x) if up else -min(h, x - lower)

@@ -1,7 +1,7 @@
-"""What is looked into where a search has failed although the gradient is given.
+"""Investigate why a search failed although the gradient is given.
 
 Is f noisy, and the gradient? Is there a kink? A dialogue yields points, is sent (f, g) at each of
-them, and leaves what it has found in the memory of the run.
+them, and stores its findings in the memory of the run.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Dialogue = Generator[list[Vector], list[tuple[float, Vector]], None]
 
 
 def doubts(V: Vector, r: Any, known: float | None, penalty: Placed | None = None) -> Dialogue:
-    """Measure the noise, or find the kink; `r.better` becomes 0 if there is nothing to be done.
+    """Measure the noise, or find the kink; `r.better` becomes 0 if nothing can be done.
 
-    `known` is the noise if the user has told it. With a penalty only its kinks are expected.
+    `known` is the noise if the user gave it. With a penalty, only its kinks are expected.
     """
     r.failures += 1
     here, g = V[r.trial], V[r.trial + POINTS]

@@ -1,7 +1,7 @@
 """The evaluator: the only caller of the user's functions.
 
-It binds `args`, counts the real calls and keeps to the budget. It knows nothing of methods, steps
-or endings; where a gradient comes from is the business of its source.
+It binds `args`, counts the actual calls and stays within the budget. It knows nothing about
+methods, steps or endings; its source decides where a gradient comes from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Matrix = NDArray[np.float64]
 
 
 class Hessian(Protocol):
-    """What a run knows of the place where its Hessians come from: as of a gradient's `Source`."""
+    """The interface of a source of Hessians, like `Source` for gradients."""
 
     name: str
     functions: Any
@@ -34,18 +34,17 @@ class Hessian(Protocol):
 
 
 class OutOfBudget(Exception):
-    """The next evaluation would take more calls of `fun` than `maxfev` allows."""
+    """The next evaluation would take more calls to `fun` than `maxfev` allows."""
 
 
 class Evaluator:
-    """The user's `fun` at one point after the other, and what its sources make of it.
+    """The user's `fun` at one point after another, and what its sources derive from it.
 
-    `exact` is the source of gradients that are no estimates, by default that of the run. `map`
-    evaluates several points. `nfev`, `njev` and `nhev` count the calls of `fun`, the gradients, and
-    the calls of `hess` or `hessp`. `f` is the last value of the run: a gradient by itself is asked
-    for only at the same point. `limit` calls of `fun` are allowed, beside the `reserve` for the
-    last evaluation. `doubts` begins the dialogue that takes the place of a gradient that is to be a
-    better one.
+    `exact` is the source of gradients that are not estimates, by default that of the run. `map`
+    evaluates several points. `nfev`, `njev` and `nhev` count the calls to `fun`, the gradients, and
+    the calls to `hess` or `hessp`. `f` is the last value of the run: a gradient alone is only asked
+    for at the same point. `limit` calls to `fun` are allowed, plus the `reserve` for the last
+    evaluation. `doubts` starts the dialogue that replaces a request for a better gradient.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class Evaluator:
         return self.f
 
     def elsewhere(self, x: Vector, ask: int, g: Vector) -> float:
-        """The same at any point, by the exact source, and without being remembered."""
+        """The same at any point, by the exact source, without storing the result."""
         source, f = self.exact, float("nan")
         if ask & VALUE:
             f = source.value(self._values(source.points(x, VALUE), source.gradients), g)
@@ -97,7 +96,7 @@ class Evaluator:
         return f
 
     def _answer(self, dialogue: Dialogue) -> None:
-        """Evaluate what is asked for until all is said."""
+        """Evaluate until everything asked for is known."""
         with contextlib.suppress(StopIteration):
             points = next(dialogue)
             while True:
@@ -112,7 +111,7 @@ class Evaluator:
         return [scalar(f) for f in self._values(points, 0)] if len(points) else []
 
     def keep(self, calls: int) -> None:
-        """Keep some calls for the last evaluation; none when it comes."""
+        """Reserve some calls for the last evaluation; none once it comes."""
         self.limit += self.reserve - calls
         self.reserve = calls
 
@@ -129,7 +128,7 @@ class Evaluator:
             first = False
 
     def _values(self, points: Sequence[NDArray[Any]], gradients: int) -> Sequence[Any]:
-        """What `fun` returns at these points, with so many gradients in it."""
+        """What `fun` returns at these points, including this many gradients."""
         count = len(points)
         if self.nfev + count > self.limit:
             raise OutOfBudget

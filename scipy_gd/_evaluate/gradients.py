@@ -1,4 +1,4 @@
-"""Where gradients come from: one class for each source.
+"""Where gradients come from: one class per source.
 
 A source says where `fun` must be called for the value, or for the gradient, at a point, and
 combines what comes back:
@@ -36,9 +36,9 @@ NO_FUNCTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Source(Protocol):
-    """What a run knows of the place where its gradients come from.
+    """The interface of a source of gradients.
 
-    A source that is compiled has `in_loop`; one that can be differentiated again has
+    A source that can be compiled has `in_loop`; one that can be differentiated again has
     `near_in_loop`, the gradient at any x.
     """
 
@@ -52,7 +52,7 @@ class Source(Protocol):
 
     @property
     def room(self) -> Any:
-        """Arrays for the compiled loop: steps and bounds, where there are points around x."""
+        """Arrays for the compiled loop: steps and bounds, if there are points around x."""
 
     def calls(self, part: int) -> int: ...
 
@@ -66,7 +66,7 @@ class Source(Protocol):
 
 
 class Around:
-    """What a source that stands around another one has of it."""
+    """A source that wraps another one."""
 
     def __init__(self, source: Source, what: str) -> None:
         self.source = source
@@ -186,7 +186,7 @@ class LowLevelPair(Pair):
 
 
 class Differences:
-    """Finite differences of `fun`, inside the box but for complex steps; see `differences.py`."""
+    """Finite differences of `fun`, in the box except for complex steps; see `differences.py`."""
 
     parts, given = VALUE | GRADIENT, False
     gradients, counts, near = 0, True, True
@@ -288,7 +288,7 @@ class Perturbed:
         self.before = {}
 
     def rollback(self) -> None:
-        """The same points will be the next ones."""
+        """Use the same points next."""
         if self.before:
             self.t, self.rng.bit_generator.state = self.before["t"], self.before["rng"]
             self.before = {}
@@ -311,7 +311,7 @@ class Told(Given):
 
 
 def value_in_loop(evaluate: Any, gradients: int = 0) -> Any:
-    """The evaluation at the trial, counted; so many gradients come with it."""
+    """The evaluation at the trial, counted, with this many gradients."""
 
     @part
     def value(V, r, x, args, budget, room):
@@ -343,7 +343,7 @@ def nothing_in_loop(V, r, x, args, budget, room):
 
 
 def differences_in_loop(component: Any, each: int) -> Any:
-    """All components by differences, within the budget; where there is no room, their step is 0."""
+    """All components by differences, within the budget; the step is 0 if there is no room."""
 
     @part
     def measure(V, r, x, args, budget, steps):

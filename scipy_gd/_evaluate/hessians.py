@@ -1,4 +1,4 @@
-"""Where Hessians come from: one class for each source, as for gradients.
+"""Where Hessians come from: one class per source, as for gradients.
 
 ``at(evaluator, x, g, H)`` puts the Hessian at x, where the gradient is g, into H; `in_loop` is the
 same for the compiled loop.
@@ -25,7 +25,7 @@ from .residuals import GaussNewton, Residuals
 def hessian_of(
     hess: Any, hessp: Any, n: int, box: Box, source: Source, measured: bool = False
 ) -> Hessian:
-    """The source that these two stand for; without them it depends on where gradients come from."""
+    """The source for `hess` and `hessp`; without them, it depends on the source of gradients."""
     if hess is not None:
         return GivenHessian(hess)
     if isinstance(source, Residuals) and hessp is None:
@@ -45,7 +45,7 @@ class GivenHessian:
         self.functions = {"hess": hess}
 
     def at(self, evaluator: Evaluator, x: Vector, g: Vector, H: Matrix) -> None:
-        """Raises TypeError or ValueError if it is no symmetric matrix of real numbers."""
+        """Raise TypeError or ValueError unless it is a symmetric matrix of real numbers."""
         evaluator.nhev += 1
         H[:] = matrix(self.hess(x.copy(), *evaluator.args), x.size)
 
@@ -149,12 +149,12 @@ def mixed(V, r, i, j, f):
 
 @local
 def movable(V, r, i):
-    """Whether there is a second difference for this parameter."""
+    """Whether this parameter has a second difference."""
     return V[r.measure + OFFSET, i] != 0.0
 
 
 class ValueDifferences:
-    """Second differences of `fun`, around the points that a measured gradient has left."""
+    """Second differences of `fun`, around the points left by a measured gradient."""
 
     name, room = "values", ()
 

@@ -1,4 +1,4 @@
-"""What a stalled search has come to: a minimum at a kink, a point to go on from, or neither.
+"""Where a stalled search ended: a minimum at a kink, a point to continue from, or neither.
 
 Every evaluated point y_i gives a cut f_i + g_i'(y - y_i), which is nowhere above a convex f. At x
 it is too low by its error e_i >= 0, so that for convex weights w, v = sum w_i g_i, e = sum w_i e_i,
@@ -35,19 +35,19 @@ Asking = Generator[list[Vector], Answers, "Verdict"]
 
 # lengths are relative to the reach
 RADII = 10.0 ** np.arange(-11, 0, 2)
-"""Where the slope along the gradient is looked at first."""
+"""Where to look at the slope along the gradient first."""
 BISECTIONS = 10
-"""The most gradients that tell a kink from a bend."""
+"""The most gradients used to distinguish a kink from a bend."""
 SMALLEST = 1e-12
 """The radius at which rounding takes over."""
 IDLE = 20
-"""For how many steps a cut without weight is kept."""
+"""The number of steps for which a cut without weight is kept."""
 SHARE = 0.01
-"""The share of `gtol` that the error may have: it is closer to f(x) - f* than |v| is."""
+"""The fraction of `gtol` allowed for the error, which is closer to f(x) - f* than |v| is."""
 
 
 class Goal(NamedTuple):
-    """How small v and e are to be: v is measured in the units of D x, and e against their `span`.
+    """How small v and e must be: v is measured in the units of D x, and e against their `span`.
 
     A gradient of the size `unit` is not small.
     """
@@ -69,8 +69,8 @@ class Goal(NamedTuple):
 class Verdict(NamedTuple):
     """The lowest point: a `minimum` at a kink, or `better` than the given one, or neither.
 
-    For the message: the length of the shortest vector, how far from x the farthest of its gradients
-    is, and how many they are.
+    For the message: the length of the shortest vector, the distance from x to the farthest of its
+    gradients, and their number.
     """
 
     x: Vector
@@ -84,10 +84,10 @@ class Verdict(NamedTuple):
 
 
 class Cuts:
-    """What is known of f: its values and gradients at the points Y, and x, the lowest of them.
+    """What is known about f: its values and gradients at the points Y, and x, the lowest of them.
 
-    If f has been found below a cut, it is not convex. The cuts are then those of
-    f + c |y - x|^2 / 2, with a c that raises it above them, and so large that only near cuts count.
+    If f is below one of the cuts, it is not convex. The cuts are then those of f + c |y - x|^2 / 2,
+    with c large enough to raise it above them, and so large that only nearby cuts count.
     """
 
     def __init__(
@@ -130,13 +130,13 @@ class Cuts:
         return self.G + self.concavity * s, np.maximum(e, 0), distance
 
     def normals(self, r: float) -> tuple[Vector, Vector]:
-        """Outward normals of the bounds nearer than r, and how near they are."""
+        """Outward normals of the bounds closer than r, and their distances."""
         below, above, E = self.x - self.lower, self.upper - self.x, np.eye(self.x.size)
         N = np.vstack([-E[below < r], E[above < r]])
         return N, np.append(below[below < r], above[above < r])
 
     def forget(self, w: Vector) -> None:
-        """Drop the cuts that have had no weight for long."""
+        """Drop cuts that have had no weight for a long time."""
         self.idle = np.where(w > 0, 0, self.idle + 1)
         keep = self.idle < IDLE
         self.Y, self.F, self.G, self.idle = (a[keep] for a in (self.Y, self.F, self.G, self.idle))
@@ -173,7 +173,7 @@ def settle(
     D: Vector | float = 1.0,
     span: float = 0.0,
 ) -> Asking:
-    """Yields lists of points, is sent (f, g) at each of them, and returns the verdict on x.
+    """Yield lists of points, receive (f, g) at each of them, and return the verdict on x.
 
     `reach` is the length over which x is to be a minimum, such as the distance from where the
     run began, also if it has gone on from here since. 0: the size of x, at least 1. The test with
@@ -193,7 +193,7 @@ def settle(
 
 
 def kink_along_gradient(cuts: Cuts) -> Generator[list[Vector], Answers, float]:
-    """How far downhill a kink turns the gradient; 0 if none does, or if f is noisy."""
+    """How far downhill a kink turns the gradient; 0 if there is none, or if f is noisy."""
     x, f, g = cuts.x, cuts.f, cuts.g
     u = x - cuts.point(-g * cuts.reach / norm(g))
     if not g @ u > 0:
@@ -295,7 +295,7 @@ def verdict(cuts: Cuts, v: Vector, e: float, w: Vector, goal: Goal) -> Verdict:
 
 
 def rises_as_promised(cuts: Cuts, w: Vector, r: float) -> Generator[list[Vector], Answers, bool]:
-    """Whether f rises from x as the heaviest cuts and the new gradients say; noise does not."""
+    """Whether f rises from x as the heaviest cuts and the new gradients predict; noise does not."""
     x, f = cuts.x, cuts.f
     G, errors, _ = cuts.seen_from_x()
     heaviest = np.argsort(-w)[: min(4, np.sum(w > 0))]

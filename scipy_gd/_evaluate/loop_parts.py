@@ -1,4 +1,4 @@
-"""What the sources do with rows and gradients inside the compiled loop."""
+"""How the sources handle rows and gradients inside the compiled loop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numba.extending import overload
 from .._core.jit import INNER
 
 part = njit(inline="always", error_model="numpy")
-"""For the parts of a loop: they differ by what they close over, and are not worth a compilation of
-their own."""
+"""For the parts of a loop: they differ in what they close over, and are not worth compiling
+separately."""
 
 
 @njit(forceinline=True, **INNER)

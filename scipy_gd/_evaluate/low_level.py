@@ -20,7 +20,7 @@ SIGNATURES = {
     "jac": "void (int, double *, double *)",
     "fun with jac=True": "double (int, double *, double *)",
 }
-"""What C functions look like; each may take ``void *user_data`` as its last argument."""
+"""The signatures of C functions; each may take ``void *user_data`` as its last argument."""
 
 
 call_number = caller(types.float64)
@@ -56,7 +56,7 @@ def as_functions(fun: Any, jac: Any, args: tuple[Any, ...]) -> tuple[Any, Any, t
     Raises
     ------
     TypeError
-        If only one of two functions is a C function, or its signature is another one.
+        If only one of two functions is a C function, or its signature is different.
     ValueError
         If there are `args`, which a C function gets as ``user_data`` of its LowLevelCallable.
     """

@@ -19,11 +19,11 @@ from .differences import EPS
 
 Box = tuple[Vector, Vector] | None
 BITS, DIGITS = 32, 9
-"""Values of so many significant bits, or decimal digits, have been rounded."""
+"""Values with at most this many significant bits, or decimal digits, count as rounded."""
 FEWEST = 4
-"""Values that are needed to say so, if one of them may be longer."""
+"""The number of values needed to decide this, if one of them may be longer."""
 WORTH_IT = 1e-13
-"""Less noise, relative to f, is rounding."""
+"""Noise below this, relative to f, is rounding."""
 
 
 def grain(values: Sequence[float], f: float, fewest: int = FEWEST) -> float:
@@ -51,7 +51,7 @@ def significant_bits(value: float) -> int:
 
 
 def significant_digits(value: float) -> int:
-    """How many decimal digits write the value to the last bits; more than `DIGITS`: many."""
+    """The number of decimal digits that represent the value, if at most `DIGITS`."""
     value = abs(value)
     lead = floor(log10(value))
     for digits in range(1, DIGITS + 1):
@@ -65,7 +65,7 @@ def significant_digits(value: float) -> int:
 
 
 class Verdict(Enum):
-    """What a table of differences says."""
+    """The verdict of a table of differences."""
 
     NOISE = "noise"
     COARSE = "values that vary much"
@@ -106,7 +106,7 @@ def estimate(
     flat: bool = False,
     box: Box = None,
 ) -> Generator[list[Vector], Sequence[float], float]:
-    """The noise of a function at x, where its value is f: yields points, is sent the values.
+    """The noise of a function at x, where its value is f: yield points, receive the values.
 
     The points lie on a line, first close together. Where that shows no noise of the size of some
     differences, they are moved apart if the values repeat, and together if they are curved.
@@ -163,7 +163,7 @@ def estimate(
 
 
 def longest_run(values: Sequence[float]) -> list[float]:
-    """The longest part without a value that is not finite."""
+    """The longest run of finite values."""
     parts: list[list[float]] = [[]]
     for value in values:
         if np.isfinite(value):
@@ -186,7 +186,7 @@ def box_of(V: Vector, r: Any) -> Box:
 
 
 def keep_noise(r: Any, e: float) -> None:
-    """Noise counts as relative, until it is seen not to have fallen with f."""
+    """Treat noise as relative, until it turns out not to have fallen with f."""
     f = abs(r.f_trial)
     again = r.estimates > 1 and r.noise_rel > WORTH_IT
     if f == 0.0 or (again and e > 10.0 * r.noise_rel * f):

@@ -22,7 +22,7 @@ from .loop_parts import part
 
 
 class Penalized(Around):
-    """A source of gradients, whose values come with the penalty's."""
+    """A source of gradients whose values include the penalty."""
 
     def __init__(self, source: Source, placed: Placed) -> None:
         super().__init__(source, "penalized")
@@ -30,7 +30,7 @@ class Penalized(Around):
         self.trials: list[Vector] = []
 
     def bind(self, trials: list[Vector], r: Any) -> None:
-        """The memory of the run, where the penalty at the trial may be known, or is kept."""
+        """Bind the memory of the run, where the penalty at the trial may be known, or is stored."""
         self.trials, self.r = trials, r
 
     @property
@@ -71,7 +71,7 @@ class Penalized(Around):
 
     @contextmanager
     def _smooth(self, x: Vector) -> Iterator[None]:
-        """The record has the value of `fun` alone, for a source that looks there."""
+        """Put the value of `fun` alone into the record, for a source that looks there."""
         if not isinstance(self.source, Adaptive):
             yield
             return

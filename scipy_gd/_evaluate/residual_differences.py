@@ -1,9 +1,9 @@
-"""Finite differences of residuals, one column of the Jacobian after the other.
+"""Finite differences of residuals, one column of the Jacobian at a time.
 
-Their steps are relative to |x|, or to a hundredth of what that was at the gradient before: fits
-have parameters of any unit, and a parameter on its way through 0 keeps its size. One that has been
-0 from the start has the size 1. By default, two values more at the start tell whether the residuals
-have more noise than rounding; then the steps are longer, so that the differences show.
+The steps are relative to |x|, or to a hundredth of its value at the previous gradient: fits have
+parameters in any unit, and a parameter that passes through 0 keeps its size. One that has been 0
+from the start has the size 1. By default, two extra values at the start show whether the residuals
+have more noise than rounding; if so, the steps are longer, so that the differences are visible.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ quotient = differences.difference_quotient.py_func
 
 @local
 def lengthen(x, size, rel_step, abs_step):
-    """The step, relative to the size of x; where there is no size, it is given."""
+    """The step, relative to the size of x; if there is no size, it is set."""
     for i in range(x.size):
         if size[i] == size[i]:
             size[i] = max(abs(x[i]), 0.01 * size[i])
@@ -57,7 +57,7 @@ def seen(J):
 
 @compiled()
 def seen_at(r, far, near):
-    """By how much residuals change in a step, and how far from straight; both squared."""
+    """How much residuals change in a step, and how far from linearly; both squared."""
     change = bend = 0.0
     for k in range(r.size):
         change += (far[k] - r[k]) ** 2
@@ -80,7 +80,7 @@ def lengthen_if_noisy(change, bend, rel_step, looks):
 
 
 class ResidualDifferences(Residuals):
-    """Finite differences of the residuals; "adaptive" ones look for noise at the start."""
+    """Finite differences of the residuals; "adaptive" looks for noise at the start."""
 
     given, rows, bounds_at = False, 8, 4
 
@@ -110,7 +110,7 @@ class ResidualDifferences(Residuals):
         return first if part == VALUE else [*first, *self.around(x)]
 
     def around(self, x: Vector) -> Sequence[NDArray[Any]]:
-        """The points of the differences, or those that tell the noise."""
+        """The points of the differences, or those that reveal the noise."""
         rel_step, abs_step, lower, upper, size, _ = self.steps
         lengthen.py_func(x, size, rel_step, abs_step)
         n, each = x.size, self.each
@@ -234,7 +234,7 @@ def calls_of(V, r, steps, each):
 
 @local
 def follow(V, r, kept, x, budget, each, imaginary):
-    """Take in what was found at the last point; lead to the next one."""
+    """Process the result at the last point; go to the next one."""
     steps, latest, earlier, walk = kept.steps, kept.latest, kept.earlier, kept.walk
     stage, i, k = walk[0], walk[1], walk[2]
     if stage == ALONG:
@@ -269,7 +269,7 @@ def copy_values(to, values):
 
 @local
 def look_from(V, r, x, steps, walk, stage, share):
-    """A share of the way that all steps make together."""
+    """A fraction of the sum of all steps."""
     for i in range(r.n):
         h, _ = step_of(V, r, steps, i, 1)
         x[i] = V[r.trial, i] + share * h

@@ -1,8 +1,8 @@
 """Sums of squares over blocks: residuals and Jacobian are never in one place.
 
-Of each block a pass keeps the objective, the gradient J'(w r) and, where it is wanted, the matrix
-J'(w J); these add up. At the end the triangles R of the blocks' QR factors make the one of the
-whole J, so that the errors of the parameters do not suffer from the square of its condition.
+For each block, a pass keeps the objective, the gradient J'(w r) and, if wanted, the matrix J'(w J);
+these add up. At the end, the triangles R of the blocks' QR factors give that of the whole J, so
+that the errors of the parameters do not suffer from the square of its condition number.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Triangle:
 
 
 class SquaresOf:
-    """What is asked, in one block: the number of residuals, the cost, the gradient, and more.
+    """What is asked, for one block: the number of residuals, the cost, the gradient, and more.
 
     `jac` is a function, True, or the name of a scheme of differences.
     """
@@ -79,7 +79,7 @@ class SquaresOf:
             return r.size, cost, g, root.T @ root
 
     def told(self, x: NDArray[Any], args: Args, like: int = 1) -> NDArray[Any]:
-        """The residuals, as many as elsewhere; a single NaN where they are undefined."""
+        """The residuals, as many as elsewhere; a single NaN if they are undefined."""
         found = self.fun(x.copy(), *args)
         if np.iscomplexobj(x):
             r = complex_residuals(found)
@@ -98,7 +98,7 @@ class SquaresOf:
     def linearized(
         self, points: Points, differences: tuple[Any, ...], args: Args
     ) -> tuple[Vector, Matrix]:
-        """Residuals and Jacobian; both are NaN where a residual is not finite."""
+        """Residuals and Jacobian; both are NaN if a residual is not finite."""
         x = points[0]
         if self.jac is True:
             found, J = residuals_and_jacobian(self.fun(x.copy(), *args))
@@ -118,7 +118,7 @@ class SquaresOf:
 class SquaresSum:
     """`fun` of an evaluator: what a pass finds, for each of its points.
 
-    The source says `what` the next pass is to find, else it is the cost.
+    The source sets `what` the next pass should find; otherwise that is the cost.
     """
 
     def __init__(self, summed: Callable[[Asked], Any], along: bool, curved: bool) -> None:

@@ -1,12 +1,12 @@
 """Sums of squares: gradients from residuals and their Jacobian.
 
 The objective is ``1/2 sum C^2 rho((r / C)^2)`` with a loss rho, as in SciPy's `least_squares`; its
-gradient is J'(w r) with the weights w = rho', and J'(w J) takes the place of the Hessian (Gauss and
-Newton; the term with rho'' is left out, so that the matrix has no negative eigenvalue).
+gradient is J'(w r) with the weights w = rho', and J'(w J) replaces the Hessian (Gauss-Newton; the
+term with rho'' is left out, so that the matrix has no negative eigenvalues).
 
-`Residuals` is a source of gradients, one class for each way in which Jacobians come. It keeps the
-residuals of the last value, and those and the Jacobian of the last gradient. `GaussNewton` is the
-source of Hessians that goes with it.
+`Residuals` is a source of gradients, with one class for each way to get Jacobians. It keeps the
+residuals of the last value, and the residuals and the Jacobian of the last gradient. `GaussNewton`
+is the matching source of Hessians.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ from .squares import KEPT, ROWS, Kept, errors_at, functions
 class Residuals:
     """The user's residual function, with its Jacobian from `jac`.
 
-    `f_scale` is the C of the loss. Where the data change from one evaluation to the next
-    (`varying`), so may their number.
+    `f_scale` is the C of the loss. If the data change from one evaluation to the next (`varying`),
+    so may the number of residuals.
 
     Attributes
     ----------
     memory : ndarray
-        All that depends on the run but for what has m elements; `at` and `x` are its first rows.
+        Everything that depends on the run, except arrays with m elements; `at` and `x` are its
+        first rows.
     at, r, w : ndarray
         The point of the last value, the residuals there, shape (m,), and their weights.
     x, residuals, weights, J : ndarray
-        The same of the last gradient, and the Jacobian, transposed, shape (n, m).
+        The same for the last gradient, and the Jacobian, transposed, shape (n, m).
     """
 
     parts, given = VALUE | GRADIENT, True
@@ -56,7 +57,7 @@ class Residuals:
     whole = True  # whether residuals and J are those of all data
 
     def errors(self, run: Any, x: Vector) -> tuple[int, Matrix]:
-        """What `_errors` finds at x; which of its matrices that is."""
+        """The result of `_errors` at x, and which of its matrices that is."""
         found = np.empty((x.size + 1, x.size))
         given = self.kept.address, x.ctypes.data, found.ctypes.data
         return from_python(errors_at(), *run.at, *given), found
@@ -85,13 +86,13 @@ class Residuals:
 
     @property
     def room(self) -> Any:
-        """What the user's functions fill in the compiled loop; where everything is."""
+        """The arrays that the user's functions fill in the compiled loop, and their addresses."""
         way = self.latest, self.kept.address, self.walk, self.shift
         return self.r, self.J, *way, self.at
 
     @property
     def begun(self) -> bool:
-        """Whether it is known how many residuals there are."""
+        """Whether the number of residuals is known."""
         return bool(self.r.size)
 
     def calls(self, part: int) -> int:
@@ -137,7 +138,7 @@ class Residuals:
         return self.residuals.size
 
     def complete(self, evaluator: Evaluator, x: Vector) -> None:
-        """The residuals and the Jacobian at x, if they are not known."""
+        """Evaluate the residuals and the Jacobian at x, unless they are known."""
         if not np.array_equal(self.x, x):
             evaluator.elsewhere(x, VALUE | GRADIENT, np.empty(x.size))
 
@@ -229,7 +230,7 @@ def same_number(m: int, first: int) -> None:
 
 
 class GaussNewton:
-    """J'(w J), from what the gradient has left."""
+    """J'(w J), from the arrays left by the gradient."""
 
     name = "Gauss-Newton"
 
@@ -256,7 +257,7 @@ class GaussNewton:
 
 
 def as_sum(fun: Any, jac: Any) -> tuple[Any, Any]:
-    """Half of the sum of squares as `fun`, and its gradient as `jac`."""
+    """Half the sum of squares as `fun`, and its gradient as `jac`."""
 
     def value(x: Vector, *args: Any) -> float:
         r = np.asarray(fun(x, *args)[0] if jac is True else fun(x, *args))

@@ -1,9 +1,9 @@
-"""A change of variables at the border: the run works in z, the user's functions in x = D z.
+"""A change of variables at the boundary: the run works in z, the user's functions in x = D z.
 
-D has one power of two for each parameter. Multiplying by it does not round: points, bounds and
-gradients are the same numbers in both units, but for their exponents. What calls the user's
-functions calls them through a wrapper, which finds D behind their `args`; the compiled loop does
-the same, and one loop serves every D.
+D has one power of two per parameter, so multiplying by it does not round: points, bounds and
+gradients are the same numbers in both units, except for their exponents. The user's functions are
+called through wrappers, which find D after their `args`; the compiled loop does the same, so one
+loop serves every D.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ..arguments import Vector, matrix, pair, vector
 from .wrapped import dense, wrapped
 
 EXTREME = 400
-"""The largest exponent: the square of D is a number."""
+"""The largest exponent: the square of D must not overflow."""
 
 
 class Scale:
-    """The units of the parameters; of those that are `unknown`, 1 was taken."""
+    """The units of the parameters; 1 for those that are `unknown`."""
 
     def __init__(self, sizes: Vector, unknown: Sequence[int] = ()) -> None:
         fraction, exponent = np.frexp(sizes)
@@ -36,12 +36,12 @@ class Scale:
         return None if x is None else x / self.D
 
     def known_by(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """`args` with D behind them, as the wrappers expect it."""
+        """`args` followed by D, as the wrappers expect."""
         return (*args, (self.D,))
 
     @property
     def note(self) -> str:
-        """What the user should know."""
+        """A note for the user."""
         if not self.unknown:
             return ""
         which = ", ".join(map(str, self.unknown[:5])) + ", ..." * (len(self.unknown) > 5)
@@ -54,7 +54,7 @@ class Scale:
 def functions(
     fun: Any, jac: Any, hess: Any, hessp: Any, residuals: bool = False
 ) -> tuple[Any, Any, Any, Any]:
-    """The user's functions as functions of z; what is none stays as it is."""
+    """The user's functions as functions of z; anything else stays as it is."""
     both, slope = (of_residuals_pair, of_jacobian) if residuals else (of_pair, of_gradient)
     return (
         wrapped(both if jac is True else of_value, fun),

@@ -1,10 +1,10 @@
-"""What ``x_scale="auto"`` takes for the sizes of the parameters.
+"""How ``x_scale="auto"`` finds the sizes of the parameters.
 
-The size of a parameter is that of its start; where this is 0, the width of its bounds, or the
-distance to one; else that of the others, if they have one in common. What is then uncertain is
-looked up: how much does f change along it? A size is doubted where a step of that size does not
-show in f (a start of 1e-20 for a parameter about 1), and one that was not given also where it is
-far too long.
+The size of a parameter is that of its starting value; if this is 0, the width of its bounds, or the
+distance to one; otherwise that of the other parameters, if they have one in common. Uncertain sizes
+are tested: how much does f change along the parameter? A size is rejected if a step of that size is
+not visible in f (a start of 1e-20 for a parameter about 1); if it was not given, also if it is far
+too long.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from .scale import Scale
 ALIKE = 1e3
 """The largest ratio of sizes that count as one."""
 TINY = 1e-6
-"""A size below this share of the largest one is doubted."""
+"""A size below this fraction of the largest one is tested."""
 SHOWS = 1e-6
-"""The relative change of f that confirms a size."""
+"""The relative change in f that confirms a size."""
 AIM, LEAST, MOST = 0.3, 0.03, 0.9
-"""The relative change of f along a step that is looked for."""
+"""The relative change in f that a step should produce."""
 LOOKS = 12
-"""The most values for a step."""
+"""Maximum number of values to find a step."""
 ONE_BY_ONE = 30
-"""If there are more of them, parameters without a size get one in common."""
+"""If there are more than this, parameters without a size share one."""
 
 
 def scale_for(opts: Mapping[str, Any], x: Vector, box: Box, looks: Evaluator | None) -> Scale:
-    """The scale that the options ask for; a run that goes on keeps its own."""
+    """The scale that the options ask for; a resumed run keeps its own."""
     given, resumed = opts["x_scale"], opts["resume"]
     if not isinstance(given, str):
         return Scale(given)
@@ -51,7 +51,7 @@ def scale_for(opts: Mapping[str, Any], x: Vector, box: Box, looks: Evaluator | N
 
 
 def _value(looks: Evaluator, x: Vector) -> float:
-    """f far from the start, where a function may be undefined in every way."""
+    """f far from the start, where the function may be undefined in any way."""
     try:
         return looks.elsewhere(x, VALUE, np.empty(x.size))
     except (ArithmeticError, ValueError):
@@ -61,9 +61,9 @@ def _value(looks: Evaluator, x: Vector) -> float:
 def sizes_of(
     x: Vector, box: Box, value: Callable[[Vector], float] | None
 ) -> tuple[Vector, list[int]]:
-    """Sizes of the parameters, and the indices of those that nobody knows: they get 1.
+    """Sizes of the parameters, and the indices of the unknown ones, which get 1.
 
-    `value` is f at a point, inf where there is none, or None if it cannot be asked.
+    `value` is f at a point, inf where it is undefined, or None if it cannot be called.
     """
     given = x != 0.0
     size = np.where(given, np.abs(x), np.nan)
@@ -79,7 +79,7 @@ def sizes_of(
 
 
 def _room(x: Vector, lower: Vector, upper: Vector) -> Vector:
-    """The width of the box, else the distance of x to its one side; NaN if that is 0 or none."""
+    """The width of the box, or else the distance from x to its only side; NaN if 0 or undefined."""
     width = upper - lower
     nearest = np.minimum(x - lower, upper - x)
     room = np.where(np.isfinite(width), width, nearest)
@@ -94,7 +94,7 @@ class Looked:
         self.f = value(x)
 
     def at(self, size: Vector, given: NDArray[np.bool_]) -> Vector:
-        """The sizes, where f agrees; NaN where nothing is seen and nothing was given."""
+        """The sizes that f confirms; NaN if nothing is visible and nothing was given."""
         if not np.isfinite(self.f) or self.f == 0.0:  # nothing to compare with
             return size
         size = size.copy()
@@ -121,7 +121,7 @@ class Looked:
             size[group] = factor * step[group]
 
     def factor(self, step: Vector, given: bool) -> float | None:
-        """How many times `step` changes f visibly, but not too much; None if there is no such."""
+        """The multiple of `step` that changes f visibly, but not too much, or None."""
         short, long, h, found = 0.0, np.inf, 1.0, None
         for _ in range(LOOKS):
             change = self.change(h * step)
@@ -143,7 +143,7 @@ class Looked:
         return found
 
     def change(self, step: Vector) -> float:
-        """How much f changes by this step, relative to itself; inf if it rises by far."""
+        """The relative change in f over this step; inf if f rises a lot."""
         y, z = self.inside(self.x + step), self.inside(self.x - step)
         ahead = abs(y - self.x).max() >= abs(z - self.x).max()
         f = self.value(y if ahead else z)

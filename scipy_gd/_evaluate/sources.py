@@ -1,4 +1,4 @@
-"""Which source of gradients a run has."""
+"""Choose the source of gradients for a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .residuals import Residuals, ResidualsPair
 
 
 class Squares(NamedTuple):
-    """How residuals make an objective, see `Residuals`."""
+    """How residuals form an objective; see `Residuals`."""
 
     loss: str
     f_scale: float

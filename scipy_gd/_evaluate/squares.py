@@ -1,8 +1,8 @@
-"""Sums of squares in memory: what is made of residuals and Jacobian without calling the user.
+"""Sums of squares in memory: computations with residuals and Jacobian that need no user calls.
 
-Each function is compiled by itself and reached by its address, from both drivers alike: the order
-of its additions, and so the last bit, is the same everywhere. J is kept with a row for each
-parameter, so that what is summed up is next to each other.
+Each function is compiled separately and called by its address, by both drivers: the order of its
+additions, and so the last bit, is the same everywhere. J has one row per parameter, so that the
+numbers to add are adjacent in memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .differences import EPS
 
 Matrix = NDArray[np.float64]
 TINY = 1e-280
-"""A square whose inverse would overflow: no part of the column."""
+"""A square whose inverse would overflow: not part of the column."""
 ROWS = 256
-"""Residuals that are dealt with at a time, so that what is needed of them stays in the cache."""
+"""The number of residuals processed at a time, so that they stay in the cache."""
 
 
 class Kept(NamedTuple):
@@ -77,8 +77,8 @@ def rho(loss, z):
 def weigh(settings, r, w):
     """The objective; the weights of the residuals into `w`.
 
-    A loop that adds up writes nothing: else the order of its additions would depend on how far
-    apart the arrays are.
+    A loop that sums must not write: otherwise the order of its additions would depend on the
+    distance between the arrays.
     """
     loss, scale, total = settings[0], settings[1], 0.0
     if loss == 0.0:
@@ -174,7 +174,7 @@ def triangle(J, w, R, block, unit, root):
 
 @local
 def inverse(R, error, unit, W):
-    """(R'R)^-1 into W, where no direction is lost in the error of R; whether that is so.
+    """Put (R'R)^-1 into W; False if a direction is lost in the error of R.
 
     With columns of unit length, the norm of the inverse of R bounds its condition.
     """
@@ -208,7 +208,7 @@ def inverse(R, error, unit, W):
 
 @local
 def error_of(kept):
-    """About how large the errors of the Jacobian are, relative to its columns."""
+    """The approximate errors of the Jacobian, relative to its columns."""
     n, m = kept.J.shape
     error, order = EPS * max(m, n), kept.settings[2]
     if order > 0.0:
@@ -261,7 +261,7 @@ def _finished(address, g):
 
 
 def _carried(address, g):
-    """The gradient that the last residuals have with the last Jacobian, of another point."""
+    """The gradient from the last residuals and the last Jacobian, which is from another point."""
     kept = kept_at(address)
     slope(kept.J, kept.weights, kept.r, vector_at(g, kept.x.size))
 
@@ -273,10 +273,10 @@ def _curved(address, H):
 
 
 def _errors(memory, record, address, x, out):
-    """What the errors of the parameters at x follow from; `ELSEWHERE` if J is of another point.
+    """The basis for the errors of the parameters at x; `ELSEWHERE` if J is from another point.
 
-    That is the inverse of J'(w J) if it has one and no bound holds a parameter, or else R. In a row
-    below is the error of J.
+    This is the inverse of J'(w J) if it exists and no bound holds a parameter, or else R. An extra
+    row below has the error of J.
     """
     V, r = opened(memory, record)
     kept, n = kept_at(address), r.n

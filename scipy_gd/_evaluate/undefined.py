@@ -1,4 +1,4 @@
-"""Functions that are undefined in places, and say so by an exception."""
+"""Functions that raise an exception where they are undefined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 class Undefined:
     """A function of x whose exceptions of some types stand for NaN.
 
-    `like` makes the NaN that takes the place of its result: `number`, `gradient` or `pair`.
+    `like` makes the NaN that replaces its result: `number`, `gradient` or `pair`.
     """
 
     def __init__(

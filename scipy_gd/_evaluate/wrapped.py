@@ -1,7 +1,7 @@
-"""Functions made of the user's, for Python and for Numba.
+"""Functions built from the user's, for Python and for Numba.
 
-``wrapped(make, *functions)`` is ``make(*functions)``, a Numba function if all of these are. What
-checks the values of Python functions has a compiled form here.
+``wrapped(make, *functions)`` is ``make(*functions)``, a Numba function if all of these are. The
+checks on the values of Python functions have compiled forms here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Wrapped:
 
 
 def wrapped(make: Callable[..., Any], *functions: Any) -> Any:
-    """``make(*functions)``; where the first is no function, it stays as it is."""
+    """``make(*functions)``; if the first is not a function, it is returned as it is."""
     if not callable(functions[0]):
         return functions[0]
     return (compiled if all(map(is_jitted, functions)) else Wrapped)(make, *functions)
@@ -39,9 +39,9 @@ def wrapped(make: Callable[..., Any], *functions: Any) -> Any:
 
 @functools.lru_cache(32)
 def compiled(make: Callable[..., Any], *functions: Any) -> Any:
-    """The same Numba function each time: the compiled loops of the last ones are found again.
+    """The same Numba function each time, so that recently compiled loops are found again.
 
-    (It cannot live as long as the functions: who closes over a function keeps it alive.)
+    (It cannot live as long as the functions, since a closure keeps its functions alive.)
     """
     return njit(make(*functions))
 

@@ -1,1 +1,1 @@
-"""From what the user gave to the result: the front doors and what a run is made of."""
+"""From the user's input to the result: the entry points and the parts of a run."""

@@ -1,4 +1,4 @@
-"""A block of problems: what they are, how they are run, what comes of them."""
+"""A block of problems: their data, how they are run, and their results."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ from .outcome import message_of
 from .run_state import RunState
 
 STOPPED, NOT_BEGUN, OTHER = -1, -2, -3
-"""In the place of an ending: an error was raised; the run was interrupted before; see `special`."""
+"""In place of an ending: an error was raised; the run was interrupted before it started; see
+`special`."""
 FAILED = {STOPPED: "Stopped by an error.", NOT_BEGUN: "Not started: the run was interrupted."}
 
 
 class Members(NamedTuple):
-    """Some problems, all the same but for what has a row for each of them."""
+    """Some problems, identical except for arguments with one row per problem."""
 
     method: Formula
     fun: Any
@@ -61,7 +62,7 @@ class Members(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether errors of the parameters come of them."""
+        """Whether the results include errors of the parameters."""
         return bool(self.method.residuals or self.settings["residuals"])
 
     @property
@@ -80,13 +81,13 @@ class Members(NamedTuple):
 
     @property
     def bytes_of_one(self) -> int:
-        """About the size of the data of a problem."""
+        """The approximate size of the data of one problem."""
         sizes = [int(np.prod(a.shape[1:])) for a, axis in zip(self.args, self.axes, strict=True)
                  if axis and hasattr(a, "shape")]  # fmt: skip
         return 8 * (sum(sizes) + self.n)
 
     def rows(self, low: int, high: int) -> Members:
-        """Those from `low` to `high`, in arrays of their own."""
+        """The problems from `low` to `high`, in their own arrays."""
         args = tuple(
             in_memory(a[low:high]) if axis else a
             for a, axis in zip(self.args, self.axes, strict=True)
@@ -104,7 +105,7 @@ class Members(NamedTuple):
         )
 
     def check(self) -> None:
-        """Raise what is wrong with the functions, before any of them is called."""
+        """Raise errors about the functions, before calling any of them."""
         given = self.fun, (), self.jac, self.hess, self.hessp
         problem_of(self.method, self.settings, *given)
 
@@ -119,7 +120,7 @@ class Members(NamedTuple):
         return tuple(a[i] if axis else a for a, axis in zip(self.args, self.axes, strict=True))
 
     def rng(self, i: int) -> Any:
-        """A generator that is given has children, one for each problem."""
+        """A given generator spawns one for each problem."""
         given = self.options.get("rng")
         if not isinstance(given, np.random.Generator):
             return given
@@ -128,7 +129,7 @@ class Members(NamedTuple):
         return np.random.Generator(type(given.bit_generator)(child))
 
     def alone(self, i: int, deadline: float) -> OptimizeResult:
-        """The result of one of them, by itself; raises what its functions raise."""
+        """The result of one problem; raises the exceptions of its functions."""
         left = max(deadline - perf_counter(), 0.0)
         own = {"maxtime": left, "rng": self.rng(i)}
         functions = self.jac, self.hess, self.hessp
@@ -137,14 +138,14 @@ class Members(NamedTuple):
 
 
 def in_memory(some: Any) -> Any:
-    """Rows as an array of this process, if they are numbers."""
+    """Rows as an array in this process, if they are numbers."""
     if isinstance(some, list | tuple):
         return some
     return np.ascontiguousarray(some) if np.asarray(some).dtype.kind != "O" else np.asarray(some)
 
 
 class Collected:
-    """What has come of some problems, in arrays with a row for each."""
+    """The results of some problems, in arrays with one row per problem."""
 
     def __init__(self, k: int, n: int, fits: bool) -> None:
         self.x, self.jac = np.full((k, n), np.nan), np.full((k, n), np.nan)
@@ -161,7 +162,7 @@ class Collected:
         self.low, self.m = 0, 0
 
     def part(self, low: int, high: int) -> Collected:
-        """Some rows, which are those of the whole; what is not an array is shared."""
+        """Some rows, as views; anything that is not an array is shared."""
         part = object.__new__(Collected)
         part.__dict__ |= self.__dict__
         for name, value in self.__dict__.items():
@@ -171,7 +172,7 @@ class Collected:
         return part
 
     def copy(self, other: Collected) -> None:
-        """The same as in another one."""
+        """Copy the rows from another one."""
         for name, value in other.__dict__.items():
             if isinstance(value, np.ndarray):
                 getattr(self, name)[...] = value
@@ -193,12 +194,12 @@ class Collected:
             self.special[self.low + i] = result.message
 
     def raise_if_all_have(self) -> None:
-        """An error of every problem is none of its data."""
+        """Raise an error that every problem has, since it cannot depend on the data."""
         if self.errors and (self.endings == STOPPED).all():
             raise self.errors[0]
 
     def result(self, names: tuple[str, ...]) -> ManyResult:
-        """With these names of the parameters."""
+        """The `ManyResult`, with these parameter names."""
         fit = {"upper": self.upper, "dof": self.dof} if self.fits else {}
         return ManyResult(
             x=self.x,
@@ -246,7 +247,7 @@ def run_block(
 
 
 def run_alone(members: Members, i: int, found: Collected, deadline: float) -> None:
-    """Run one problem through `minimize`; an error is its own."""
+    """Run one problem through `minimize`; an error affects only itself."""
     if perf_counter() >= deadline:
         found.put(i, OptimizeResult(x=members.start(i), status=1), MAXTIME)
         found.texts[MAXTIME] = ENDINGS[MAXTIME].message
@@ -268,7 +269,7 @@ class Together:
 
     @classmethod
     def of(cls, members: Members) -> Together | None:
-        """None if they cannot be run so."""
+        """The problems in one loop; None if that is not possible."""
         try:
             return cls(members)
         except (ValueError, TypeError):  # a run by itself will tell
@@ -302,13 +303,13 @@ class Together:
         return self.loop.ready(self.args)
 
     def compiled(self) -> bool:
-        """Whether they are compiled now."""
+        """Whether they are compiled by now."""
         return self.loop.compile(self.run_, self.args) is None
 
     def run(
         self, low: int, found: Collected, deadline: float, stopped: threading.Event
     ) -> list[int]:
-        """Run those from `low` on; return those that are left."""
+        """Run the problems from `low` on; return those that are left."""
         members, run = self.members, self.run_
         k, n = members.k, members.n
         entry, x = self.loop.entries[kind(self.args)], np.empty(n)
@@ -350,7 +351,7 @@ class Together:
     def _settle(
         self, rows: slice, what: Any, counts: Any, matrix: Vector, found: Collected
     ) -> None:
-        """Endings, and errors of the parameters."""
+        """Collect endings, and errors of the parameters."""
         run, opts = self.run_, self.members.settings
         done = np.zeros(len(what), bool)
         done[rows] = what[rows] != FOR_PYTHON
@@ -385,11 +386,11 @@ class Together:
 
 
 FEW, MANY = 200, 10**9
-"""The steps of the machine before the first look at the clock, and the most between two."""
+"""The steps of the machine before the first check of the clock, and the most between two checks."""
 
 
 def one_of(axes: tuple[bool, ...]) -> Any:
-    """A function that takes one row of those arguments that have one for each problem."""
+    """A function that takes one row of the arguments with one row per problem."""
     each = rows_of(axes)
     return njit(lambda args, first, count: each(args, first))
 
@@ -409,12 +410,12 @@ def rows_of(axes: tuple[bool, ...]) -> Any:
 
 
 def of_numbers(given: Any) -> bool:
-    """Whether a row of it is the same for Numba, taken in Python or in compiled code."""
+    """Whether Numba sees the same type for a row taken in Python or in compiled code."""
     return isinstance(given, np.ndarray) and given.dtype.kind in "biufcV" and given.dtype.isnative
 
 
 def is_plain(run: RunState, opts: dict[str, Any], boxes: int) -> bool:
-    """Whether its state follows from the start and the bounds alone, and its result from that."""
+    """Whether its state follows from the start and the bounds, and its result from its state."""
     source, hessian = run.evaluator.source, run.evaluator.hessian
     rule = rule_for(run.method, opts, sampled=False)
     return (

@@ -451,7 +451,7 @@ class RunState:
             if options.get(each) != self.fixed.get(each):
                 then, now = options.get(each, "its default"), self.fixed.get(each, "its default")
                 raise ValueError(
-                    f"`resume` is the state of a run with `{each}` = {then}, got {now}"
+                    f"`resume` is the state of a run with `{each}` set to {then}, got {now}"
                 )
         if kept.shape != V.shape or any(saved[field] != getattr(r, field) for field in SHAPE):
             raise ValueError(

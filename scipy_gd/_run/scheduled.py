@@ -1,4 +1,4 @@
-"""Scheduled hyper-parameters of one run: their values, and where in the state they go."""
+"""Scheduled hyper-parameters of one run: their values, and their place in the state."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Scheduled:
     name : str
         The option.
     schedule : callable
-        ``t -> number or array``. One with `needs_value` (reduce_on_plateau) is told the function
-        value as well, and has a memory of its own in every run.
+        ``t -> number or array``. One with `needs_value` (reduce_on_plateau) also receives the
+        function value, and has a separate memory in every run.
     check : callable
-        Holds a value to the limits of the option: ``check(value)``.
+        Checks a value against the limits of the option: ``check(value)``.
 
     Attributes
     ----------
     slot : ndarray
-        Where the value belongs, one number or a row.
+        The place of the value, one number or a row.
     columns : ndarray
         The same for a compiled loop: `RATE`, the number of a hyper-parameter, or `HYPER` and more,
         counting the elements of `V`.
     told : dict
-        What a schedule with `needs_value` has been told: the function value by the step. Told the
-        same again, it is where it was.
+        The function values passed to a schedule with `needs_value`, by step. Passing them again
+        restores its state.
     """
 
     slot: Vector
@@ -47,12 +47,12 @@ class Scheduled:
         self.told: dict[int, float] = {}
 
     def value(self, t: int, f: float = np.nan) -> Any:
-        """The value for step `t`, which goes from a point with the function value `f`.
+        """The value for step `t`, which starts from a point with the function value `f`.
 
         Raises
         ------
         TypeError, ValueError
-            If it is not what the option may be; the message names the step.
+            If the value is invalid for the option; the message names the step.
         """
         if t == self._last[0] and not self.follows_value:
             return self._last[1]  # a line search has several trials in one step
@@ -74,7 +74,7 @@ class Scheduled:
     def table(self, first: int, count: int) -> NDArray[np.float64]:
         """The values from step `first` on, shape (count, 1) or (count, n).
 
-        There are fewer where the schedule fails later on: it is asked again when that step comes.
+        There are fewer if the schedule fails later on; it is called again when that step comes.
         """
         values = np.empty((count, self.columns.size))
         if hasattr(self.schedule, "table"):

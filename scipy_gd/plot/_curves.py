@@ -105,7 +105,8 @@ def sensitivity(
 ) -> Any:
     """Draw the final value against the learning rate, with a large marker at the best rate.
 
-    The value axis is logarithmic, unless some values are below the minimum.
+    The value axis is logarithmic, unless the values are less than a decade apart or some are below
+    the minimum.
 
     Parameters
     ----------
@@ -163,7 +164,8 @@ def sensitivity(
         ax.plot(lost, top, "x", color=look["color"], transform=across, zorder=3)
     finite = np.concatenate([values[np.isfinite(values)] for _, values in answers.values()])
     drawn = any(np.isfinite(middle).any() for _, middle in middles.values())
-    scale = "log" if drawn and np.all(finite > 0) else "linear"
+    wide = drawn and 0.0 < 10.0 * finite.min() <= finite.max()
+    scale = "log" if wide else "linear"
     ylabel = "final $f$" + (" $-$ min $f$" if minimum else "")
     grid(ax, xscale="log", yscale=scale, xlabel="learning rate", ylabel=ylabel)
     return legend(ax)

@@ -138,5 +138,5 @@ def _staircases(
         curves[name] = np.array([start, *below, end]), np.array([*share, share[-1]])
     draw(ax, curves, drawstyle="steps-post")
     grid(ax, xscale="log", xlim=(start, end), ylim=(0, 1.02))
-    ax.set(xlabel=label, ylabel="share of problems solved")
+    ax.set(xlabel=label, ylabel="fraction of problems solved")
     return legend(ax)

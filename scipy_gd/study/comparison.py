@@ -152,7 +152,7 @@ class Comparison(Table[Row]):
     def _verdict(self, row: Row) -> str:
         return "no" if not row.success else "yes*" if self.another_minimum(row) else "yes"
 
-    def notes(self, columns: Collection[str]) -> list[str]:
+    def _notes(self, columns: Collection[str]) -> list[str]:
         """Say what the mark means, and how runs without success ended if no column has it."""
         said = [ELSEWHERE] if any(map(self.another_minimum, self.rows)) else []
         endings: dict[str, list[str]] = {}
@@ -164,6 +164,17 @@ class Comparison(Table[Row]):
     def another_minimum(self, row: Row) -> bool:
         """Tell whether a run succeeded, but at another minimum than the best run.
 
+        Parameters
+        ----------
+        row : Row
+            One of the rows of this comparison.
+
+        Returns
+        -------
+        bool
+
+        Notes
+        -----
         The value is higher there, by more than the largest gradient component times the distance
         (the sum of the differences in x) to the best point. A convex function cannot do that: there
         is a hill between the two, or a plateau.

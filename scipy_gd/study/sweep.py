@@ -145,7 +145,7 @@ class Sweep(Table[Setting]):
         columns |= {name: figure(name, name, "{:.0f}", place) for name, place in spare}
         columns["f"] = figure("f", "f")
         columns |= {"range": Column("range of f", spread, spare=3)} if seeds > 1 else {}
-        columns |= {"held_out": figure("held_out", "held-out")} if self._held_out else {}
+        columns |= {"held_out": figure("held_out", "held-out", "{:.5g}")} if self._held_out else {}
         return columns | {
             "gnorm": figure("gnorm", "|g|", "{:.1e}", 2),
             "success": Column("ok", lambda r: np.mean(r.success), ok),

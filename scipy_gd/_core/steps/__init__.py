@@ -1,13 +1,13 @@
 """The step rules: how far to go along a direction.
 
 A rule is a file with two functions of a run's memory: `first` places the first trial along a new
-direction and returns what to ask there; `judge` says of an evaluated trial whether it is accepted,
-and if not, has placed the next one. A line search is therefore no loop, and never calls anything.
-Trials are projected on the bounds; a value that is not finite is only a bad one. `SCRATCH`, if a
-file has it, names the scalars that the rule remembers, `rows(n)` says how many rows it needs,
-`initial_rate` is the rate before anything is known, and `settle` takes options of its own.
+direction and returns what to ask there; `judge` decides whether an evaluated trial is accepted, and
+otherwise places the next one. A line search is therefore not a loop, and never calls anything.
+Trials are projected onto the bounds; a non-finite value is just a bad one. `SCRATCH`, if a file has
+it, names the scalars that the rule stores, `rows(n)` is the number of rows it needs, `initial_rate`
+is the rate before anything is known, and `settle` processes its own options.
 
-A new rule is a file here and a row of `RULES`.
+To add a rule, add a file here and a row to `RULES`.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ class StepRule(NamedTuple):
     """A row of the table of step rules."""
 
     name: str
-    """What `learning_rate` or a method's `auto` says; the rule's file is named after it."""
+    """The name in `learning_rate` or a method's `auto`, and of the rule's file."""
     searches: bool = True
-    """It chooses the rate along a direction that the formula keeps; else the kernel steps."""
+    """Whether it chooses the rate along a stored direction; otherwise the kernel takes the step."""
     offered: str = ""
-    """What the user is told who may ask for it, with any method that has a gradient."""
+    """The description, if users can select the rule with any method that has a gradient."""
     on_samples: bool = False
-    """It compares no values, and so suits mini-batches."""
+    """Whether it compares no values, and so suits mini-batches."""
     proximal: bool = False
-    """It suits steps that end with the proximal operator of a penalty."""
+    """Whether it suits steps that end with the proximal operator of a penalty."""
     needs: tuple[str, ...] = ()
-    """Options that it cannot do without."""
+    """Options that it requires."""
     on_values: str = ""
-    """The rule that takes its place where a gradient costs many values."""
+    """The rule that replaces it if a gradient costs many values."""
     extrapolates: bool = False
-    """Its points are not what its steps have reached."""
+    """Whether its points differ from what its steps reached."""
     penalized: str = ""
-    """The rule that takes its place with a penalty."""
+    """The rule that replaces it with a penalty."""
     rounding: float = 1e-14
-    """The relative change of f that does not count as a change; below 0: any is one."""
+    """The relative change in f up to which f counts as unchanged; below 0: any change counts."""
 
     @property
     def module(self) -> ModuleType:

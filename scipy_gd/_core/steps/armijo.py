@@ -1,4 +1,4 @@
-"""Backtracking until the decrease is a share of the promised one (Armijo 1966)."""
+"""Backtracking until the decrease is a fraction of the promised one (Armijo 1966)."""
 
 from __future__ import annotations
 

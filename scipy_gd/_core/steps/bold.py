@@ -1,4 +1,4 @@
-"""Longer steps as long as they succeed; a failure starts the formula's averages anew.
+"""Longer steps as long as they succeed; a failure restarts the formula's averages.
 
 The bold driver of Vogl et al. (1988).
 """

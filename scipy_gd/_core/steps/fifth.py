@@ -1,4 +1,4 @@
-"""The point moves only downhill, and the rate follows the successes: one of five trials."""
+"""The point only moves downhill, and the rate adapts so that one trial in five succeeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rate is known beforehand, but the point moves only downhill."""
+"""The rate is known in advance, but the point only moves downhill."""
 
 from __future__ import annotations
 

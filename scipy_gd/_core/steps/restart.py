@@ -1,7 +1,7 @@
 """Accelerated gradient: the trial is extrapolated, until f rises.
 
 Beck and Teboulle (2009) with the restart of O'Donoghue and Candes (2015). The current point is the
-extrapolated one; what the steps reach is kept in the row after d.
+extrapolated one; the ends of the steps are kept in the row after d.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Barzilai and Borwein's rate (1988) in the formula's own metric, backtracking now and then.
+"""The Barzilai-Borwein rate (1988) in the formula's own metric, with occasional backtracking.
 
-Between the long and the short rate chooses the ABBmin of Frassoldati et al. (2008). With a penalty
-the rates are those of the parameters that move (Crisci, Ruggiero and Zanni 2019).
+The ABBmin rule of Frassoldati et al. (2008) chooses between the long and the short rate. With a
+penalty, the rates are computed from the parameters that move (Crisci, Ruggiero and Zanni 2019).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The minimum of the quadratic model within an ellipsoid: |D p| <= radius.
 
 The multiplier of the ellipsoid is found as in MINPACK (Moré 1978), from the normal equations, whose
-matrix may be any Hessian. What a bound stops is put there, and the rest solved for again. With
-`accelerate`, steps are bent along the geodesic of the model (Transtrum and Sethna 2012), for which
-the value at a tenth of the step tells J'r there.
+matrix may be any Hessian. Parameters that hit a bound are placed there, and the rest is solved for
+again. With `accelerate`, steps are bent along the geodesic of the model (Transtrum and Sethna
+2012), using the residuals at a tenth of the step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCRATCH = fields("f8", "radius multiplier length size slope_p least_f least_x") 
 # rows behind those of the matrix and its factor
 DIAGONAL, UNITS, D, FREE, STEP, WORK, BENT = range(7)
 ENOUGH = 1e-4
-"""The share of the promised decrease that a step must bring."""
+"""The fraction of the promised decrease that a step must bring."""
 SINGULAR = 3e-8
 """Below this pivot, the model has no minimum of its own."""
 PROBE = 0.1
@@ -34,13 +34,13 @@ PROBE = 0.1
 BEND = 0.75
 """The longest bend, relative to half of the step."""
 ROUNDING = 1e-14
-"""A promised decrease, relative to f, that cannot be told from rounding."""
+"""A promised decrease, relative to f, that cannot be distinguished from rounding."""
 NOTHING = 1e-20
 """A sum of squares, relative to that at the start, that is made of rounding errors."""
 
 
 def rows(n: int) -> int:
-    """How many it needs."""
+    """The number of rows it needs."""
     return n + 7
 
 
@@ -122,7 +122,7 @@ def cosine(V, r):
 
 @local
 def shrink(r, decrease, finite):
-    """The radius after a step that brought too little."""
+    """The radius after a step that gained too little."""
     t = 0.5
     if not finite:
         t = 0.1
@@ -237,7 +237,7 @@ def fit_radius(V, r):
 
 @local
 def stand(V, r):
-    """No step: numbers are too large, or all of them 0."""
+    """Take no step: numbers are too large, or all of them 0."""
     for i in range(r.n):
         V[r.own + r.n + STEP, i] = 0.0
     r.multiplier = 0.0
@@ -291,7 +291,7 @@ def product(V, r, i, row):
 
 @local
 def promise(V, r, row):
-    """What the model falls by."""
+    """The decrease in the model."""
     curvature = 0.0
     for i in range(r.n):
         curvature += product(V, r, i, row) * V[row, i]

@@ -1,7 +1,7 @@
-"""A search on values alone, for gradients that cost many of them: one is asked for at its end.
+"""A search on values alone, for costly gradients, which are only evaluated at its end.
 
-Backtracking by Armijo's condition, and going on as long as the parabola through the last value has
-its minimum much further out (for a `c2` below 1/2: elsewhere) and f falls.
+Backtracking by Armijo's condition, then extending the step as long as f falls and the parabola
+through the last value has its minimum much further out (for a `c2` below 1/2: elsewhere).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..trials import (
 FIRST = 0.3
 """The first step, in units of the direction, of which no curvature is known yet."""
 FURTHER = 6
-"""The most values after one that is low enough."""
+"""Maximum number of values after one that is low enough."""
 
 # the best step so far (0: none) and its value; how often the search went on from it, how many
 # values were not finite
@@ -97,6 +97,6 @@ def go_on(V, r):
 
 @local
 def given_up(r):
-    """Whether shorter steps would promise less than can be seen."""
+    """Whether shorter steps would promise less than is visible."""
     hidden = r.trials > 2 and r.promised < 0.01 * noise(r, r.f)
     return hidden or r.trials > (12 if r.noisy else 25)

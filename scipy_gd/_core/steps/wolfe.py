@@ -1,4 +1,4 @@
-"""The decrease is enough and the slope has fallen enough, with a bracket.
+"""A bracketing search until both the decrease and the change of slope are sufficient.
 
 Bracketing after Lewis and Overton (2013), with cubic and quadratic interpolation.
 """
@@ -104,7 +104,7 @@ def judge(memory, record):
 
 @local
 def told(r):
-    """Whether the values tell more of the step than their rounding; the slopes always do."""
+    """Whether the values say more about the step than their rounding; slopes always do."""
     return not r.promised <= 1e-10 * abs(r.f)
 
 
