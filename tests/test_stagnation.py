@@ -42,7 +42,7 @@ def test_the_best_value(each, most, unit, offset):
     if res.nit < whole.nit:
         assert (res.success, res.status) == (False, 11)
         assert "`stagnation`" in res.message
-        assert f"In the last {most} iterations, the best value" in res.message
+        assert f"In the last {most} iteration{'s' * (most > 1)}, the best value" in res.message
         assert res.fun == min(whole.history.fun[: expected + 1])
 
 

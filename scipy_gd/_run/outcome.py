@@ -127,7 +127,8 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
         what = "the running mean of the values" if r.sampled else "the best value"
         below = f"did not fall below {r.f_lowest:.6g}"
         change = f"fell by {-r.risen:.1e}" if r.risen < 0.0 else below
-        text += f" In the last {r.nit - r.nit_lowest} iterations, {what} {change}."
+        count = r.nit - r.nit_lowest
+        text += f" In the last {count} iteration{'s' * (count > 1)}, {what} {change}."
     return text + where_to_go_on(ending, opts)
 
 
