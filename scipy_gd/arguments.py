@@ -211,7 +211,7 @@ def jacobian(found: Any, m: int, n: int) -> NDArray[np.float64]:
     if J.ndim == 0 and np.isnan(J):
         return np.full((m, n), np.nan)
     if J.shape != (m, n):
-        hint = "(transposed?)" if J.shape == (n, m) else ""
+        hint = " (transposed?)" if J.shape == (n, m) else ""
         raise ValueError(
             f"`jac` must return the Jacobian of the residuals, shape ({m}, {n}), got shape "
             f"{J.shape}{hint}"

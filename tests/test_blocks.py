@@ -473,13 +473,28 @@ def refused(options, error, match, fun=loss, args=None, method=lbfgs, **how):
     ("options", "error", "match", "fun", "args", "solver", "how"),
     [
         refused({"reduce": "max"}, ValueError, "`reduce` must be one of 'sum', 'mean'"),
-        refused({"reduce": "sum", "batch_size": 10}, ValueError, "`reduce` and `batch_size`"),
-        refused({"reduce": "sum", "workers": 2}, ValueError, "`reduce` and `workers`"),
-        refused({"reduce": "sum", "compiled": True}, ValueError, "`reduce` and `compiled`"),
+        refused(
+            {"reduce": "sum", "batch_size": 10},
+            ValueError,
+            "`reduce` cannot be combined with `batch_size`",
+        ),
+        refused(
+            {"reduce": "sum", "workers": 2},
+            ValueError,
+            "`reduce` cannot be combined with `workers`",
+        ),
+        refused(
+            {"reduce": "sum", "compiled": True},
+            ValueError,
+            "`reduce` cannot be combined with `compiled`",
+        ),
         refused({"reduce": "sum"}, ValueError, "there is no array", args=(1.0, "a")),
         refused({"reduce": "sum"}, ValueError, "no array", args=()),
         refused(
-            {"reduce": "sum"}, ValueError, "is a list as long", args=(np.ones((3, 2)), [1, 2, 3])
+            {"reduce": "sum"},
+            ValueError,
+            "with one item per row",
+            args=(np.ones((3, 2)), [1, 2, 3]),
         ),
         refused({"reduce": "sum"}, ValueError, "has no rows", args=(np.ones((0, 2)),)),
         refused(
@@ -492,7 +507,7 @@ def refused(options, error, match, fun=loss, args=None, method=lbfgs, **how):
         refused(
             {"reduce": "sum", "accelerate": True},
             ValueError,
-            "`reduce` and `accelerate`",
+            "combined with `accelerate`",
             curve,
             method=levenberg_marquardt,
         ),
@@ -568,7 +583,7 @@ def test_dask_does_not_know(data, da):
     run((X, y), {"batch_size": 10}, ValueError, "`batch_size` needs arrays in memory")
     inside = pytest.importorskip("xarray").DataArray(X)
     run((inside, y), {"reduce": "mean"}, TypeError, r"`args\[0\]` must be an array.*`.data`")
-    run((X.to_delayed()[0, 0], y), {"reduce": "mean"}, TypeError, "got a Delayed of Dask")
+    run((X.to_delayed()[0, 0], y), {"reduce": "mean"}, TypeError, "got a Dask Delayed")
 
 
 def test_dask_arrays_say_what_is_cut(da):

@@ -189,9 +189,9 @@ def test_a_file_of_somebody_else(tmp_path, content):
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"`checkpoint`.*data.npz is not a checkpoint"):
+    with pytest.raises(ValueError, match=r"`checkpoint`.*data.npz is not a scipy_gd checkpoint"):
         solve(fun=never, checkpoint=path)
-    with pytest.raises(ValueError, match=r"`resume`.*data.npz is not a checkpoint"):
+    with pytest.raises(ValueError, match=r"`resume`.*data.npz is not a scipy_gd checkpoint"):
         solve(fun=never, resume=path)
     assert path.read_bytes() == before
 

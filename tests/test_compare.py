@@ -546,7 +546,7 @@ def test_rows_by_index_label_and_slice_and_in_order():
     assert [r.method for r in rows.sort("nfev")] == ["boaster", "BFGS", "Nelder-Mead"]
     assert rows.sort(lambda r: -r.f)[0].method == "boaster"
     assert rows.sort("distance").rows == rows.rows  # all nan
-    with pytest.raises(KeyError, match="no row 'adam'; there are BFGS, boaster"):
+    with pytest.raises(KeyError, match="no row 'adam'; available: BFGS, boaster"):
         rows["adam"]
     with pytest.raises(ValueError, match=r"`key` must be one of method, .*, got 'speed'"):
         rows.sort("speed")

@@ -239,8 +239,8 @@ def test_other_files_are_refused_before_any_work(study):
     other = "compared" if study is swept else "swept"
     for name, said in (
         ("run", "run.npz is a checkpoint of a run, not of"),
-        ("text", "text.npz is not a checkpoint of scipy_gd, or is damaged, and would be overwr"),
-        ("arrays", "arrays.npz is not a checkpoint of scipy_gd"),
+        ("text", "text.npz is not a scipy_gd checkpoint, or is damaged, and will not be overwr"),
+        ("arrays", "arrays.npz is not a scipy_gd checkpoint"),
         ("newer", "newer.npz was written by a newer version"),
         (other, f"{other}.npz is a checkpoint of `{'compare' if study is swept else 'sweep'}`"),
     ):
@@ -250,7 +250,7 @@ def test_other_files_are_refused_before_any_work(study):
         assert Path(f"{name}.npz").read_bytes() == content
     with pytest.raises(FileNotFoundError, match="`checkpoint`: cannot be written"):
         study(never, checkpoint="nowhere/kept.npz")
-    with pytest.raises(TypeError, match="`checkpoint` must be the name of a file, got 3"):
+    with pytest.raises(TypeError, match="`checkpoint` must be a file name, got 3"):
         study(never, checkpoint=3)
 
 
@@ -274,7 +274,7 @@ def test_a_full_disk_is_an_error_and_the_old_file_is_intact(study, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"could not be written \(No space left"):
+    with pytest.raises(OSError, match=r"cannot write the checkpoint \(No space left"):
         study(rosen, **({"maxiter": 30} if study is swept else {"maxfev": 60}))
     assert Path("kept.npz").read_bytes() == content
     assert os.listdir() == ["kept.npz"]

@@ -265,7 +265,7 @@ def test_other_bounds_are_refused():
         )
 
     state = boxed(0.5, maxiter=5).state
-    with pytest.raises(ValueError, match="other bounds"):
+    with pytest.raises(ValueError, match="different `bounds`"):
         boxed(0.4, resume=state)
     assert boxed(0.5, maxiter=5, resume=state).nit == 10
 

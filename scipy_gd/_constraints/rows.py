@@ -102,7 +102,7 @@ class Nonlinear:
     def _of_right_shape(self, J: Any, found: Any, n: int) -> Any:
         shape = self.size, n
         if J.shape != shape:
-            hint = "(transposed?)" if J.shape == shape[::-1] else ""
+            hint = " (transposed?)" if J.shape == shape[::-1] else ""
             raise ValueError(
                 f"the Jacobian of {self.name} must have shape {shape}, got shape "
                 f"{np.shape(found)}{hint}"
