@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 FORMAT = 1
 """Increased when older versions can no longer read the format."""
 HEAD = "scipy_gd"
+READING = threading.Lock()
+"""NumPy reads headers by `ast`, which fails now and then in several threads of Python 3.11."""
 
 
 class Saved(dict[str, Any]):
@@ -46,6 +50,8 @@ def write(path: Path, state: Any) -> None:
             np.savez(file, **members)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -68,7 +74,7 @@ def read(path: Path) -> Saved:
         If it is not a checkpoint, is damaged, or was written by a newer version.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with READING, open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             head = json.loads(str(archive[HEAD]))
             newer = head["format"] > FORMAT
             count = 0 if newer else len(archive.files) - 1
@@ -115,7 +121,8 @@ def writable(path: Path) -> Saved | None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f"{path.name}.tmp")
+    """A name that no other run writes to, in this process or in another one."""
+    return path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident():x}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -492,7 +492,8 @@ def settings(formula: Formula, options: Mapping[str, Any], n: int) -> dict[str, 
 
 
 FIXED = (
-    *("batch_size", "shuffle", "batch_args", "averaging", "reduce", "residuals", "loss", "f_scale"),
+    *("batch_size", "shuffle", "batch_args", "validation", "averaging", "reduce"),
+    *("residuals", "loss", "f_scale"),
     *("finite_diff_scheme", "finite_diff_rel_step", "finite_diff_abs_step"),
 )
 """Options that a resumed run must share with the original one."""
@@ -500,12 +501,20 @@ FIXED = (
 
 def fixed(options: Mapping[str, Any]) -> dict[str, str]:
     """Those that are not at their defaults, as text."""
-    return {name: _text(options[name]) for name in FIXED if options[name] is not DEFAULTS[name]}
+    given = {name: options[name] for name in FIXED if options[name] is not DEFAULTS[name]}
+    texts = {name: _text(value) for name, value in given.items()}
+    return {name: text for name, text in texts.items() if text != _text(DEFAULTS[name])}
 
 
 def _text(value: Any) -> str:
-    content = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+    content = _content(value)
     return shown(value) if len(content) <= 60 else f"{shown(value)} ({zlib.crc32(content):08x})"
+
+
+def _content(value: Any) -> bytes:
+    if isinstance(value, tuple):
+        return b", ".join(map(_content, value))
+    return value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
 
 
 def scheme(options: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numba import njit
-from scipy.optimize import NonlinearConstraint, minimize, rosen, rosen_der
+from scipy.optimize import NonlinearConstraint, OptimizeWarning, minimize, rosen, rosen_der
 
 from scipy_gd import _checkpoint, adam, gd, lbfgs, levenberg_marquardt, sgd, spsa, start
 from scipy_gd.schedules import reduce_on_plateau
@@ -385,7 +387,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     """Past a limit on the size of files, writing fails as on a full disk."""
     path = tmp_path / "run.npz"
     program = f"""
-import resource, signal, numpy as np
+import resource, signal, warnings, numpy as np
+warnings.simplefilter("ignore")
 from scipy.optimize import minimize
 from scipy_gd import adam, _checkpoint
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -430,3 +433,132 @@ def test_a_link_stays_one(tmp_path):
     whole = solve(checkpoint=path)
     assert path.is_symlink()
     same(solve(resume=path), whole)
+
+
+# --- runs that are not what the file is of
+
+
+def test_a_file_that_is_about_to_be_lost_is_told_of(tmp_path):
+    path = tmp_path / "run.npz"
+    solve(maxiter=20, checkpoint=path)
+    before = path.read_bytes()
+    message = r"run.npz has adam after 20 iterations, and will be overwritten. To continue"
+    with pytest.warns(OptimizeWarning, match=message), pytest.raises(ConnectionError):
+        solve(fun=failing(RUNS["adam"], 1), checkpoint=path)
+    assert path.read_bytes() == before  # nothing is lost before the first iteration
+    path.unlink()
+    solve(lbfgs, maxiter=500, checkpoint=path)
+    solve(lbfgs, maxiter=500, checkpoint=path)  # it has ended by itself: no warning
+
+
+@pytest.mark.parametrize("run", [lambda f, **o: solve(lbfgs, f, maxiter=500, **o), confine])
+def test_another_function_is_no_success_at_the_old_point(tmp_path, run):
+    path = tmp_path / "run.npz"
+    first = run(rosen, checkpoint=path)
+    again = run(rosen, resume=path)
+    assert (again.x.tolist(), again.fun, again.nit) == (first.x.tolist(), first.fun, first.nit)
+    with pytest.raises(ValueError, match=r"run.npz: .* with a different `fun`: at its end"):
+        run(lambda x: rosen(x) + 100.0, resume=path)
+
+
+def test_other_constraints(tmp_path):
+    path = tmp_path / "run.npz"
+    confine(checkpoint=path)
+    ball = NonlinearConstraint(lambda x: x @ x, -np.inf, 1.0, jac=lambda x: 2 * x)
+    with pytest.raises(ValueError, match="different `bounds`"):
+        minimize(
+            rosen, X0, jac=rosen_der, method=lbfgs, constraints=ball, bounds=[(-2, 0.1)] * 3,
+            options={"resume": path},
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="different `constraints`"):
+        minimize(
+            rosen, X0, jac=rosen_der, method=lbfgs, options={"resume": path},
+            constraints=NonlinearConstraint(lambda x: x[0], 3, np.inf),
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="different `jac`"):
+        minimize(rosen, X0, method=lbfgs, constraints=ball, options={"resume": path})
+
+
+@pytest.mark.parametrize("change", [(DATA[:9] + 1,), None])
+def test_other_held_out_data(change):
+    state = fit(validation=(DATA[:9],), epochs=2).state
+    with pytest.raises(ValueError, match="with `validation` set to"):
+        fit(validation=change, epochs=2, resume=state)
+
+
+@pytest.mark.parametrize("name", ["batches", "average", "validation", "spsa", "differences"])
+@pytest.mark.parametrize("most", [3, 9, 20])
+def test_a_budget_of_evaluations_that_is_used_up(tmp_path, name, most):
+    run, path = RUNS[name], tmp_path / "run.npz"
+    first = run(maxfev=most, checkpoint=path)
+    again = run(maxfev=most, resume=path)
+    assert "maxfev" in again.message
+    assert again.fun == first.fun
+    assert again.x.tolist() == first.x.tolist()
+    more = run(maxfev=most + 30, resume=path)
+    assert more.nit >= first.nit
+
+
+def test_a_stop_that_is_switched_on_later_counts_from_there():
+    half = solve(maxiter=30)
+    rest = solve(maxiter=500, stagnation=40, gtol=0.0, resume=half.state)
+    assert rest.nit > 71
+
+
+# --- names
+
+
+def test_runs_at_the_same_time_leave_a_whole_file(tmp_path):
+    path = tmp_path / "run.npz"
+    with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
+        warnings.simplefilter("ignore")
+        results = pool.map(lambda _: solve(maxiter=3, checkpoint=path), range(40))
+        assert all(res.nit == 3 for res in results)
+    assert _checkpoint.read(path)["nit"] == 3
+    assert os.listdir(tmp_path) == ["run.npz"]
+
+
+def test_the_folder_is_that_of_the_call(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def moving(x):
+        os.chdir(tmp_path / "elsewhere")
+        return rosen(x)
+
+    res = solve(fun=moving, checkpoint="run.npz", maxiter=3)
+    assert "`resume='run.npz'`" in res.message
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert (tmp_path / "run.npz").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+def test_the_mode_of_a_file_is_kept(tmp_path):
+    path = tmp_path / "run.npz"
+    solve(lbfgs, checkpoint=path, maxiter=500)
+    path.chmod(0o640)
+    solve(lbfgs, checkpoint=path, maxiter=500)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_state_is_that_of_the_callback():
+    kept = []
+    options = {"rng": 3, "maxiter": 5}
+    minimize(
+        rosen, X0, jac=rosen_der, method=adam, options=options,
+        callback=lambda intermediate_result: kept.append(intermediate_result),
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="while the callback runs"):
+        kept[2].state()
+
+
+def test_a_last_write_that_fails_does_not_lose_the_result(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "run.npz"
+    monkeypatch.setattr(_checkpoint, "write", full)
+    for run in (lambda **o: solve(lbfgs, maxiter=500, **o), confine):
+        with pytest.raises(OSError, match="No space left") as caught:
+            run(checkpoint=path)
+        assert caught.value.optimize_result.status == 0

@@ -59,7 +59,7 @@ def test_runs_of_a_sweep_come_back_to_the_bit():
     assert fun.calls > 100
     fun.calls = 0
     again = swept(fun, [gd, momentum], learning_rate=RATES, seeds=2)
-    assert fun.calls == 0
+    assert fun.calls <= 2  # near the start, to know the objective
     assert again.to_dicts() == first.to_dicts()
     assert again.best.options == first.best.options
     for one, other in zip(first, again, strict=True):
@@ -73,7 +73,7 @@ def test_runs_of_a_comparison_come_back_to_the_bit():
     first = compared(fun)
     fun.calls = 0
     again = compared(fun)
-    assert fun.calls == 0
+    assert fun.calls <= 2  # near the start, to know the objective
     assert str(again) == str(first)  # the times as well
     for one, other in zip(first, again, strict=True):
         for name, value in vars(one).items():
@@ -216,7 +216,7 @@ def test_data_that_have_changed_are_noticed():
 
     sweep(fit, START, gd, args=(np.ones(2),), checkpoint="kept.npz", maxiter=2)
     with pytest.raises(
-        ValueError, match=r"another objective, gradient or data: f and \|g\| at the start"
+        ValueError, match=r"another objective, gradient or data: f and \|g\| at and near the start"
     ):
         sweep(fit, START, gd, args=(np.zeros(2),), checkpoint="kept.npz", maxiter=2)
 

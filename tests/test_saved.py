@@ -311,7 +311,7 @@ def test_a_state_is_small_and_plain():
     state = solve(adam, maxiter=50).state
     assert len(pickle.dumps(state)) < 5800
     assert repr(state) == "<state of adam after 50 iterations>"
-    assert {type(value) for value in state.values()} <= {np.ndarray, str, int, dict, tuple}
+    assert {type(value) for value in state.values()} <= {np.ndarray, str, int, float, dict, tuple}
 
 
 def test_the_state_is_not_used_up():

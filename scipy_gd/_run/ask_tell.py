@@ -35,6 +35,7 @@ NOT_HERE = (
     *("reduce", "workers", "threads"),
     *("residuals", "loss", "f_scale", "absolute_sigma", "parameter_names"),
     *("compiled", "check_grad", "maxtime", "return_all", "history", "progress", "disp"),
+    "checkpoint",
 )
 
 

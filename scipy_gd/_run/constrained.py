@@ -37,7 +37,7 @@ from .layout import lay_out
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome, where_to_go_on
 from .reduction import evaluating
-from .run_state import RunState, State
+from .run_state import RunState, State, check_value
 
 REFUSED = "batch_size", "reduce", "averaging", "penalty", "stagnation"
 INNER = {"gtol_rel": -1.0, "disp": False, "check_grad": False, "resume": None, "progress": False}
@@ -229,15 +229,18 @@ class ConstrainedRun:
         try:
             self.ending = self.ending or self._ended(observers)
             result = self._result(self.ending)
-            observers.keep(self.save())
             result.state = self.save(ended=True)
+            observers.keep({**result.state, "since": self.since}, result)
             return result
         except BaseException as error:
+            if hasattr(error, "optimize_result"):
+                raise
             with suppress(AttributeError, TypeError):
                 result = self._so_far(f"Stopped by {type(error).__name__}: {error}")
                 result.state = self.save()
-                with suppress(OSError):  # what has happened before is what matters
-                    observers.keep(result.state)
+                if result.nit or self.opts["resume"] is not None:
+                    with suppress(OSError):  # what has happened before is what matters
+                        observers.keep(result.state, result)
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
 
@@ -401,6 +404,7 @@ class ConstrainedRun:
             "nit": self.nit,
             "since": (self.nit, self.fun.calls) if ended else self.since,
             "ending": (self.ending, *(self.opts[name] for name in TOLERANCES)),
+            "bounds": np.array(self.linear.box),
             "outer": self.outer.save() if self.started else None,
             "inner": None if inner is None else dict(inner),
             "found": None if self.found is None else tuple(self.found),
@@ -430,10 +434,10 @@ class ConstrainedRun:
             raise ValueError(f"`resume` is the state of {method}, not of {self.method.__name__}")
         if sizes not in (None, (now.x.shape, now.y.shape)):
             raise ValueError("`resume` is the state of a run with different `constraints`")
-        if ending not in endings.OF_A_BUDGET and tolerances == [
-            self.opts[name] for name in TOLERANCES
-        ]:
-            self.ending = ending
+        if not np.array_equal(state["bounds"], self.linear.box):
+            raise ValueError("`resume` is the state of a run with different `bounds`")
+        if len(state["calls"]) != len(self._counters):
+            raise ValueError("`resume` is the state of a run with a different `jac`")
         if outer is not None:
             self.outer.load(outer)
             self.started = True
@@ -443,11 +447,33 @@ class ConstrainedRun:
         self.found = None if found is None else Found(*found)
         for each, calls in zip(self._counters, state["calls"], strict=True):
             each.calls, each.limit = calls, each.limit + since[1]
+        final = ending and ending not in endings.OF_A_BUDGET
+        same = tolerances == [self.opts[name] for name in TOLERANCES]
+        if final:
+            self._recognize()
+            self.ending = ending if same else endings.RUNNING
         for part, counts in zip(self.linear.all.parts, state["rows"], strict=True):
             part.nfev, part.njev, part.nhev = (
                 now + before
                 for now, before in zip((part.nfev, part.njev, part.nhev), counts, strict=True)
             )
+
+    def _recognize(self) -> None:
+        """Check that the functions still have the values that the run ended with.
+
+        Raises
+        ------
+        ValueError
+            If the difference is more than rounding.
+        """
+        p = self.outer.best_point
+        if self.objective.noisy or self.noise or not np.isfinite(p.f):
+            return
+        with suppress(OutOfBudget):
+            check_value(self.objective.value(p.x), p.f, p.f)
+            c = self.rows.value(p.x)
+            if not np.allclose(c, p.c, rtol=1e-6, atol=1e-6 * max(1.0, largest(p.x))):
+                raise ValueError("`resume` is the state of a run with different `constraints`")
 
     def _violation(self, x: Vector) -> float:
         rows = self.linear.all

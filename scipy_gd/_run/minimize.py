@@ -15,10 +15,10 @@ import scipy
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from .. import _options
+from .. import _checkpoint, _options
 from .._checkpoint import blamed
 from .._core.bits import HESSIAN, NOISE
-from .._core.endings import BROKEN
+from .._core.endings import BROKEN, OF_A_BUDGET, RUNNING
 from .._formula import Formula
 from ..arguments import limits, listener, starting_point
 from .batches import held_out_arguments
@@ -52,6 +52,8 @@ def minimize(
     x = starting_point(x0)
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
+    if opts["checkpoint"] is not None and opts["resume"] is None:
+        _warn_of_loss(opts["checkpoint"])
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
     if constraints is not None and not (isinstance(constraints, tuple | list) and not constraints):
@@ -102,6 +104,18 @@ def _check(
         warn(f"Unknown solver options: {unknown}")
 
 
+def _warn_of_loss(path: Path) -> None:
+    """Warn if a checkpoint of a run that could continue is about to be overwritten."""
+    if not path.exists():
+        return
+    there = _checkpoint.read(path)
+    if there["nit"] and there["ending"][0] in (RUNNING, *OF_A_BUDGET):
+        warn(
+            f"`checkpoint`: {path} has {there['method']} after {there['nit']} iterations, and will "
+            f"be overwritten. To continue that run, pass `resume={str(path)!r}`."
+        )
+
+
 def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> OptimizeResult:
     """The result of the run; an exception carries the best point."""
     label, unknown_rate = run.method.__name__, isinstance(opts["learning_rate"], str)
@@ -115,18 +129,23 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
                 drive(run, observers, maxtime=opts["maxtime"], compiled=opts["compiled"])
             finally:
                 observers.report(run)
+        before = run.evaluator.nfev
         result = outcome(run, opts)
-        observers.keep(run.save())
+        run.closing = run.evaluator.nfev - before
         result.state = run.save(ended=True)
+        observers.keep({**result.state, "since": run.since}, result)
         return result
     except BaseException as error:
+        if hasattr(error, "optimize_result"):
+            raise
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
             # spsa may not have found its rate before the first iteration
             if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
-                with suppress(OSError):  # what has happened before is what matters
-                    observers.keep(result.state)
+                if result.nit or opts["resume"] is not None:
+                    with suppress(OSError):  # what has happened before is what matters
+                        observers.keep(result.state, result)
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
 

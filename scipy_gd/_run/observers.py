@@ -7,6 +7,7 @@ times per second, between evaluations.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
@@ -49,17 +50,30 @@ class Observers:
         for observer in self.now_and_then:
             observer(run)
 
-    def keep(self, state: State) -> None:
-        """Write the last checkpoint."""
-        if self.file is not None:
+    def keep(self, state: Any, result: OptimizeResult) -> None:
+        """Write the last checkpoint; an error carries the result."""
+        if self.file is None:
+            return
+        try:
             _checkpoint.write(self.file, state)
+        except OSError as error:
+            error.optimize_result = result  # type: ignore[attr-defined]
+            raise
 
 
 class IntermediateResult(OptimizeResult):  # type: ignore[misc]
     """What a callback receives, with the state of the run on request."""
 
     def state(self) -> State:
-        """A copy of the state at the time of the call, for the option `resume`."""
+        """A copy of the state of the run, for the option `resume`.
+
+        Raises
+        ------
+        RuntimeError
+            If the callback has returned: the run has then moved on.
+        """
+        if "save" not in self.__dict__:
+            raise RuntimeError("`state()` must be called while the callback runs")
         saved: State = self.__dict__["save"]()
         return copy.deepcopy(saved)
 
@@ -106,7 +120,8 @@ def observers_of(
     if told := tells(callback, label, seen):
         observers.each.append(told)
     if opts["checkpoint"] is not None:
-        observers.file, every = opts["checkpoint"], opts["checkpoint_every"]
+        observers.file = Path(os.path.abspath(opts["checkpoint"]))  # `fun` may change the folder
+        every = opts["checkpoint_every"]
         observers.now_and_then.append(writes_checkpoints(observers.file, every, save))
     return observers, log
 
@@ -136,10 +151,13 @@ def tells(callback: Any, label: str, seen: Seen) -> Observer | None:
 
     def observer(run: RunState) -> None:
         if run.r.nit >= first:
+            result = seen(run)
             try:
-                told(seen(run))
+                told(result)
             except StopIteration as stop:
                 raise Halt from stop
+            finally:
+                result.__dict__.pop("save", None)
 
     return observer
 

@@ -31,7 +31,7 @@ from .._core.state import ADDRESSES, RECORD, named, record
 from .._evaluate.adaptive import Adaptive, Before
 from .._evaluate.decayed import Decayed
 from .._evaluate.doubts import Dialogue, doubts
-from .._evaluate.evaluator import Evaluator
+from .._evaluate.evaluator import Evaluator, OutOfBudget
 from .._evaluate.gradients import Perturbed
 from .._evaluate.hessians import ValueDifferences
 from .._evaluate.penalized import Penalized
@@ -55,6 +55,8 @@ SHAPE = (
     *("bounds", "average", "clipped", "sampled", "scale", "penalized"),
 )
 MOST = 2**62
+SAME = 1e-6
+"""Values that differ by less, relatively, may be those of one function on two machines."""
 SMALL = 200
 """The number of parameters up to which a dense inverse Hessian is cheap."""
 
@@ -70,6 +72,21 @@ class State(UserDict[str, Any]):
 
     def __deepcopy__(self, memo: Any) -> State:
         return State(copy.deepcopy(self.data, memo))
+
+
+def check_value(f: float, before: float, start: float) -> None:
+    """Compare the value at the end of a finished run with the one that it had `before`.
+
+    Raises
+    ------
+    ValueError
+        If they differ by more than rounding, in units of f or of its whole decrease.
+    """
+    if abs(f - before) > SAME * max(abs(before), abs(start - before)):
+        raise ValueError(
+            f"`resume` is the state of a run with a different `fun`: at its end the value was "
+            f"{before:.9g}, now it is {f:.9g}"
+        )
 
 
 def team_of(V: Vector, r: Any) -> Any:
@@ -135,6 +152,7 @@ class RunState:
         self.chosen: Vector | None = None  # the point to return, if it need not be the last one
         self.tried = np.nan  # the value at the trial, if the run was stopped before it was told
         self.fixed: dict[str, str] = {}  # options that cannot change, as text
+        self.closing = 0  # the calls that the result took
         self.since = 0, 0  # the iterations and values that do not count against the budgets
         self._before: Before | None = None  # as it was when doubts arose
         self._pending = DONE  # what a run that was stopped from outside would have asked for
@@ -346,6 +364,8 @@ class RunState:
         state["method"], state["nit"] = self.method.__name__, max(self.r.nit, 0)
         state["counts"] = np.array([evaluator.nfev, evaluator.njev, evaluator.nhev])
         state["options"] = self.fixed
+        state["ending"] = (int(self.r.ending),)
+        state["closing"], state["tried"] = self.closing, float(self.tried)
         state["since"] = (state["nit"], evaluator.nfev) if ended else self.since
         if self.rng is not None:
             state.setdefault("rng", copy.deepcopy(self.rng.bit_generator.state))
@@ -401,7 +421,9 @@ class RunState:
             if not len(told):
                 each.set(max(r.nit, 0) + 1, r.f)
         evaluator.nfev, evaluator.njev, evaluator.nhev = counts
-        evaluator.limit = min(evaluator.limit + self.since[1], MOST)
+        # the calls for an earlier result are needed again for this one
+        evaluator.limit = min(evaluator.limit + self.since[1] + state["closing"], MOST)
+        self.tried = state["tried"]
         evaluator.f = r.f_trial
         if "rng" in state and self.rng is not None:
             kind = getattr(np.random, state["rng"]["bit_generator"], None)
@@ -414,10 +436,17 @@ class RunState:
             self.perturbed.t = state["perturbations"]
         if self.epochs is not None:
             self.epochs.load(state)
+        final = r.ending and r.ending not in OF_A_BUDGET
+        if final:
+            self._recognize()
+        over = final and self._asked_the_same(saved)
         if self.fit is not None and "fit" in state:
             self.fit.load(state["fit"])
-        if r.ending and r.ending not in OF_A_BUDGET and self._asked_the_same(saved):
+        if over:
             return
+        if r.stagnation and not saved["stagnation"]:  # it counts from here
+            r.f_first = r.f_lowest = r.f_mean = r.f if r.sampled else r.f_best
+            r.nit_lowest = max(r.nit, 0)
         if r.nit >= r.maxiter:  # not one more iteration
             self.end(CONVERGED if r.gnorm <= r.gtol else MAXITER)
         elif not r.ask:
@@ -430,6 +459,21 @@ class RunState:
         steady = not self.scheduled and (saved["alpha"], *saved["h"]) == (r.alpha, *r.h)
         return tolerances and (steady or r.ending == CONVERGED)
 
+    def _recognize(self) -> None:
+        """Check that `fun` still has the value that the run ended with.
+
+        Raises
+        ------
+        ValueError
+            If the difference is more than rounding.
+        """
+        r = self.r
+        if r.nit < 0 or r.sampled or r.noisy:
+            return
+        with contextlib.suppress(OutOfBudget):
+            f = self.evaluator.elsewhere(self.points[r.x], VALUE, np.empty(r.n))
+            check_value(f, r.f, r.f_start)
+
     def _checked(self, state: Any) -> tuple[Any, Vector, tuple[int, ...], tuple[int, int]]:
         """Record, rows, counts and the start of budgets of a saved run that matches this one."""
         V, r = self.V, self.r
@@ -441,6 +485,7 @@ class RunState:
             nfev, njev, nhev = map(int, state["counts"])
             name, options = state["method"], dict(state["options"])
             nit, calls = map(int, state["since"])
+            float(state["tried"]), int(state["closing"])
         except (AttributeError, TypeError, KeyError, ValueError, IndexError):
             raise TypeError(
                 "`resume` must be the `state` of a result from this version of scipy_gd"

@@ -66,7 +66,7 @@ class Finished:
         if not np.allclose(here[known], there[known], rtol=SAME, atol=0.0):
             raise ValueError(
                 f"`checkpoint`: {self.path} has runs of {task.title}, of another objective, "
-                f"gradient or data: f and |g| at the start were {_pair(there)}, and are "
+                f"gradient or data: f and |g| at and near the start were {_pair(there)}, and are "
                 f"{_pair(here)}"
             )
 
@@ -118,13 +118,21 @@ def study_file(path: Any, study: str) -> tuple[Path, dict[str, Any]]:
 
 
 def _at_start(task: Task) -> np.ndarray[Any, Any]:
-    """The value, and the gradient where it is given; nan where there is none."""
+    """The value, and the gradient if it is given (else nan), at the start and at a point near it.
+
+    At the start alone, such as 0, objectives that differ may agree.
+    """
     given = task.jac is True or callable(task.jac)
-    return np.array([task.value(task.x0), task.gnorm(task.x0) if given else np.nan])
+    x = task.x0
+    near = x + 0.1 * (1.0 + np.abs(x)) * np.cos(np.arange(x.size))
+    points = x, near if task.box is None else np.clip(near, *task.box)
+    found = [(task.value(y), task.gnorm(y) if given else np.nan) for y in points]
+    return np.array(found).ravel()
 
 
 def _pair(figures: Any) -> str:
-    return " and ".join("-" if np.isnan(figure) else f"{figure:.9g}" for figure in figures)
+    """Value and gradient at the start; those near it if they tell."""
+    return ", ".join("-" if np.isnan(figure) else f"{figure:.9g}" for figure in figures)
 
 
 def _kind(derivative: Any) -> Any:
