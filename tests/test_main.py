@@ -597,7 +597,7 @@ def test_a_file_of_something_else_is_refused_by_name(command, message, capsys, t
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("text.npz", "--checkpoint: text.npz is not a checkpoint of scipy_gd, or is damaged"),
+        ("text.npz", "--checkpoint: text.npz is not a scipy_gd checkpoint, or is damaged"),
         ("nowhere/kept.npz", "--checkpoint: nowhere/kept.npz: cannot be written (No such file"),
     ],
 )
