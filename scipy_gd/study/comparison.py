@@ -452,7 +452,7 @@ def compare(
     progress : bool, default: False
         Show on stderr which solver is running.
     checkpoint : str or path-like, optional
-        A file for the finished runs, updated after each of them. Runs that are already in the file
+        A file for the finished runs, updated as they finish. Runs that are already in the file
         are not repeated: after a crash, or with more methods or a different budget, only the
         missing ones are run. Runs that raised an error are tried again. The file belongs to one
         problem, in any size and from any start.
@@ -469,9 +469,9 @@ def compare(
 
     Notes
     -----
-    A run in `checkpoint` is identified by its start, method, options and limits, with functions
-    compared by their code. The objective is identified by its name and by its value and gradient at
-    the start, which takes one or two extra calls.
+    A run in `checkpoint` is identified by its start, bounds, method, options and limits, with
+    functions compared by their code. The objective is identified by its name and by its value and
+    gradient at the start, which takes one or two extra calls.
 
     A solver that raises an error becomes a row with ``success=False`` and the error as its message;
     Ctrl-C ends the comparison. The time excludes that of the recorder and that of compilation: each

@@ -334,7 +334,7 @@ def sweep(
         Show the progress on stderr: as a bar on a terminal if tqdm is installed, else as one line
         per run.
     checkpoint : str or path-like, optional
-        A file for the finished runs, updated after each of them. Runs that are already in the file
+        A file for the finished runs, updated as they finish. Runs that are already in the file
         are not repeated: after a crash, or with a larger grid or more seeds, only the missing ones
         are run. Runs that raised an error are tried again. The file belongs to one problem, in any
         size and from any start.
@@ -361,10 +361,10 @@ def sweep(
     map for joblib or Dask is one line: ``Parallel(n_jobs=2)(delayed(f)(item) for item in items)``
     or ``client.gather(client.map(f, items))`` as a function of f and items.
 
-    A run in `checkpoint` is identified by its start, method, options and seed, with functions
-    compared by their code. The objective is identified by its name and by its value and gradient at
-    the start, which takes one or two extra calls. Results from a map of your own are written as
-    they arrive: if they arrive all at once, nothing is written before.
+    A run in `checkpoint` is identified by its start, bounds, method, options and seed, with
+    functions compared by their code. The objective is identified by its name and by its value and
+    gradient at the start, which takes one or two extra calls. Results from a map of your own are
+    written as they arrive: if they arrive all at once, nothing is written before.
 
     Examples
     --------
