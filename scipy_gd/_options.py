@@ -108,7 +108,7 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
 def file_to_write(name: str, value: Any, n: int) -> Path:
     path, there = writable_file(name, value)
     if there is not None and "study" in there:
-        said = f"{path} has the finished runs of `{there['study']}`, and would be overwritten"
+        said = f"{path} contains finished runs of `{there['study']}`: it will not be overwritten"
         raise ValueError(f"`{name}`: {said}")
     return path
 
@@ -134,7 +134,7 @@ def state_or_file(name: str, value: Any, n: int) -> Any:
         raise ValueError(f"`{name}`: {error}") from None
     if "study" in saved:
         raise ValueError(
-            f"`{name}`: {value} has the finished runs of `{saved['study']}`, not a run"
+            f"`{name}`: {value} contains finished runs of `{saved['study']}`, not a run"
         )
     return saved
 
@@ -160,7 +160,7 @@ COMMON = {
     "learning_rate": Option(
         "The step size: a number, an array with one rate per parameter, a schedule ``t -> rate`` "
         'that is called with the step number (1, 2, ...), or the name of a rule: ``"auto"``, the '
-        "one that suits the method; "
+        "rule that suits the method; "
         + "; ".join(f'``"{rule.name}"``, {rule.offered}' for rule in OFFERED)
         + ".",
         rate,
@@ -223,7 +223,7 @@ COMMON = {
         off=-1.0,
     ),
     "xtol": Option(
-        "Stop with success when a step after the first has at most length ``xtol * (xtol + |x|)`` "
+        "Stop with success when a step after the first is at most ``xtol * (xtol + |x|)`` long "
         "(2-norms). Default: off.",
         number(0),
         off=-1.0,
@@ -231,13 +231,13 @@ COMMON = {
     "stagnation": Option(
         "Stop when, over this many iterations, the best value of f has not fallen by more than "
         "1e-4 of itself, or of its decrease so far if that is smaller. (With mini-batches and "
-        "spsa, f is the running mean of its values over as many iterations.) This is not a "
-        "success, since it does not imply that a minimum is near. Default: off.",
+        "spsa, f is the running mean of its values over the same number of iterations.) This is "
+        "not a success, since it does not imply that a minimum is near. Default: off.",
         count(1),
         off=0,
     ),
     "target": Option(
-        "Stop with success when f is at most this. Default: off.", number(), off=-math.inf
+        "Stop with success when f is at most this value. Default: off.", number(), off=-math.inf
     ),
     "tol": Option("SciPy's general tolerance: sets `gtol` unless that is given too.", number(0)),
     "disp": Option("Print SciPy's summary at the end.", flag, False),
@@ -500,7 +500,7 @@ FIXED = (
 
 
 def fixed(options: Mapping[str, Any]) -> dict[str, str]:
-    """Those that are not at their defaults, as text."""
+    """The `FIXED` options that are not at their defaults, as text."""
     given = {name: options[name] for name in FIXED if options[name] is not DEFAULTS[name]}
     texts = {name: _text(value) for name, value in given.items()}
     return {name: text for name, text in texts.items() if text != _text(DEFAULTS[name])}

@@ -16,11 +16,11 @@ R = TypeVar("R")
 S = TypeVar("S", bound="Table[Any]")
 Cells = Sequence[Sequence[str]]
 READABLE = 18
-"""A text is not cut shorter than this."""
+"""Text is not cut to fewer characters than this."""
 
 
 def terminal_width() -> int:
-    """The columns of the terminal; 80 where there is none."""
+    """The columns of the terminal; 80 if there is none."""
     return shutil.get_terminal_size((80, 24)).columns
 
 
@@ -37,7 +37,7 @@ def aligned(cells: Cells, left: Collection[int] = ()) -> list[str]:
 
 
 def as_html(cells: Cells, left: Collection[int] = (), caption: str = "") -> str:
-    """The rows as an HTML table; the first one is its head."""
+    """The rows as an HTML table; the first one is the heading."""
 
     def line(tag: str, row: Sequence[str]) -> str:
         sides = ("left" if k in left else "right" for k in range(len(row)))
@@ -70,10 +70,10 @@ def json_ready(value: Any) -> Any:
 
 
 class Column(NamedTuple):
-    """A column: its head, the value for a row, its format, and its alignment.
+    """A column: its heading, the value for a row, its format, and its alignment.
 
-    Long text may be cut. Where there is no room, columns with a `spare` are left out, 1 first;
-    those with 0 always stay.
+    Long text may be cut. If there is no room, columns with a nonzero `spare` are left out,
+    starting with 1; those with 0 always stay.
     """
 
     head: str
@@ -87,7 +87,7 @@ class Column(NamedTuple):
 def _fitting(
     natural: Mapping[str, int], columns: Mapping[str, Column], room: int
 ) -> dict[str, int]:
-    """The columns that a table of at most `room` characters has, and their widths."""
+    """The columns that fit into a table of at most `room` characters, and their widths."""
     texts = {name for name, column in columns.items() if column.text or column.left}
     kept = {name for name, column in columns.items() if not column.spare}
 
@@ -107,7 +107,7 @@ def _fitting(
 
 
 def cut(text: str, width: int, middle: bool = True) -> str:
-    """A text of at most `width` characters; what differs is often at the end of a name."""
+    """The text cut to `width` characters, in the middle, as names often differ at the end."""
     if len(text) <= width:
         return text
     end = (width - 1) // 2 if middle else 0
@@ -117,7 +117,7 @@ def cut(text: str, width: int, middle: bool = True) -> str:
 class Table(Sequence[R]):
     """A sequence of rows, also indexed by label, that prints as a table.
 
-    A subclass is a dataclass that has `rows`, a `title`, `columns`, and a `label` for each row.
+    A subclass is a dataclass with `rows`, a `title`, `columns`, and a `label` for each row.
     """
 
     rows: tuple[R, ...]
@@ -150,14 +150,14 @@ class Table(Sequence[R]):
         return named[which]
 
     def _cells(self) -> tuple[list[list[str]], list[int]]:
-        """The head and the rows as text, and which columns are left-aligned."""
+        """The heading and the rows as text, and which columns are left-aligned."""
         columns = self.columns.values()
         body = [[column.show(column.figure(row)) for column in columns] for row in self.rows]
         left = [k for k, column in enumerate(columns) if column.left]
         return [[column.head for column in columns], *body], left
 
     def _notes(self, columns: Collection[str]) -> list[str]:
-        """Say below a table with these columns what they do not."""
+        """What these columns do not show, to be said below the table."""
         return []
 
     def __str__(self) -> str:

@@ -204,7 +204,7 @@ def test_an_objective_that_has_changed_is_noticed(changes, study):
     study(**given)
     content = Path("kept.npz").read_bytes()
     with pytest.raises(
-        ValueError, match=r"kept\.npz has runs of lambda, n = 2, of another objective"
+        ValueError, match=r"kept\.npz has runs of lambda, n = 2, with another objective"
     ):
         study(**(given | changes))
     assert Path("kept.npz").read_bytes() == content
@@ -259,7 +259,7 @@ def test_a_run_neither_overwrites_nor_resumes_a_study():
     content = Path("kept.npz").read_bytes()
     for option in ("checkpoint", "resume"):
         with pytest.raises(
-            ValueError, match=f"`{option}`: kept.npz has the finished runs of `sweep`"
+            ValueError, match=f"`{option}`: kept.npz contains finished runs of `sweep`"
         ):
             minimize(never, START, method=adam, options={option: "kept.npz"})
     assert Path("kept.npz").read_bytes() == content
@@ -440,6 +440,6 @@ def test_what_is_equal_is_found_again_in_another_process():
 
 def test_an_option_that_cannot_be_told_from_others_is_named():
     lock = threading.Lock()
-    with pytest.raises(TypeError, match="`checkpoint`: gd has an option that cannot be told"):
+    with pytest.raises(TypeError, match="`checkpoint`: gd has an option that another process"):
         swept(rosen, learning_rate=[0.1, lambda t: 0.1 + lock.locked()])
     assert not os.path.exists("kept.npz")

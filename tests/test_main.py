@@ -422,10 +422,10 @@ def test_show_has_formula_options_and_source(method, capsys):
         (["compare", "--start", "1", "2", "-n", "2", "3"], "--start: 2 numbers for n = 3"),
         (["compare", "saddle", "--start", "3", "0"], "--start: outside the bounds"),
         (["compare", "--maxtime", "nan"], "--maxtime: must be above 0, got nan"),
-        (["compare", "--output", "a.xyz"], "--output: no format .xyz; there are .*png"),
+        (["compare", "--output", "a.xyz"], "--output: unknown format .xyz; known: .*png"),
         (["compare", "--output", "taken/a.png"], "--output: .*taken"),
         (["sweep"], "required: PROBLEM"),
-        (["sweep", "rosenbrock", "-n", "2", "3"], "-n: one size at a time"),
+        (["sweep", "rosenbrock", "-n", "2", "3"], "-n: only one size at a time"),
         (
             ["sweep", "rosenbrock", "--learning-rate", "-1"],
             "--learning-rate: `RATE` must be above 0",
@@ -619,7 +619,7 @@ def test_interrupt_says_where_the_finished_runs_are(monkeypatch, capsys):
 
     monkeypatch.setattr("scipy_gd._cli.compare.compare", interrupted)
     assert main(KEPT) == 130
-    assert "the finished runs are in kept.npz" in capsys.readouterr().err
+    assert "continues from the finished runs in kept.npz" in capsys.readouterr().err
 
 
 def test_as_a_module():

@@ -28,8 +28,8 @@ y = 5.0 * np.exp(-t / 2.0) + 0.5 + 0.3 * rng.standard_normal(t.size)
 # The fit
 # -------
 #
-# The objective is the array of residuals, model minus data. Do not square or sum it. The start
-# has to be right only within a factor of ten or so.
+# `fun` returns the array of residuals, model minus data. Do not square or sum them. The start only
+# has to be right to within a factor of ten or so.
 
 
 def model(p, t):
@@ -60,7 +60,7 @@ print(f"lifetime = {res.x[1]:.3f} +- {res.stderr[1]:.3f}")
 # In one line
 # -----------
 #
-# For a quick look, a lambda does as well:
+# For a quick look, a lambda is enough:
 
 quick = minimize(
     lambda p: p[0] * np.exp(-t / p[1]) + p[2] - y, [1, 1, 0], method=levenberg_marquardt
@@ -85,8 +85,8 @@ print(f"lifetime = {weighted.x[1]:.3f} +- {weighted.stderr[1]:.3f}")
 print(f"chi-square {2 * weighted.fun:.1f} for {weighted.dof} degrees of freedom")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 #
 # `uncertainty` carries the errors over to anything that depends on the parameters. Here it is the
 # curve itself, with a band of two standard errors.
@@ -107,5 +107,5 @@ below.set(xlabel="t", ylabel="data - fit")
 plt.show()
 
 # %%
-# The residuals show no pattern, so the model describes the data. More in :doc:`/guides/fits`, and
-# in :doc:`/guides/fits-howto`: limits, outliers, counts and slow models.
+# The residuals show no pattern, so the model describes the data. See :doc:`/guides/fits` for more,
+# and :doc:`/guides/fits-howto` for limits, outliers, counts and slow models.

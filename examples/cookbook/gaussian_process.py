@@ -51,7 +51,7 @@ def nll(theta, x, y):
 # -------
 #
 # ``check_grad`` compares the gradient with finite differences before the first step. It costs a
-# few evaluations, and is worth them for any new gradient. The bounds keep the factorization from
+# few evaluations, which are well spent on any new gradient. The bounds keep the factorization from
 # failing.
 
 bounds = np.log([(1e-2, 1e2), (1e-1, 1e2), (1e-3, 1e1)])
@@ -70,8 +70,8 @@ print(f"amplitude {amplitude:.3f}, length scale {length:.3f}, noise {noise:.3f}"
 print(f"negative log-likelihood {res.fun:.6f}")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 line = np.linspace(0, 12, 300)
 factor = cho_factor(kernel(x, x, amplitude, length) + noise**2 * np.eye(x.size))
@@ -91,8 +91,8 @@ plt.show()
 # Inside scikit-learn
 # -------------------
 #
-# scikit-learn asks for a function of the objective, the start and the bounds. Its objective
-# returns value and gradient, and its parameters are logarithms as well.
+# scikit-learn expects a function of the objective, the start and the bounds. Its objective returns
+# the value and the gradient, and its parameters are logarithms as well.
 
 
 def optimizer(objective, start, bounds):
@@ -108,5 +108,5 @@ print(process.kernel_)
 print(f"negative log-likelihood {-process.log_marginal_likelihood_value_:.6f}")
 
 # %%
-# The answer is the same. A likelihood like this can have several minima: with `multistart`, look
-# for the others (:doc:`/guides/multistart`).
+# The answer is the same. A negative log-likelihood like this can have several minima: use
+# `multistart` to look for the others (:doc:`/guides/multistart`).

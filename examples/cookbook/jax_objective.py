@@ -2,8 +2,8 @@
 Objectives in JAX
 =================
 
-JAX finds the gradient of your function, compiled. ``jax.value_and_grad`` makes it a function that
-returns value and gradient, which is what ``jac=True`` expects.
+JAX computes the gradient of your function, and compiles both. ``jax.value_and_grad`` makes a
+function that returns the value and the gradient, which is what ``jac=True`` expects.
 
 *JAX is a large package, so this recipe is not run when the page is built, and no output is
 shown.*
@@ -24,7 +24,7 @@ jax.config.update("jax_enable_x64", True)  # JAX computes in single precision ot
 # Value and gradient
 # ------------------
 #
-# Any function written with `jax.numpy` will do; data go into `args`.
+# Any function written with `jax.numpy` will do. Pass the data as `args`.
 
 
 @jax.jit
@@ -38,15 +38,15 @@ print(res.message)
 print(abs(res.x - 1).max())
 
 # %%
-# Do not forget ``jax_enable_x64``. In single precision values and gradients have only seven
+# Do not forget ``jax_enable_x64``. In single precision, values and gradients have only seven
 # digits, and the run ends far from the minimum.
 
 # %%
 # Parameters in a dict, a list, a tree
 # ------------------------------------
 #
-# ``ravel_pytree`` flattens any nest of dicts, lists and arrays, and returns the function that
-# goes back. Here it is a small network.
+# ``ravel_pytree`` flattens any nested dicts, lists and arrays, and returns a function that reverses
+# this. The example is a small network.
 
 rng = np.random.default_rng(0)
 start = {
@@ -75,8 +75,8 @@ print(res.message)
 print(f"mean square {res.fun:.4f}, of the noise alone {0.1**2:.4f}")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(t, y, ".", ms=3, color="black")

@@ -2,8 +2,8 @@
 Find a learning rate
 ====================
 
-In mini-batches there is no line search, and the learning rate is yours to choose. `sweep` tries a
-grid of rates, with several seeds for each, and a picture shows how much the choice matters.
+With mini-batches there is no line search, so you have to choose the learning rate. `sweep` tries a
+grid of rates, with several seeds for each, and a plot shows how much the choice matters.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from scipy_gd import METHODS, adam, momentum, sgd, sweep
 # The problem
 # -----------
 #
-# A linear regression with 2000 rows and 10 features: the mean of the squares, and its gradient.
+# A linear regression with 2000 rows and 10 features: the mean squared residual and its gradient.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((2000, 10)) * np.linspace(0.5, 2, 10)
@@ -34,7 +34,7 @@ least = loss(np.linalg.lstsq(X, y, rcond=None)[0], X, y)[0]
 # The sweep
 # ---------
 #
-# An option that is a list is an axis of the grid. All other options are the same for all runs.
+# An option given as a list is an axis of the grid. All other options are the same for all runs.
 # Each method is tried with each rate and three seeds, for five epochs of 40 batches.
 
 found = sweep(
@@ -51,12 +51,12 @@ found = sweep(
 print(found.title)
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 #
-# ``print(found)`` shows a table of all runs; a picture says more. Each line is the median of the
-# seeds, in a band from the lowest to the highest. A cross at the top stands for a run that
-# diverged, or ended higher than it began.
+# ``print(found)`` shows a table of all runs; a plot says more. Each line is the median over the
+# seeds, with a band from the lowest to the highest value. A cross at the top stands for a run that
+# diverged or ended higher than it began.
 
 found.plot()
 plt.show()
@@ -81,4 +81,5 @@ print(f"loss {res.fun:.4f}, at the minimum {least:.4f}")
 
 # %%
 # A rate that decreases during the run gets closer to the minimum: see the schedules in
-# :doc:`/guides/mini-batches`. More on `sweep`, also on all cores, in :doc:`/guides/comparing`.
+# :doc:`/guides/mini-batches`. For more on `sweep`, such as using all cores, see
+# :doc:`/guides/comparing`.

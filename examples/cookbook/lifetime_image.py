@@ -3,8 +3,8 @@ Fit every pixel of an image
 ===========================
 
 A camera has taken a movie of a fluorescent sample after a flash of light. Each pixel decays with
-a lifetime of its own. `minimize_many` fits all the pixels at once, and what comes back is an
-image of lifetimes, with an image of their errors.
+its own lifetime. `minimize_many` fits all pixels at once. The result is an image of the lifetimes,
+with an image of their errors.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,7 @@ print(movie.shape)
 # The fits
 # --------
 #
-# `minimize_many` takes one problem in each row, so the two axes of the image become one.
+# `minimize_many` takes one problem per row, so the two axes of the image become one.
 
 pixels = movie.reshape(-1, t.size)
 
@@ -56,10 +56,10 @@ res = minimize_many(
 print(res.summary())
 
 # %%
-# The pictures
-# ------------
+# The images
+# ----------
 #
-# Put the axes back. Fits that failed become NaN, which is drawn in white.
+# Restore the two axes. Fits that failed become NaN, which is drawn in white.
 
 lifetime = np.where(res.success, res.x[:, 1], np.nan).reshape(64, 64)
 error = np.where(res.success, res.stderr[:, 1], np.nan).reshape(64, 64)
@@ -73,4 +73,4 @@ plt.show()
 
 # %%
 # Where the sample is dark, the errors are larger. To use all cores, add ``workers=-1``. If the
-# movie does not fit into memory, pass a memory map or a Dask array: :doc:`/guides/many-fits`.
+# movie does not fit in memory, pass a memory map or a Dask array: :doc:`/guides/many-fits`.

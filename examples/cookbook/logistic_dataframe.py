@@ -2,8 +2,8 @@
 Logistic regression on a DataFrame, with early stopping
 =======================================================
 
-Train in mini-batches, watch the loss on held-out rows, and stop when it no longer improves. There
-is no data loader and no training loop: the data frame goes into `args`, and the rest is options.
+Train in mini-batches, watch the loss on held-out rows, and stop when it no longer improves. You
+need no data loader and no training loop: the data frame goes into `args`, and the rest is options.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ from scipy_gd import adam
 # The data
 # --------
 #
-# 569 tumours with 30 measurements each. Hold out 30 % of the rows, and scale all columns by the
-# mean and the standard deviation of the others. A column of ones is the intercept.
+# There are 569 tumours with 30 measurements each. Hold out 30 % of the rows, and scale all columns
+# by the mean and the standard deviation of the other rows. A column of ones is the intercept.
 
 frame = load_breast_cancer(as_frame=True).frame
 train = frame.sample(frac=0.7, random_state=0)
@@ -39,8 +39,8 @@ X_held, y_held = features(held_out), held_out["target"]
 # The loss
 # --------
 #
-# The mean log loss and its gradient. Write it as a mean over whatever rows it is given: during
-# the run these are the rows of a batch, as a data frame.
+# This is the mean log loss and its gradient. Write the loss as a mean over the rows it is given:
+# during the run, these are the rows of a batch, as a data frame.
 
 
 def loss(w, X, y):
@@ -52,7 +52,7 @@ def loss(w, X, y):
 # The training
 # ------------
 #
-# `validation` has the held-out data in the order of `args`. The loss on them is evaluated after
+# `validation` takes the held-out data in the order of `args`. The loss on them is evaluated after
 # every epoch. The run stops after `patience` epochs without a lower one, and returns the best
 # point, not the last.
 
@@ -89,12 +89,12 @@ weights = pd.Series(res.x, index=X.columns)
 print(weights.sort_values(key=abs, ascending=False).head())
 
 # %%
-# These rows have decided when to stop, so this accuracy is slightly optimistic. If that matters,
-# set aside a third part of the data to measure it.
+# The held-out rows also decided when to stop, so this accuracy is slightly optimistic. If that
+# matters, set aside a third part of the data to measure it.
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 batches = -(-len(X) // 32)  # of an epoch
 figure, ax = plt.subplots(layout="constrained")
@@ -106,6 +106,6 @@ ax.legend(markerscale=4)
 plt.show()
 
 # %%
-# With so few rows you do not need batches: leave them out, and use `lbfgs`. Batches pay off when
-# one pass over the data is slow. More in :doc:`/guides/mini-batches`: schedules, averages,
-# methods without a rate.
+# With so few rows, you do not need batches: leave them out, and use `lbfgs`. Batches pay off when
+# one pass over the data is slow. See :doc:`/guides/mini-batches` for schedules, averages and
+# methods without a learning rate.

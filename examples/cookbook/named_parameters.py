@@ -2,7 +2,7 @@
 Give the parameters names
 =========================
 
-`minimize` works on a vector, while your model has parameters with names. Three lines convert a
+`minimize` works on a vector, but the parameters of your model have names. Three lines convert a
 dict to a vector and back, and keep the model readable.
 """
 
@@ -16,7 +16,7 @@ from scipy_gd import levenberg_marquardt
 # Numbers
 # -------
 #
-# The start is a dict. The vector has its values, in the same order.
+# The start is a dict. The vector contains its values in the same order.
 
 start = {"height": 1.0, "lifetime": 1.0, "floor": 0.0}
 
@@ -67,7 +67,7 @@ print(fixed)
 # ------
 #
 # If some of the parameters are arrays, split the vector into pieces of their sizes. Here four
-# curves share a lifetime, and each has a height of its own.
+# curves share a lifetime, and each has its own height.
 
 first = {"heights": np.ones(4), "lifetime": np.array(1.0)}
 cuts = np.cumsum([p.size for p in first.values()])[:-1]
@@ -81,8 +81,8 @@ def unflatten(x):
 x0 = np.concatenate([p.ravel() for p in first.values()])
 
 # %%
-# These lines work for arrays of any shape and any number of them. With JAX, they are one call of
-# ``jax.flatten_util.ravel_pytree``: see :doc:`jax_objective`.
+# These lines work for any number of arrays of any shape. With JAX, a single call of
+# ``jax.flatten_util.ravel_pytree`` replaces them: see :doc:`jax_objective`.
 
 curves = np.array([[5], [3], [2], [1]]) * np.exp(-t / 2)
 curves = curves + 0.1 * np.random.default_rng(1).standard_normal(curves.shape)
@@ -99,8 +99,8 @@ for name in first:
     print(name, best[name].round(3), "+-", errors[name].round(3))
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 figure, ax = plt.subplots(layout="constrained")
 for k, height in enumerate(best["heights"]):

@@ -23,7 +23,7 @@ width = edges[1] - edges[0]
 
 
 def expected(p):
-    """The expected counts of each bin."""
+    """The expected counts in each bin."""
     signal, position, sigma, background, slope = p
     peak = signal * norm.pdf(centers, position, sigma)
     return width * (peak + background * np.exp(-slope * centers))
@@ -61,15 +61,15 @@ fit = uncertainty(nll, res, bounds=bounds, parameter_names=names)
 print(fit)
 
 # %%
-# A standard error stands for a symmetric interval. With few counts the likelihood is not
-# symmetric; its profile gives better intervals. Here are those of the signal, at 95 %:
+# A standard error describes a symmetric interval. With few counts, the likelihood is not symmetric,
+# and its profile gives better intervals. This is the 95 % interval of the signal:
 
 print("from the standard error:", fit.interval(0.95)[0].round(1))
 print("from the profile:       ", fit.profile(0.95, "signal")[0].round(1))
 
 # %%
-# `propagate` finds the error of whatever follows from the parameters, such as the ratio of signal
-# to background within two standard deviations of the peak:
+# `propagate` finds the error of anything that depends on the parameters, such as the ratio of
+# signal to background within two standard deviations of the peak:
 
 
 def purity(p):
@@ -82,8 +82,8 @@ value, error, _ = fit.propagate(purity)
 print(f"signal to background: {value:.2f} +- {error:.2f}")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 curve, error, _ = fit.propagate(expected)
 figure, ax = plt.subplots(layout="constrained")
@@ -95,11 +95,11 @@ ax.legend()
 plt.show()
 
 # %%
-# ``fit.plot()`` draws the profile of each parameter beside the parabola that its standard error
-# stands for, and ellipses of one and two standard errors for each pair.
+# ``fit.plot()`` draws the profile of each parameter with the parabola that corresponds to its
+# standard error, and ellipses of one and two standard errors for each pair.
 
 fit.plot(parameters=["signal", "sigma"])
 plt.show()
 
 # %%
-# More in :doc:`/guides/uncertainty`.
+# See :doc:`/guides/uncertainty` for more.

@@ -2,7 +2,8 @@
 Let optimizers race: a GIF and a figure for a paper
 ===================================================
 
-How do six optimizers get to the minimum? An animation shows it in a talk, a figure in a paper.
+How do six optimizers get to the minimum? Show it with an animation in a talk, or with a figure in
+a paper.
 """
 
 import matplotlib.pyplot as plt
@@ -16,9 +17,9 @@ from scipy_gd.problems import beale
 # --------
 #
 # The landscape is Beale's function, which has a flat, curved valley. The learning rates are
-# constants, as in the textbook; by default, each method finds its own.
+# constant, as in textbooks; by default, each method finds its own.
 #
-# The extension of the file decides what is written: ``.gif``, ``.html`` (a page with buttons) or
+# The file extension sets the format: ``.gif``, ``.html`` (a page with buttons) or
 # ``.mp4``.
 
 problem = beale()
@@ -67,4 +68,4 @@ with plt.rc_context(style):
 plt.show()
 
 # %%
-# A method has the same colour and line in all figures. More in :doc:`/guides/watching`.
+# A method has the same colour and line style in all figures. See :doc:`/guides/watching` for more.

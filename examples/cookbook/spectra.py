@@ -2,9 +2,8 @@
 Fit 500 spectra in one call
 ===========================
 
-The same model, fitted to hundreds of spectra: `minimize_many` runs all of the fits in one
-compiled loop. Each is exactly the fit that `minimize` would run, and one that fails does not
-affect the others.
+Fit the same model to hundreds of spectra: `minimize_many` runs all fits in one compiled loop. Each
+fit gives exactly the same result as `minimize`, and a fit that fails does not affect the others.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +17,7 @@ from scipy_gd import levenberg_marquardt, minimize_many
 # -----------
 #
 # A peak on a sloping background drifts while the sample is heated. There are 500 spectra of 120
-# channels, one in each row.
+# channels, one per row.
 
 rng = np.random.default_rng(0)
 energy = np.linspace(0, 10, 120)
@@ -33,8 +32,8 @@ spectra[123] = np.nan  # the shutter was closed
 # The model
 # ---------
 #
-# The residuals of one spectrum. The decorator of Numba is what makes it fast; without it
-# everything works the same, at the speed of Python.
+# The function returns the residuals of one spectrum. Numba's decorator makes it fast; without it,
+# everything works the same, but at the speed of Python.
 
 
 @njit
@@ -48,7 +47,7 @@ def residuals(p, energy, y):
 # The start
 # ---------
 #
-# Take it from the data, one row for each spectrum: the peak starts at the highest channel.
+# Take the start from the data, with one row per spectrum: the peak starts at the highest channel.
 
 ground = np.median(spectra, axis=1)
 top = np.nan_to_num(spectra).argmax(axis=1)
@@ -67,7 +66,7 @@ start = np.nan_to_num(start, nan=1.0)  # a start must be finite, even where the 
 # The fits
 # --------
 #
-# `in_axes` says which arguments have a row for each spectrum (0) and which are shared (None).
+# `in_axes` says which arguments have one row per spectrum (0) and which are shared (None).
 
 res = minimize_many(
     residuals,
@@ -80,22 +79,22 @@ res = minimize_many(
 print(res.summary())
 
 # %%
-# The result has a row for each spectrum. Look at `success` first:
+# The result has one row per spectrum. Look at `success` first:
 
 print("failed:", np.flatnonzero(~res.success))
 print(res.x.shape, res.stderr.shape)
 
 # %%
-# Each row has errors of its own. If they are right, then about two thirds of the positions are
-# within one standard error of the truth:
+# Each row has its own errors. If they are right, about two thirds of the positions are within one
+# standard error of the truth:
 
 good = res.success
 position, error = res.x[good, 1], res.stderr[good, 1]
 print(f"{np.mean(abs(position - true_position[good]) < error):.0%}")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for k, color in zip([30, 250, 470], ["C0", "C1", "C2"], strict=True):
@@ -108,5 +107,5 @@ right.set(xlabel="temperature (K)", ylabel="position of the peak")
 plt.show()
 
 # %%
-# ``res.to_pandas()`` is a table of all fits, to be saved with ``.to_csv("fits.csv")``. More in
-# :doc:`/guides/many-fits`: all cores, data on disk, Dask and xarray.
+# ``res.to_pandas()`` returns a table of all fits; save it with ``.to_csv("fits.csv")``. See
+# :doc:`/guides/many-fits` for all cores, data on disk, Dask and xarray.

@@ -2,8 +2,8 @@
 Objectives in PyTorch
 =====================
 
-PyTorch finds the gradients, and `minimize` does the rest. Between the two is a function of a few
-lines: a float64 vector goes in, the value and the gradient come out.
+PyTorch computes the gradients, and `minimize` does the rest. A function of a few lines connects the
+two: a float64 vector goes in, and the value and the gradient come out.
 
 *PyTorch is a large package, so this recipe is not run when the page is built, and no output is
 shown.*
@@ -22,8 +22,8 @@ from scipy_gd import adam, lbfgs
 # A function of one tensor
 # ------------------------
 #
-# Use float64 throughout. In float32, which is PyTorch's default, values and gradients have only
-# seven digits, and the run ends far from the minimum.
+# Use float64 throughout. In float32, PyTorch's default, values and gradients have only seven
+# digits, and the run ends far from the minimum.
 
 
 def value_and_grad(fun):
@@ -50,9 +50,8 @@ print(abs(res.x - 1).max())
 # A module
 # --------
 #
-# The parameters of a module are many tensors. `parameters_to_vector` makes one vector of them,
-# and ``split`` cuts it into pieces again, which `functional_call` uses in place of the
-# parameters.
+# The parameters of a module are several tensors. `parameters_to_vector` joins them into one vector,
+# and ``split`` cuts it into pieces again, which `functional_call` uses in place of the parameters.
 
 torch.manual_seed(0)
 model = torch.nn.Sequential(
@@ -108,8 +107,8 @@ print(trained.message)
 print(f"mean square {trained.fun:.4f}")
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(t, y, ".", ms=2, color="black")

@@ -19,7 +19,7 @@ y = 3e6 * np.exp(-t / 1e-9) + 5e4 * np.random.default_rng(0).standard_normal(40)
 # Residuals
 # ---------
 #
-# `levenberg_marquardt` does not depend on units. Only the start has to have the right sizes,
+# `levenberg_marquardt` does not depend on units. Only the start must be of the right size, to
 # within a factor of ten or so.
 
 
@@ -63,10 +63,10 @@ print(most.message)
 print("lifetime {:.3e}, amplitude {:.3e}, sigma {:.1e}".format(*most.x))
 
 # %%
-# The picture
-# -----------
+# The plot
+# --------
 #
-# The same curve, from either of the two.
+# Both methods find the same curve.
 
 figure, ax = plt.subplots(layout="constrained")
 line = np.linspace(0, 5e-9, 200)
@@ -78,4 +78,4 @@ ax.legend()
 plt.show()
 
 # %%
-# More in :doc:`/guides/scale`.
+# See :doc:`/guides/scale` for more.

@@ -1,4 +1,4 @@
-"""The command line, a module for each command: `add` declares it, and `execute` does it."""
+"""The command line, one module per command: `add` declares it, and `execute` runs it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from . import check_grad, compare, methods, show, sweep
 DESCRIPTION = "Gradient descent and its family as methods for scipy.optimize.minimize."
 EPILOG = """\
 A PROBLEM is one of scipy_gd.problems, such as rosenbrock, or module:function,
-importable from here: a function of an array that returns a number.
+importable from the current directory: a function of an array that returns a
+number.
 
-exit codes: 0 success; 1 a gradient is wrong, or no run has converged;
+exit codes: 0 success; 1 a gradient is wrong, or no run converged;
 2 bad arguments; 130 interrupted
 """
 
@@ -44,18 +45,18 @@ def execute(argv: Sequence[str] | None = None) -> int:
     try:
         with apart:
             return int(options.execute(options))
-    except BrokenPipeError:  # `| head` has seen enough; nothing must be flushed to it any more
+    except BrokenPipeError:  # `| head` has seen enough; nothing more may be flushed to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), options.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         file = getattr(options, "checkpoint", None)
-        kept = f"; the finished runs are in {file}, the same command goes on" if file else ""
+        kept = f"; the same command continues from the finished runs in {file}" if file else ""
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
 
 
 def _no_option(text: str) -> str:
-    """Keep argparse from taking -inf or -1e-3 for an option: what has a space is none."""
+    """Keep argparse from taking -inf or -1e-3 for an option: nothing with a space is one."""
     try:
         return f" {text}" if float(text) < 0 else text
     except ValueError:

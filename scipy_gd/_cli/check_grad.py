@@ -12,12 +12,12 @@ from . import output, problem
 def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "check-grad",
-        help="check a gradient against accurate differences",
+        help="check a gradient against accurate finite differences",
         description="Check a gradient at the start and at points around it; the exit code is 1 if "
-        "a component is wrong, or nothing could be checked.",
+        "a component is wrong or nothing could be checked.",
     )
     problem.add(parser)
-    problem.add_number(parser, "--points", int, 5, "where to check, the start included")
+    problem.add_number(parser, "--points", int, 5, "number of points to check, including the start")
     return parser
 
 
@@ -40,7 +40,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def passes(options: argparse.Namespace, one: problem.Given) -> bool:
-    """Whether the gradient, if there is one, is right; a line says so, or the table why not."""
+    """Whether the gradient, if there is one, is right; prints a line, or a table if it is wrong."""
     check = one.task.check(rng=options.seed)
     if check is not None and check.ok:
         output.tell(output.lines(f"{one.task.title}: {str(check).splitlines()[0]}"))

@@ -10,7 +10,7 @@ from ..study.finished import study_file
 
 
 def add(parser: argparse.ArgumentParser, study: str) -> None:
-    """Declare it; what is wrong with the file is said before any work is done."""
+    """Declare it; a problem with the file is reported before any work is done."""
 
     def writable(path: str) -> str:
         try:
@@ -19,13 +19,13 @@ def add(parser: argparse.ArgumentParser, study: str) -> None:
             raise argparse.ArgumentTypeError(_said(error)) from error
         return path
 
-    parser.add_argument("--checkpoint", type=writable, metavar="FILE", help="keep finished runs in "
-        "this file; they are not run again")  # fmt: skip
+    parser.add_argument("--checkpoint", type=writable, metavar="FILE", help="save finished "
+        "runs in this file; they are not run again")  # fmt: skip
 
 
 @contextlib.contextmanager
 def blamed(options: argparse.Namespace) -> Iterator[None]:
-    """What a study says of its file is said of the argument."""
+    """Report errors about the file of a study as errors of the argument."""
     try:
         yield
     except (OSError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``compare``: the methods and SciPy's solvers on one problem, a table and a picture."""
+"""``compare``: the methods and SciPy's solvers on one problem, as a table and a plot."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TELLING = (
     ("gd", "momentum", "nesterov", "nesterov_restart", "adagrad", "rmsprop", "adam", "adgd")
     + ("cg_descent", "lbfgs", "newton", "random_search")
 )  # fmt: skip
-"""Those of our methods that take part by default: the known ones, and the best of each kind."""
+"""Our methods that take part by default: the well-known ones, and the best of each kind."""
 SIZES = (2, 10, 100)
 COLD = 2.0
-"""So many seconds for a first evaluation mean that nothing has been compiled on this machine."""
+"""If a first evaluation takes this many seconds, nothing has been compiled on this machine yet."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
-        help="run the methods and SciPy's solvers on a problem: a table and a picture",
+        help="run methods and SciPy's solvers on a problem; print a table and save a plot",
         description="Run methods and SciPy's solvers on a problem through one recorder, print a "
-        "table for each size and draw a picture. In the tables, runs with success come first, the "
-        "fewest evaluations on top.",
+        "table for each size and save a plot. In the tables, successful runs come first, "
+        "those with the fewest evaluations on top.",
     )
     problem.add(parser, default="rosenbrock")
     who = parser.add_mutually_exclusive_group()
@@ -41,13 +41,15 @@ def add(commands: Any) -> argparse.ArgumentParser:
         nargs="+",
         choices=[*GENERAL, *SCIPY],
         metavar="METHOD",
-        help=f"of {', '.join(GENERAL)}; or SciPy's {', '.join(SCIPY)}; "
+        help=f"any of {', '.join(GENERAL)}; or SciPy's {', '.join(SCIPY)}; "
         f"default: {', '.join([*TELLING, *USUAL])}",
     )
     who.add_argument("--all", action="store_true", help="all of these methods")
-    problem.add_number(parser, "--maxfev", int, 10_000, "evaluations for each solver")
-    problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each solver")
-    problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+    problem.add_number(
+        parser, "--maxfev", int, 10_000, "maximum number of evaluations for each solver"
+    )
+    problem.add_number(parser, "--maxtime", float, 10.0, "maximum time for each solver, in seconds")
+    problem.add_number(parser, "--gtol", float, 1e-5, "tolerance on the gradient")
     checkpoint.add(parser, "compare")
     output.add_picture(parser, "comparison.png")
     return parser
@@ -64,7 +66,7 @@ def execute(options: argparse.Namespace) -> int:
     default = [*GENERAL, *SCIPY] if options.all else [*TELLING, *USUAL]
     methods = list(dict.fromkeys(options.methods or default))
     if cold:
-        output.tell("compiling, once on this machine ...")
+        output.tell("compiling (only once on this machine) ...")
         _compile(every[0], methods)
     results = []
     for one in every:
@@ -99,10 +101,10 @@ def _compared(options: argparse.Namespace, one: problem.Given, methods: list[str
 
 
 def _compile(one: problem.Given, methods: Sequence[str]) -> None:
-    """Let all cores fill the cache on disk, where one would compile method after method."""
+    """Fill the cache on disk with all cores; one core would compile one method after the other."""
     cores = os.cpu_count() or 1
     shares = [share for k in range(cores) if (share := methods[k::cores])]
-    # what goes wrong here does so again below, where it is reported
+    # what goes wrong here goes wrong again below, where it is reported
     with contextlib.suppress(Exception), mapping(cores) as map_:
         list(map_(partial(_briefly, one), shares))
 

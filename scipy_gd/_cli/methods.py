@@ -1,4 +1,4 @@
-"""``methods``: what there is."""
+"""``methods``: list the methods."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from . import output
 def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "methods",
-        help="list the methods, a line on each, with their defaults",
-        description="List the methods. The number in brackets is the published learning rate.",
+        help="list the methods and their defaults",
+        description="List the methods. The number in parentheses is the published learning rate.",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""What the commands give out: text or JSON, a picture, and what is only for a terminal."""
+"""The output of the commands: text or JSON, a plot, and what only a terminal shows."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def add_picture(parser: argparse.ArgumentParser, name: str) -> None:
     """Declare --output, --overwrite and --no-plot."""
     parser.set_defaults(picture=Path(name))
     add = parser.add_argument
-    add("--output", type=Path, metavar="PATH", help=f"the picture or its folder; default: {name}, "
-        "with a number if there is one already")  # fmt: skip
-    add("--overwrite", action="store_true", help="replace a picture that exists")
-    add("--no-plot", action="store_true", help="draw no picture")
+    add("--output", type=Path, metavar="PATH", help=f"file or folder for the plot; default: "
+        f"{name}, with a number added if it exists")  # fmt: skip
+    add("--overwrite", action="store_true", help="replace an existing plot")
+    add("--no-plot", action="store_true", help="do not draw a plot")
 
 
 def say(text: Any) -> None:
-    """Print for people; where stdout is for JSON, it goes to stderr."""
+    """Print for people; if stdout is reserved for JSON, this goes to stderr."""
     print(text, flush=True)
 
 
 def watched() -> bool:
-    """Whether somebody sees stderr: what happens on the way is told only then."""
+    """Whether stderr is a terminal: progress is shown only then."""
     return sys.stderr.isatty()
 
 
 def tell(text: Any) -> None:
-    """Tell those who watch how it goes."""
+    """Print progress if stderr is a terminal."""
     if watched():
         print(text, file=sys.stderr, flush=True)
 
 
 def filled(text: str, indent: int = 0, hanging: int = 0) -> str:
-    """Paragraphs that fill the terminal, up to a width that can be read."""
+    """Paragraphs that fill the terminal, up to a readable width."""
     wrapper = TextWrapper(
         width=min(terminal_width(), 100),
         initial_indent=" " * indent,
@@ -53,7 +53,7 @@ def filled(text: str, indent: int = 0, hanging: int = 0) -> str:
 
 
 def lines(text: str) -> str:
-    """The lines of a text, those that are too long for the terminal folded."""
+    """The lines of a text, with those too long for the terminal wrapped."""
     return "\n".join(
         line if len(line) <= terminal_width() else filled(line, hanging=2)
         for line in text.splitlines()
@@ -67,13 +67,13 @@ def give_json(options: argparse.Namespace, data: Any) -> None:
 
 
 def canvas(options: argparse.Namespace) -> Path | None:
-    """Return the file to draw into; None, and say why, where nothing can be drawn."""
+    """Return the file to draw into, or None if nothing can be drawn; the reason is printed."""
     if options.no_plot:
         return None
     try:
         import matplotlib
     except ImportError:
-        print("no picture without matplotlib: pip install matplotlib", file=sys.stderr)
+        print("no plot without matplotlib: pip install matplotlib", file=sys.stderr)
         return None
     matplotlib.use("agg")
     from matplotlib.backend_bases import FigureCanvasBase
@@ -85,7 +85,7 @@ def canvas(options: argparse.Namespace) -> Path | None:
     formats = FigureCanvasBase.get_supported_filetypes()
     if _format(output) not in formats:
         options.parser.error(
-            f"argument --output: no format {output.suffix}; there are {', '.join(formats)}"
+            f"argument --output: unknown format {output.suffix}; known: {', '.join(formats)}"
         )
     if named and output.exists() and not options.overwrite:
         options.parser.error(
@@ -117,7 +117,7 @@ def _format(path: Path) -> str:
 
 
 def _save(content: bytes, path: Path, overwrite: bool) -> Path:
-    """Write a file; with a number in its name where it would replace another."""
+    """Write a file, with a number added to its name if it would replace another."""
     for k in count(1):
         place = path.with_stem(f"{path.stem}-{k}") if k > 1 else path
         try:

@@ -22,7 +22,7 @@ from ..task import Task
 
 
 class Given(NamedTuple):
-    """A problem in one size, as `compare` and `sweep` take it, and what they make of it."""
+    """A problem in one size, as `compare` and `sweep` take it, and the task they make of it."""
 
     fun: Problem | Callable[..., Any]
     arguments: dict[str, Any]
@@ -39,11 +39,17 @@ def add(parser: argparse.ArgumentParser, default: str | None = None) -> None:
         help=f"{', '.join(PROBLEMS)}; or module:function" + f"; default: {default}" * bool(default),
         **({"nargs": "?", "default": default} if default else {}),  # type: ignore[arg-type]
     )
-    add("--jac", metavar="J", type=_gradient, help="its gradient, module:function; or true, where "
-        "the function returns both; default: finite differences")  # fmt: skip
-    add("--start", nargs="+", type=float, metavar="X", help="default: the problem's own")
+    add("--jac", metavar="J", type=_gradient, help="the gradient, as module:function, or true "
+        "if the function returns both; default: finite differences")  # fmt: skip
+    add(
+        "--start",
+        nargs="+",
+        type=float,
+        metavar="X",
+        help="the start; default: that of the problem",
+    )
     add("--bounds", nargs="+", type=float, metavar=("LOW", "HIGH"), help="a pair for each "
-        "parameter, or one for all; inf and -inf: none")  # fmt: skip
+        "parameter, or one pair for all; inf and -inf mean none")  # fmt: skip
     add("-n", nargs="+", type=above_zero(int), metavar="N", help="the size of the problem")
     add("--seed", type=_seed, default=0, help="for random problems and methods; default: 0")
 
@@ -119,7 +125,7 @@ def _import(text: str) -> Any:
 
 
 def given(options: argparse.Namespace, sizes: Sequence[int] = ()) -> list[Given]:
-    """The problem in each size, by default in `sizes`, with its start; an error is the end."""
+    """The problem in each size, by default in `sizes`, with its start; errors end the command."""
     parser, start = options.parser, options.start
     bounds = options.bounds and _bounds(parser, options.bounds)
     every = []

@@ -1,4 +1,4 @@
-"""``show METHOD``: its formula, its options and its source."""
+"""``show METHOD``: formula, options and source of a method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "show",
         help="show a method: formula, options, source",
-        description="Show a method: its formula, its options and where it comes from.",
+        description="Show the formula, the options and the source of a method.",
     )
     parser.add_argument(
         "method", choices=METHODS, metavar="METHOD", help=f"one of {', '.join(METHODS)}"
@@ -44,7 +44,7 @@ def execute(options: argparse.Namespace) -> int:
         *map(output.filled, filter(None, [method.summary, method.notes])),
         "Update, with x <- x - learning_rate * d, where d is returned first:",
         code(method.source, terminal_width() - 4),
-        output.filled(f"Options; `python -m pydoc scipy_gd.{name}` has those of every method too:"),
+        output.filled(f"Options; for the common ones see `python -m pydoc scipy_gd.{name}`:"),
         "\n".join(listed),
         "Source:",
         output.filled(method.references, 4),
@@ -54,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def code(source: str, room: int) -> str:
-    """The lines of a formula, indented; what is too long is broken within brackets."""
+    """The lines of a formula, indented; lines that are too long are broken within brackets."""
     done: list[str] = []
     depth = 0
     for line in source.splitlines():

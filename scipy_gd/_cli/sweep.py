@@ -17,22 +17,27 @@ RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, "auto")
 def add(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "sweep",
-        help="run a method at every setting of a grid: a table and a picture",
+        help="run a method at every setting of a grid; print a table and save a plot",
         description="Run one method, or several, at every setting of a grid, with every seed.",
     )
     problem.add(parser)
     add = parser.add_argument
     add("--methods", nargs="+", choices=GENERAL, default=["adam"], metavar="METHOD",
-        help=f"of {', '.join(GENERAL)}; default: adam")  # fmt: skip
+        help=f"any of {', '.join(GENERAL)}; default: adam")  # fmt: skip
     add("--learning-rate", nargs="+", type=_rate, default=[*RATES], metavar="RATE", help="numbers, "
         f"or rules such as auto or wolfe; default: {' '.join(map(str, RATES))}")  # fmt: skip
     add("--set", nargs="+", action="append", default=[], metavar=("OPTION", "VALUE"),
-        help="another option and its values, as --set beta1 0.9 0.99; may be repeated")  # fmt: skip
-    add("--workers", type=int, default=1, help="processes, -1: all cores; default: %(default)s")
-    problem.add_number(parser, "--seeds", int, 1, "seeds for each setting, from --seed on")
-    problem.add_number(parser, "--maxiter", int, 10_000, "iterations of each run")
-    problem.add_number(parser, "--maxtime", float, 10.0, "seconds for each run")
-    problem.add_number(parser, "--gtol", float, 1e-5, "gradient test")
+        help="another option and its values: --set beta1 0.9 0.99; may be repeated")  # fmt: skip
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        help="number of processes; -1: all cores; default: %(default)s",
+    )
+    problem.add_number(parser, "--seeds", int, 1, "number of seeds per setting, starting at --seed")
+    problem.add_number(parser, "--maxiter", int, 10_000, "maximum number of iterations of each run")
+    problem.add_number(parser, "--maxtime", float, 10.0, "maximum time for each run, in seconds")
+    problem.add_number(parser, "--gtol", float, 1e-5, "tolerance on the gradient")
     checkpoint.add(parser, "sweep")
     output.add_picture(parser, "sweep.png")
     return parser
@@ -57,7 +62,7 @@ def _value(text: str) -> Any:
 def execute(options: argparse.Namespace) -> int:
     every = problem.given(options)
     if len(every) > 1:
-        options.parser.error("argument -n: one size at a time")
+        options.parser.error("argument -n: only one size at a time")
     methods = list(dict.fromkeys(options.methods))
     limits = {name: getattr(options, name) for name in ("maxiter", "maxtime", "gtol")}
     grid = {"learning_rate": options.learning_rate}

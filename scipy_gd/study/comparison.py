@@ -1,4 +1,4 @@
-"""Solvers side by side on one problem: calls counted from outside, gradients taken at the end."""
+"""Solvers side by side on one problem, with calls counted and results checked from outside."""
 
 from __future__ import annotations
 
@@ -27,32 +27,33 @@ __all__ = ["Comparison", "Row", "compare"]
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What one solver did: its own verdict, and figures measured from outside.
+    """The run of one solver: its own verdict, and figures measured from outside.
 
     Attributes
     ----------
     method : str
         The solver's label.
     nit : int
-        Iterations, as the solver reports them (where it was cut off: as its callback tells).
+        Iterations, as reported by the solver (or counted by its callback if it was cut off).
     nfev, njev, nhev : int
-        Calls of `fun`, of `jac`, and of `hess` and `hessp` together, counted from outside.
+        Calls to `fun`, to `jac`, and to `hess` and `hessp` together, counted from outside.
     time : float
-        Seconds inside `scipy.optimize.minimize`, without the recorder's own.
+        Seconds inside `scipy.optimize.minimize`, excluding the recorder's own.
     f, gnorm, distance : float
-        At the returned point: the value, the largest gradient component (projected where there
-        are bounds; of differences where no gradient is given) and the distance to the nearest
-        known minimum (nan where none is known).
+        At the returned point: the value, the largest component of the gradient (projected if
+        there are bounds; by finite differences if no gradient is given) and the distance to the
+        nearest known minimum (nan if none is known).
     success, message : bool, str
         The solver's own verdict; "budget: ..." if it exhausted the budget.
     x : ndarray
-        The returned point; of a solver that was cut off or failed, the best point it evaluated.
+        The returned point or, if the solver was cut off or failed, the best point it evaluated.
     evaluations, best, gradients : ndarray
-        The run: counts of evaluations (`fun` and `jac` together) and, after that many, the best
-        value so far and the largest gradient component (nan where no gradient was evaluated).
+        The course of the run: numbers of evaluations (`fun` and `jac` together) and, after that
+        many, the best value so far and the largest component of the gradient (nan where no
+        gradient was evaluated).
     path : ndarray, shape (points, n)
-        The iterates from the start to `x`; of a solver that calls no callback, the points that it
-        evaluated. Both are thinned in long runs.
+        The iterates from the start to `x` or, for a solver that calls no callback, the points
+        that it evaluated. Long paths are thinned.
     """
 
     method: str
@@ -90,7 +91,7 @@ _COLUMNS = {
     )
 }
 NEAR = 1e-6
-"""Values count as equal if they differ by less than this part of the best run's gain."""
+"""Values count as equal if they differ by less than this fraction of the best run's decrease."""
 ELSEWHERE = (
     "* found another minimum: f is higher there than where the best run ended, and |g| is too "
     "small to lead from one to the other"
@@ -99,10 +100,10 @@ ELSEWHERE = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Table[Row]):
-    """The rows of a comparison; prints as a table, in a notebook as an HTML table.
+    """The rows of a comparison; prints as a table, or as an HTML table in a notebook.
 
-    A run that succeeded, but at another minimum than the best run, is marked: "yes*". In a narrow
-    terminal the messages of the runs without success are below the table.
+    A run that succeeded, but at a different minimum from the best run, is marked "yes*". In a
+    narrow terminal, the messages of unsuccessful runs appear below the table.
 
     Attributes
     ----------
@@ -110,11 +111,11 @@ class Comparison(Table[Row]):
         The problem's name.
     rows : tuple of Row
     fun : callable
-        The objective, its `args` bound; not counted.
+        The objective with its `args` bound; calls to it are not counted.
     x0 : ndarray
         Where every solver started.
     f_min : float
-        The smallest value known beforehand (nan: none).
+        The known minimum value (nan if unknown).
     minima : tuple of ndarray
         The known minima.
 
@@ -141,7 +142,7 @@ class Comparison(Table[Row]):
 
     @property
     def title(self) -> str:
-        """str : the problem, its size and its least value."""
+        """str : the problem, its size and its minimum value."""
         known = "" if math.isnan(self.f_min) else f", min f = {self.f_min:.6g}"
         return f"{self.name}, n = {self.x0.size}{known}"
 
@@ -153,7 +154,7 @@ class Comparison(Table[Row]):
         return "no" if not row.success else "yes*" if self.another_minimum(row) else "yes"
 
     def _notes(self, columns: Collection[str]) -> list[str]:
-        """Say what the mark means, and how runs without success ended if no column has it."""
+        """Explain the mark and, if no column has it, how unsuccessful runs ended."""
         said = [ELSEWHERE] if any(map(self.another_minimum, self.rows)) else []
         endings: dict[str, list[str]] = {}
         for row in self.rows if "message" not in columns else ():
@@ -162,7 +163,7 @@ class Comparison(Table[Row]):
         return said + [f"no: {text} ({', '.join(names)})" for text, names in endings.items()]
 
     def another_minimum(self, row: Row) -> bool:
-        """Tell whether a run succeeded, but at another minimum than the best run.
+        """Tell whether a run succeeded, but at a different minimum from the best run.
 
         Parameters
         ----------
@@ -175,9 +176,9 @@ class Comparison(Table[Row]):
 
         Notes
         -----
-        The value is higher there, by more than the largest gradient component times the distance
-        (the sum of the differences in x) to the best point. A convex function cannot do that: there
-        is a hill between the two, or a plateau.
+        The value is higher there by more than the largest gradient component times the distance
+        (the sum of the absolute differences in x) to the best point. This is impossible for a
+        convex function: there is a hill or a plateau between the two.
         """
         if not row.success:
             return False
@@ -187,23 +188,23 @@ class Comparison(Table[Row]):
         return bool(row.f - best.f > max(by_gradient, NEAR * (start - best.f)))
 
     def ranked(self) -> Comparison:
-        """Return a new table, runs with success first, and of these the one with the fewest calls.
+        """Return a new table with successful runs first, and those with the fewest calls on top.
 
-        Calls are those of `fun` and `jac` together; where they are the same, the lowest f is first.
+        Calls are those to `fun` and `jac` together; ties are broken by the lowest f.
         """
         return self.sort(
             lambda row: (not row.success, row.nfev + row.njev, math.isnan(row.f), row.f)
         )
 
     def label(self, row: Row) -> str:
-        """Name a row: it is the solver's label."""
+        """The name of a row: the solver's label."""
         return row.method
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the table as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        There is a dict for each row, with the columns, `x` and `another_minimum`, without the run's
-        arrays. JSON knows neither nan nor infinity: such figures are None.
+        There is one dict per row, with the columns, `x` and `another_minimum`, but without the
+        arrays of the run. JSON has neither nan nor infinity: such figures become None.
         """
         names = [*_COLUMNS, "x"]
         return [
@@ -213,12 +214,12 @@ class Comparison(Table[Row]):
         ]
 
     def plot(self, path: Any = None, axes: Any = None) -> Any:
-        """Draw the comparison, see `scipy_gd.plot.comparison`; returns the matplotlib Figure.
+        """Plot the comparison with `scipy_gd.plot.comparison`; returns the matplotlib Figure.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Where to save the picture; the ending names the format.
+            Where to save the plot; the extension sets the format.
         axes : sequence of matplotlib Axes, optional
             Where to draw.
         """
@@ -257,7 +258,7 @@ class _Recorder:
         self.start = time.perf_counter()
 
     def arguments(self) -> dict[str, Any]:
-        """Return what `minimize` is given in place of the task's own functions."""
+        """Return the arguments for `minimize` that replace the task's own functions."""
         task = self.task
         return {
             "fun": self.watched(task.fun, value=True, gradient=task.jac is True),
@@ -268,7 +269,7 @@ class _Recorder:
         }
 
     def watched(self, call: Any, value: bool = False, gradient: bool = False) -> Any:
-        """A function of the user's: charged before it is called, or refused, and remembered."""
+        """Wrap a user's function: each call is counted, or refused if over budget, and recorded."""
         cost = value + gradient  # a Hessian is counted, but free
 
         def watched(x: Array, *args: Any) -> Any:
@@ -295,7 +296,7 @@ class _Recorder:
         return time.perf_counter() - self.start - self.own
 
     def note(self, x: Array, args: tuple[Any, ...], f: Any, g: Any) -> None:
-        """Remember a point and what was found there; cheaply, for it is done at every call."""
+        """Record a point and what was found there; cheaply, as this is done at every call."""
         began = time.perf_counter()
         here = np.asarray(x, float).tobytes()
         if here != self.last_bytes:
@@ -303,7 +304,7 @@ class _Recorder:
             self.last = _Point(self.nfev + self.njev, np.frombuffer(here))
             self.kept = self.points.offer(self.last)
         point = self.last
-        # A mini-batch brings other args: its value and gradient are not those of the objective.
+        # A mini-batch has other args: its value and gradient are not those of the objective.
         whole = len(args) == len(self.task.args) and all(map(operator.is_, args, self.task.args))
         if whole and f is not None:
             point.f = scalar(f) if self.task.inside(point.x) else math.inf
@@ -315,7 +316,7 @@ class _Recorder:
         self.own += time.perf_counter() - began
 
     def complete(self) -> None:
-        """Evaluate, uncounted, what the solver asked only the gradient of."""
+        """Evaluate, without counting, the points where the solver only asked for the gradient."""
         for point in [*self.points, self.last]:
             if math.isnan(point.f):
                 point.f = self.task.value(point.x) if self.task.inside(point.x) else math.inf
@@ -328,7 +329,7 @@ def _solve(
 ) -> tuple[Array | None, int | None, bool, str]:
     """Run a solver; return its x and nit (None if it was cut off or failed), success, message."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # What overflows or stalls shows in the row; a solver without bounds does not compete.
+        # The row shows what overflows or stalls; a solver that ignores bounds does not compete.
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.filterwarnings("error", "Method .* cannot handle", RuntimeWarning)
         try:
@@ -343,7 +344,7 @@ def _solve(
 
 
 def _warm_up(task: Task, solver: Solver, tol: float | None) -> None:
-    """Have a solver compile and load what it needs, on a problem of the same shape."""
+    """Let a solver compile and load what it needs, on a problem of the same shape."""
     toy = replace(
         task,
         fun=lambda x, *_: x @ x,
@@ -406,55 +407,55 @@ def compare(
     progress: bool = False,
     checkpoint: Any = None,
 ) -> Comparison:
-    """Run solvers on one problem and tabulate what they really did.
+    """Run several solvers on one problem and tabulate what they actually did.
 
     Every solver runs through `scipy.optimize.minimize` against the same recorder, which counts the
-    calls, keeps the path and ends the run when the budget is spent. The figures of the returned
-    point are taken afterwards by calls of their own, whatever the solver says about itself. What is
-    returned is a `Comparison`: a sequence of `Row`, in the order of `methods`, that prints as a
-    table.
+    calls, records the path and ends the run when the budget is spent. The figures at the returned
+    point are evaluated afterwards by separate calls, whatever the solver reports. The result is a
+    `Comparison`: a sequence of `Row`, in the order of `methods`, that prints as a table.
 
     Parameters
     ----------
     problem : Problem or callable
         One of `scipy_gd.problems`, or an objective ``fun(x, *args)``.
     x0 : array_like, optional
-        The start; may be left out where the problem has one.
+        The starting point; optional if the problem has one.
     methods : sequence or dict, optional
-        What to compare: callables (ours, `functools.partial` presets of them, anybody's), names
+        What to compare: callables (ours, `functools.partial` presets of them, or any other), names
         ("adam", "BFGS"), tuples ``(label, method)`` or ``(label, method, options)``; or a dict
         from label to method. Default: all of `scipy_gd.methods.GENERAL` and SciPy's Nelder-Mead,
         BFGS, Newton-CG, CG and L-BFGS-B.
     jac, hess, hessp, args, bounds : optional
-        As in `scipy.optimize.minimize`; where not given, those of the problem. A solver that
-        does not use one of the derivatives runs without it; one that cannot handle the bounds
+        As in `scipy.optimize.minimize`; by default, those of the problem. A solver that does
+        not use one of the derivatives runs without it; one that cannot handle the bounds
         becomes a failed row.
     options : dict, optional
-        Options for every solver; those of a tuple go before these, these before the defaults.
+        Options for every solver. Options in a tuple take precedence over these, and these over
+        the defaults.
     maxfev : int or None, default: 10_000
-        Evaluations, calls of `fun` and of `jac` together, that each solver may make. It replaces
-        the solvers' own limits. None: no limit.
+        Maximum number of evaluations (calls to `fun` and `jac` together) for each solver. It
+        replaces the solvers' own limits. None means no limit.
     maxtime : float, optional
-        Seconds that each solver may take.
+        Maximum time for each solver, in seconds.
     gtol : float, default: 1e-5
-        The gradient test, for every solver that has one. SciPy's solvers keep their other
+        Tolerance on the gradient for every solver that has one. SciPy's solvers keep their other
         stopping rules.
     tol : float, optional
-        As in `scipy.optimize.minimize`, which sets several tolerances of its methods by it.
+        As in `scipy.optimize.minimize`, which uses it to set several tolerances of its methods.
     gtol_only : bool, default: False
-        Switch the other tolerances of SciPy's solvers off.
+        Switch off the other tolerances of SciPy's solvers.
     rng : int, Generator or None, default: 0
-        Given to the methods that draw random numbers.
+        Passed to the methods that use random numbers.
     check : bool, default: True
-        Check the gradient by `check_grad` first, at the cost of about 35 n evaluations, and raise
+        Check the gradient with `check_grad` first, which takes about 35 n evaluations, and raise
         `GradientError` if it is wrong.
     progress : bool, default: False
         Show on stderr which solver is running.
     checkpoint : str or path-like, optional
-        A file for the finished runs, written after each of them. With the same file, runs that are
-        there are not run again: after a crash, or with more methods or another budget, only what
-        is missing is. Runs that raised an error are tried again. The file belongs to one problem,
-        in any size and from any start.
+        A file for the finished runs, updated as they finish. Runs that are already in the file
+        are not repeated: after a crash, or with more methods or a different budget, only the
+        missing ones are run. Runs that raised an error are tried again. The file belongs to one
+        problem, in any size and from any start.
 
     Raises
     ------
@@ -463,19 +464,19 @@ def compare(
     OSError
         If `checkpoint` cannot be written.
     TypeError, ValueError
-        If an argument is not what it should be, or `checkpoint` is a file of another problem, or
-        of something else.
+        If an argument is invalid, or `checkpoint` is a file for another problem or not such a file
+        at all.
 
     Notes
     -----
-    A run is found again in `checkpoint` by its start, method, options and limits; functions are
-    known by their code. The objective is known by its name and by its value and gradient at the
-    start, for which it is called once or twice more.
+    A run in `checkpoint` is identified by its start, bounds, method, options and limits, with
+    functions compared by their code. The objective is identified by its name and by its value and
+    gradient at the start, which takes one or two extra calls.
 
-    A solver that raises becomes a row with ``success=False`` and the error as its message; Ctrl-C
-    ends the comparison. The time excludes the recorder's own and a solver's compilation: each
-    warms up on a trivial problem first. On small problems it is steadier without BLAS threads: set
-    OPENBLAS_NUM_THREADS=1 before Python starts.
+    A solver that raises an error becomes a row with ``success=False`` and the error as its message;
+    Ctrl-C ends the comparison. The time excludes that of the recorder and that of compilation: each
+    solver warms up on a trivial problem first. On small problems, times vary less without BLAS
+    threads: set OPENBLAS_NUM_THREADS=1 before Python starts.
 
     Examples
     --------

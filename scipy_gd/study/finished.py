@@ -1,4 +1,4 @@
-"""The option `checkpoint` of a study: its finished runs are in a file, and are not run again."""
+"""The option `checkpoint` of a study: finished runs are kept in a file and not repeated."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from ..task import Task
 from .identity import Identity
 
 PAUSE = 4.0
-"""So many times as long as writing takes, it is not done again: runs that are lost were short."""
+"""The pause after a write, in multiples of the time it took: only short runs can be lost."""
 SAME = 1e-6
-"""Two machines round f and its gradient at the start alike, to this part."""
+"""Two machines agree on f and its gradient at the start to this relative accuracy."""
 
 Run = dict[str, Any]
 
 
 class Finished:
-    """The finished runs of a study of `task`, by their keys; without a path there are none.
+    """The finished runs of a study of `task`, by their keys; none without a path.
 
-    The file is written when a run has finished, in one step, and once more at the end. It belongs
-    to a kind of study ("compare") and to a problem, in any of its sizes and from any start.
+    The file is replaced atomically when a run has finished, and once more at the end. It belongs
+    to one kind of study (such as "compare") and one problem, in any size and from any start.
 
     Raises
     ------
     OSError
         If the file cannot be read or written.
     TypeError, ValueError
-        If it is no file for this study.
+        If the file does not belong to this study.
     """
 
     def __init__(self, path: Any, study: str, task: Task) -> None:
@@ -56,22 +56,22 @@ class Finished:
         self._recognize(task)
 
     def _recognize(self, task: Task) -> None:
-        """Is the objective still the one of the file? Its value at the start tells."""
+        """Check by its value at the start that the objective is still that of the file."""
         here, starts = _at_start(task), self.state["starts"]
-        if self.start not in starts:  # what two calls do not agree in tells nothing
+        if self.start not in starts:  # where two calls differ, the values identify nothing
             again = _at_start(task)
             starts[self.start] = np.where(here == again, here, np.nan)
         there = np.asarray(starts[self.start])
         known = ~np.isnan(there)
         if not np.allclose(here[known], there[known], rtol=SAME, atol=0.0):
             raise ValueError(
-                f"`checkpoint`: {self.path} has runs of {task.title}, of another objective, "
-                f"gradient or data: f and |g| at and near the start were {_pair(there)}, and are "
+                f"`checkpoint`: {self.path} has runs of {task.title} with another objective, "
+                f"gradient or data: f and |g| at and near the start were {_pair(there)}, and are now "
                 f"{_pair(here)}"
             )
 
     def key(self, solver: Solver, *limits: Any) -> str:
-        """What a run is known by: problem, start, method, options with the seed, and limits."""
+        """What identifies a run: problem, start, method, options with the seed, and limits."""
         if self.path is None:
             return ""
         given = [self.start, solver.label, solver.method, dict(solver.options), limits]
@@ -79,8 +79,8 @@ class Finished:
             return self.digest(given)
         except (TypeError, AttributeError, RecursionError, pickle.PicklingError) as error:
             raise TypeError(
-                f"`checkpoint`: {solver.label} has an option that cannot be told from others in "
-                f"another process ({error})"
+                f"`checkpoint`: {solver.label} has an option that another process could not "
+                f"recognize ({error})"
             ) from error
 
     def get(self, key: str) -> Run | None:
@@ -109,7 +109,7 @@ class Finished:
 
 
 def study_file(path: Any, study: str) -> tuple[Path, dict[str, Any]]:
-    """The path of a checkpoint of a study, and what is there; see `Finished` for the errors."""
+    """The path of the checkpoint of a study, and its contents; see `Finished` for the errors."""
     path, there = writable_file("checkpoint", path)
     if there is not None and there.get("study") != study:
         kind = f"`{there['study']}`" if "study" in there else "a run"
@@ -118,9 +118,9 @@ def study_file(path: Any, study: str) -> tuple[Path, dict[str, Any]]:
 
 
 def _at_start(task: Task) -> np.ndarray[Any, Any]:
-    """The value, and the gradient if it is given (else nan), at the start and at a point near it.
+    """The value and, if given, the norm of the gradient (else nan), at and near the start.
 
-    At the start alone, such as 0, objectives that differ may agree.
+    Different objectives may agree at the start alone, such as at 0.
     """
     given = task.jac is True or callable(task.jac)
     x = task.x0
@@ -136,5 +136,5 @@ def _pair(figures: Any) -> str:
 
 
 def _kind(derivative: Any) -> Any:
-    """Whether a derivative is given, or which differences take its place."""
+    """Whether a derivative is given, or which differences replace it."""
     return True if callable(derivative) else derivative

@@ -1,4 +1,4 @@
-"""What a value is known by in another process: methods, options, functions of the user's."""
+"""Identify values across processes: methods, options, users' functions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .._method import Method
 
 
 class Identity:
-    """Makes a text of a value, the same for equal values only, and in every process.
+    """Makes a text from a value: the same text in every process, and only for equal values.
 
-    Functions are known by their names, their code and what they were given beside it. An array is
-    read once: it must not change.
+    Functions are identified by their names, their code, and their defaults and closures. An array
+    is read only once: it must not change.
 
     Raises
     ------
@@ -35,7 +35,7 @@ class Identity:
         return _hash(json.dumps(self._plain(value)).encode())
 
     def _plain(self, value: Any) -> Any:
-        """What tells the value from others, as JSON has it."""
+        """What distinguishes the value from others, in JSON's types."""
         if value is None or isinstance(value, bool | int | float | str):
             return value
         if isinstance(value, np.generic):
@@ -57,7 +57,7 @@ class Identity:
         return {"object": [_name(value), self._within(value)]}
 
     def _within(self, value: Any) -> Any:
-        """What an object is made of, and what it does when it is called."""
+        """The contents of an object, and its code if it can be called."""
         if not hasattr(value, "__dict__"):
             return _hash(pickle.dumps(value))
         call = type(value).__call__ if callable(value) else None
@@ -69,7 +69,7 @@ class Identity:
         return self.arrays[id(array)][1]
 
     def _beside(self, function: Any) -> list[Any]:
-        """What a function knows beside its code: its object, defaults, the variables around it."""
+        """What a function has besides its code: its object, defaults and closure."""
         around = [cell.cell_contents for cell in function.__closure__ or ()]
         others = [each for each in around if each is not function]
         own = getattr(function, "__self__", None)
@@ -86,7 +86,7 @@ def _name(value: Any) -> str:
 
 
 def _code(code: CodeType) -> list[Any]:
-    """What a function does, wherever it stands in its file."""
+    """What a function does, independent of its place in the file."""
     return [code.co_code.hex(), [*map(_constant, code.co_consts)], code.co_names]
 
 

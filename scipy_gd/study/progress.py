@@ -1,4 +1,4 @@
-"""The option `progress` of a study: how far it is."""
+"""The option `progress` of a study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def announce(items: Iterable[tuple[str, T]], total: int, title: str, unit: str) -> Iterator[T]:
-    """Pass the items on, each one's label on stderr: as a bar on a terminal, else line by line."""
+    """Pass on the items and show their labels on stderr: as a bar on a terminal, else as lines."""
     if sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
         from tqdm import tqdm
 

@@ -29,7 +29,7 @@ __all__ = ["Setting", "Sweep", "sweep"]
 COUNTS = ("nit", "nfev", "njev")
 FIGURES = ("f", "held_out", "gnorm", *COUNTS, "success")
 NEAR = 1e-6
-"""Values count as equal if they differ by less than this part of the best run's gain."""
+"""Values count as equal if they differ by less than this fraction of the best run's decrease."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +41,16 @@ class Setting:
     method : str
         The method's label.
     options : dict
-        All options of the setting, but for `rng`: ready for ``minimize(..., options=options)``.
+        All options of the setting except `rng`, ready for ``minimize(..., options=options)``.
     seeds : ndarray of int, shape (seeds,)
-        What each run was given as `rng`.
+        The `rng` of each run.
     f, gnorm : ndarray, shape (seeds,)
-        At each returned point: the value and the largest component of the (projected) gradient;
-        nan where a run raised an error.
+        The value and the largest component of the (projected) gradient at each returned point;
+        nan for runs that raised an error.
     held_out : ndarray, shape (seeds,)
-        The lowest loss on the held-out data of the option `validation`; nan without.
+        The lowest loss on the held-out data (option `validation`); nan if there are none.
     nit, nfev, njev : ndarray, shape (seeds,)
-        Iterations and calls, as the method reports them.
+        Iterations and calls, as reported by the method.
     success : ndarray of bool, shape (seeds,)
         The method's own verdict.
     messages : tuple of str
@@ -74,17 +74,17 @@ class Setting:
 
     @property
     def message(self) -> str:
-        """str : how the first run without success ended, or the first run if all succeeded."""
+        """str : how the first unsuccessful run ended, or the first run if all succeeded."""
         return self.messages[int(np.argmin(self.success))]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep(Table[Setting]):
-    """The settings of a sweep; prints as a table, in a notebook as an HTML table.
+    """The settings of a sweep; prints as a table, or as an HTML table in a notebook.
 
-    With several seeds the figures are medians, and the table has the range of `f` beside its
-    median. A column for every option that is an axis of the grid. With held-out data the table has
-    their loss beside `f`, which is the value on the training data.
+    There is a column for every option that is an axis of the grid. With several seeds, the figures
+    are medians, and the range of `f` is next to its median. With held-out data, their loss is next
+    to `f`, which is the value on the training data.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Sweep(Table[Setting]):
     axes : dict
         The values of every axis.
     f_start, held_out_start : float
-        The value at the start, and the loss there on held-out data; nan without.
+        The value at the start, and the loss there on held-out data (nan if there are none).
     n : int
         The number of parameters.
 
@@ -165,10 +165,10 @@ class Sweep(Table[Setting]):
     def best(self) -> Setting:
         """Setting : the one to use.
 
-        Of the settings whose (median) value comes as near to the least one as Moré and Wild's test
-        asks, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with most successes, and of
-        those the one with fewest evaluations. With held-out data, f stands for their loss. A
-        setting with a run that raised an error, or has no such loss, comes last.
+        Among the settings whose (median) value is as close to the lowest one as Moré and Wild's
+        test requires, ``f <= f_least + 1e-6 (f_start - f_least)``, it is the one with the most
+        successes, and among those the one with the fewest evaluations. With held-out data, f stands
+        for their loss. A setting with a run that raised an error or has no such loss comes last.
         """
         name, start = self._judged
         values = [_median(name, row) for row in self.rows]
@@ -185,15 +185,15 @@ class Sweep(Table[Setting]):
         return min(self.rows, key=merit)
 
     def label(self, setting: Setting) -> str:
-        """Name a setting: its method and its place on the axes."""
+        """The name of a setting: its method and its values on the axes."""
         return _label(setting.method, setting.options, self.axes)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every run as plain Python objects, ready for JSON or `pandas.DataFrame`.
 
-        There is a dict for each run: method, every option but the data of `validation`, seed, f,
-        held_out, gnorm, nit, nfev, njev, success, message, x. JSON knows neither nan nor infinity:
-        such figures are None. What is not a number, such as a schedule, is given by its `repr`.
+        There is one dict per run: method, every option except `validation`, seed, f, held_out,
+        gnorm, nit, nfev, njev, success, message, x. JSON has neither nan nor infinity: such figures
+        become None. Other objects, such as schedules, are given by their `repr`.
         """
         return [
             {"method": row.method}
@@ -206,16 +206,16 @@ class Sweep(Table[Setting]):
         ]
 
     def plot(self, path: Any = None, ax: Any = None) -> Any:
-        """Draw the final values against the learning rate; returns the matplotlib Figure.
+        """Plot the final values against the learning rate; returns the matplotlib Figure.
 
-        As `scipy_gd.plot.sensitivity`: a curve for each method and each setting of the other axes;
-        runs that gained nothing are crosses. With held-out data, their lowest loss takes the place
-        of the value. Learning rates that are not numbers, such as "auto", are left out.
+        As in `scipy_gd.plot.sensitivity`, there is a curve for each method and each setting of the
+        other axes, and runs without any improvement are crosses. With held-out data, their lowest
+        loss replaces the value. Learning rates that are not numbers, such as "auto", are left out.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Where to save the picture; the ending names the format.
+            Where to save the plot; the extension sets the format.
         ax : matplotlib Axes, optional
             Where to draw.
         """
@@ -234,7 +234,7 @@ class Sweep(Table[Setting]):
                 "`learning_rate` must be a number in some setting, for a curve to draw"
             )
         arrays = {label: tuple(map(np.array, curve)) for label, curve in curves.items()}
-        # a run that gained nothing has diverged: its best point is the start
+        # a run without any improvement has diverged: its best point is the start
         drawn = sensitivity(arrays, worst=np.nextafter(start, -np.inf), ax=ax)
         if self._held_out:
             drawn.set_ylabel("lowest held-out loss")
@@ -264,7 +264,7 @@ def _label(method: str, options: Mapping[str, Any], axes: Any) -> str:
 
 
 def _outcome(task: Task, job: tuple[int, Solver]) -> tuple[int, Run]:
-    """Run one setting with one seed: its number, and the figures, message and point by name."""
+    """Run one setting with one seed; return its number, and its figures, message and point."""
     k, solver = job
     try:
         with np.errstate(all="ignore"):
@@ -307,41 +307,42 @@ def sweep(
 ) -> Sweep:
     """Run a method at every setting of a grid, with every seed.
 
-    An option that is given as a list or an array is an axis of the grid; any other value is the
-    same for all. What is returned is a `Sweep`: a sequence of `Setting` that prints as a table,
-    with the best one and a picture.
+    An option given as a list or an array is an axis of the grid; any other value is the same for
+    all runs. The result is a `Sweep`: a sequence of `Setting` that prints as a table, knows the
+    best setting and can be plotted.
 
     Parameters
     ----------
     fun : callable or Problem
         The objective, ``fun(x, *args)``, or one of `scipy_gd.problems`.
     x0 : array_like, shape (n,), optional
-        The start; may be left out where the problem has one.
+        The starting point; optional if the problem has one.
     method : callable, str or sequence, default: adam
-        One method or several, in all the ways that `compare` takes them. Each is given the options
-        that it knows.
+        One method or several, in any form that `compare` accepts. Each method gets the options that
+        it has.
     args, jac, hess, hessp, bounds : optional
-        As in `scipy.optimize.minimize`; where not given, those of the problem.
+        As in `scipy.optimize.minimize`; by default, those of the problem.
     seeds : int or sequence of int, default: (0,)
-        Every setting runs once with each of these as `rng`; a number k means 0, 1, ..., k - 1.
+        Every setting is run once with each of these as `rng`; a number k means 0, 1, ..., k - 1.
     workers : int or map-like callable, optional
-        Where the runs are made: a number of processes (-1: all cores), or a callable
-        ``map(function, items)`` that returns the results in order, such as that of a `Pool` or an
-        executor. Whatever crosses to another process must be picklable, `fun` included.
+        Run in parallel: the number of processes (-1: all cores), or a callable ``map(function,
+        items)`` that returns the results in order, such as that of a `Pool` or an executor.
+        Everything passed to another process must be picklable, including `fun`.
     check : bool, default: True
-        Check the gradient by `check_grad` first, and raise `GradientError` if it is wrong.
+        Check the gradient with `check_grad` first, and raise `GradientError` if it is wrong.
     progress : bool, default: False
-        Show on stderr how far it is: a bar where there is a terminal and tqdm, else a line for each
-        run.
+        Show the progress on stderr: as a bar on a terminal if tqdm is installed, else as one line
+        per run.
     checkpoint : str or path-like, optional
-        A file for the finished runs, written after each of them. With the same file, runs that are
-        there are not run again: after a crash, or with a larger grid or more seeds, only what is
-        missing is. Runs that raised an error are tried again. The file belongs to one problem, in
-        any size and from any start.
+        A file for the finished runs, updated as they finish. Runs that are already in the file
+        are not repeated: after a crash, or with a larger grid or more seeds, only the missing ones
+        are run. Runs that raised an error are tried again. The file belongs to one problem, in any
+        size and from any start.
     **options
-        Options of the methods, `learning_rate`, `beta1`, `maxiter`, ...: a list or an array makes
-        an axis. A tuple, a schedule, a string or a number is one value. A value that is an array
-        itself (one rate for each parameter) goes into a list: ``learning_rate=[np.array([1, 2])]``.
+        Options of the methods, such as `learning_rate`, `beta1` or `maxiter`. A list or an array
+        makes an axis. A tuple, a schedule, a string or a number is one value. To pass an array as
+        one value (one rate per parameter), put it into a list:
+        ``learning_rate=[np.array([1, 2])]``.
 
     Raises
     ------
@@ -350,20 +351,20 @@ def sweep(
     OSError
         If `checkpoint` cannot be written.
     TypeError, ValueError
-        If an argument is not what it should be, or `checkpoint` is a file of another problem, or
-        of something else.
+        If an argument is invalid, or `checkpoint` is a file for another problem or not such a file
+        at all.
 
     Notes
     -----
-    A run that raises an error is a row with the error as its message; Ctrl-C ends the sweep. The
-    value and the gradient of every row are taken at the returned point, by calls of their own. A
-    map of joblib or Dask is one line, ``Parallel(n_jobs=2)(delayed(f)(item) for item in items)`` or
-    ``client.gather(client.map(f, items))`` as a function of f and items.
+    A run that raises an error becomes a row with the error as its message; Ctrl-C ends the sweep.
+    The value and the gradient of every row are evaluated at the returned point by separate calls. A
+    map for joblib or Dask is one line: ``Parallel(n_jobs=2)(delayed(f)(item) for item in items)``
+    or ``client.gather(client.map(f, items))`` as a function of f and items.
 
-    A run is found again in `checkpoint` by its start, method, options and seed; functions are known
-    by their code. The objective is known by its name and by its value and gradient at the start,
-    for which it is called once or twice more. What a map of your own returns is written as it
-    comes: if that is all at once, nothing is written before.
+    A run in `checkpoint` is identified by its start, bounds, method, options and seed, with
+    functions compared by their code. The objective is identified by its name and by its value and
+    gradient at the start, which takes one or two extra calls. Results from a map of your own are
+    written as they arrive: if they arrive all at once, nothing is written before.
 
     Examples
     --------
@@ -382,7 +383,9 @@ def sweep(
     """
     task = Task.of(fun, x0, jac=jac, hess=hess, hessp=hessp, args=args, bounds=bounds)
     if "rng" in options:
-        raise TypeError("`rng` is not an option of a sweep, which gives each run its own: `seeds`")
+        raise TypeError(
+            "`rng` is not an option of a sweep, where each run has its own: use `seeds`"
+        )
     draws = _seeds(seeds)
     workers = None if workers is None else map_like("workers", workers, 0)
     axes = {name: _axis(v) for name, v in options.items() if isinstance(v, list | np.ndarray)}
@@ -418,7 +421,7 @@ def _run_all(
     progress: bool,
     finished: Finished,
 ) -> list[Run]:
-    """What came of all the jobs; those that are finished are not run."""
+    """The results of all jobs; those that are finished are not run again."""
     keys = [*map(finished.key, jobs)]
     done = {k: run for k, key in enumerate(keys) if (run := finished.get(key))}
     left = [(k, job) for k, job in enumerate(jobs) if k not in done]
@@ -452,7 +455,7 @@ def _seeds(seeds: Any) -> NDArray[np.int_]:
 
 
 def _axis(values: Any) -> list[Any]:
-    """The values as a list; the rows of a matrix are arrays, its numbers are Python's."""
+    """The values as a list: the rows of a matrix are arrays, and numbers are Python's own."""
     if isinstance(values, np.ndarray) and values.ndim < 2:
         return [*values.tolist()]
     return [each.item() if isinstance(each, np.generic) else each for each in values]
