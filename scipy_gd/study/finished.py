@@ -65,9 +65,9 @@ class Finished:
         known = ~np.isnan(there)
         if not np.allclose(here[known], there[known], rtol=SAME, atol=0.0):
             raise ValueError(
-                f"`checkpoint`: {self.path} has runs of {task.title} with another objective, "
-                f"gradient or data: f and |g| at and near the start were {_pair(there)}, and are now "
-                f"{_pair(here)}"
+                f"`checkpoint`: {self.path} has runs of {task.title}, with another objective, "
+                f"gradient or data: f and |g| at and near the start were {_pair(there)}, and are "
+                f"now {_pair(here)}"
             )
 
     def key(self, solver: Solver, *limits: Any) -> str:
