@@ -562,3 +562,22 @@ def test_a_last_write_that_fails_does_not_lose_the_result(tmp_path, monkeypatch)
         with pytest.raises(OSError, match="No space left") as caught:
             run(checkpoint=path)
         assert caught.value.optimize_result.status == 0
+
+
+@pytest.mark.parametrize("run", [RUNS["adam"], confine])
+def test_an_error_object_that_is_raised_twice_carries_the_last_result(run):
+    broken = ConnectionError()
+
+    def best_above(height):
+        def fun(x):
+            calls.append(0)
+            if len(calls) == 9:
+                raise broken
+            return rosen(x) + height
+
+        calls = []
+        with pytest.raises(ConnectionError):
+            run(fun)
+        return broken.optimize_result.fun
+
+    assert best_above(5.0) == pytest.approx(best_above(7.0) - 2.0)

@@ -230,11 +230,7 @@ class ConstrainedRun:
             self.ending = self.ending or self._ended(observers)
             result = self._result(self.ending)
             result.state = self.save(ended=True)
-            observers.keep({**result.state, "since": self.since}, result)
-            return result
         except BaseException as error:
-            if hasattr(error, "optimize_result"):
-                raise
             with suppress(AttributeError, TypeError):
                 result = self._so_far(f"Stopped by {type(error).__name__}: {error}")
                 result.state = self.save()
@@ -243,6 +239,8 @@ class ConstrainedRun:
                         observers.keep(result.state, result)
                 error.optimize_result = result  # type: ignore[attr-defined]
             raise
+        observers.keep({**result.state, "since": self.since}, result)
+        return result
 
     def _start(self) -> int:
         """Evaluate the starting point, unless this run was resumed."""

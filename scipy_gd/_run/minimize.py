@@ -133,11 +133,7 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
         result = outcome(run, opts)
         run.closing = run.evaluator.nfev - before
         result.state = run.save(ended=True)
-        observers.keep({**result.state, "since": run.since}, result)
-        return result
     except BaseException as error:
-        if hasattr(error, "optimize_result"):
-            raise
         with suppress(AttributeError, TypeError):
             result = so_far(run, f"Stopped by {type(error).__name__}: {error}")
             # spsa may not have found its rate before the first iteration
@@ -148,6 +144,8 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
                         observers.keep(result.state, result)
             error.optimize_result = result  # type: ignore[attr-defined]
         raise
+    observers.keep({**result.state, "since": run.since}, result)
+    return result
 
 
 def _epochs(
