@@ -20,7 +20,9 @@ from scipy_gd import adam
 # --------
 #
 # There are 569 tumours with 30 measurements each. Hold out 30 % of the rows, and scale all columns
-# by the mean and the standard deviation of the other rows. A column of ones is the intercept.
+# by the mean and the standard deviation of the other rows. A column of ones is the intercept. If
+# your table has columns of text, turn them into numbers first, with
+# ``pd.get_dummies(frame, dtype=float)``.
 
 frame = load_breast_cancer(as_frame=True).frame
 train = frame.sample(frac=0.7, random_state=0)

@@ -107,5 +107,6 @@ right.set(xlabel="temperature (K)", ylabel="position of the peak")
 plt.show()
 
 # %%
-# ``res.to_pandas()`` returns a table of all fits; save it with ``.to_csv("fits.csv")``. See
+# ``res.to_pandas()`` returns a table of all fits, with a column for each parameter and, with the
+# suffix ``_stderr``, for its error; save it with ``.to_csv("fits.csv")``. See
 # :doc:`/guides/many-fits` for all cores, data on disk, Dask and xarray.
