@@ -21,7 +21,6 @@ OF_A_BUDGET = MAXITER, MAXFEV, MAXTIME, CALLBACK
 
 # What is known of a run, for the advice: where its gradients come from, and who chose its rate.
 WITH_JAC, DIFFERENCES = "with `jac`", "with differences"
-NOISE_MEASURED = "with differences, and noise that is known"
 PENALTY = "with the penalty of `weight_decay`"
 PULL = "with a `weight_decay` separate from the gradient"
 GIVEN_RATE, POLYAK, SEARCH = "at a given rate", "with Polyak's step", "with automatic steps"
@@ -74,10 +73,6 @@ ENDINGS = {
                 "Provide the gradient (`jac`), check the scaling of the parameters (`x_scale`), "
                 "or accept a larger `gtol`. If the function is noisy, specify the noise level "
                 "(`noise`), average several evaluations, or use spsa."
-            ),
-            NOISE_MEASURED: (
-                "The noise of the function hides any further decrease: average several "
-                "evaluations, or use spsa. The point may be accurate enough; see `x_error`."
             ),
             PULL: HELD,
         },

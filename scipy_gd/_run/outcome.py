@@ -104,7 +104,7 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
     if run.evaluator.exact.given:
         known.add(endings.WITH_JAC)
     elif run.evaluator.source.near:
-        known.add(endings.NOISE_MEASURED if r.noisy else endings.DIFFERENCES)
+        known.add(endings.DIFFERENCES)
     if run.decayed is not None:
         known.add(endings.PENALTY)
     elif not run.method.penalty:
