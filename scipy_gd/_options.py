@@ -14,12 +14,13 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _checkpoint
 from ._core.bits import GRADIENT
+from ._core.endings import OF_A_BUDGET, RUNNING
 from ._core.steps import RULES
 from ._formula import Formula
 from ._glossary import GLOSSARY
@@ -105,12 +106,22 @@ def pairs(name: str, value: Any, n: int) -> list[Any]:
         ) from None
 
 
-def file_to_write(name: str, value: Any, n: int) -> Path:
+class Target(NamedTuple):
+    """A file for checkpoints, and the run there that could continue, in words."""
+
+    path: Path
+    there: str
+
+
+def file_to_write(name: str, value: Any, n: int) -> Target:
     path, there = writable_file(name, value)
-    if there is not None and "study" in there:
+    if there is None:
+        return Target(path, "")
+    if "study" in there:
         said = f"{path} contains finished runs of `{there['study']}`: it will not be overwritten"
         raise ValueError(f"`{name}`: {said}")
-    return path
+    unfinished = there["nit"] and there["ending"][0] in (RUNNING, *OF_A_BUDGET)
+    return Target(path, f"{there['method']} after {there['nit']} iterations" * bool(unfinished))
 
 
 def writable_file(name: str, value: Any) -> tuple[Path, _checkpoint.Saved | None]:
@@ -507,14 +518,12 @@ def fixed(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    content = _content(value)
-    return shown(value) if len(content) <= 60 else f"{shown(value)} ({zlib.crc32(content):08x})"
-
-
-def _content(value: Any) -> bytes:
     if isinstance(value, tuple):
-        return b", ".join(map(_content, value))
-    return value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+        return f"({', '.join(map(_text, value))})"
+    text: Any = repr(value).encode()
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        text = np.ascontiguousarray(value).reshape(-1).view(np.uint8)  # read where it is
+    return shown(value) if len(text) <= 60 else f"{shown(value)} ({zlib.crc32(text):08x})"
 
 
 def scheme(options: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ from .layout import lay_out
 from .observers import Observers, bar, intermediate_result, observers_of
 from .outcome import outcome, where_to_go_on
 from .reduction import evaluating
-from .run_state import RunState, State, check_value
+from .run_state import SAME, RunState, State, check_value
 
 REFUSED = "batch_size", "reduce", "averaging", "penalty", "stagnation"
 INNER = {"gtol_rel": -1.0, "disp": False, "check_grad": False, "resume": None, "progress": False}
@@ -234,10 +234,7 @@ class ConstrainedRun:
             with suppress(AttributeError, TypeError):
                 result = self._so_far(f"Stopped by {type(error).__name__}: {error}")
                 result.state = self.save()
-                if result.nit or self.opts["resume"] is not None:
-                    with suppress(OSError):  # what has happened before is what matters
-                        observers.keep(result.state, result)
-                error.optimize_result = result  # type: ignore[attr-defined]
+                observers.interrupted(error, result, self.opts["resume"] is not None)
             raise
         observers.keep({**result.state, "since": self.since}, result)
         return result
@@ -470,7 +467,7 @@ class ConstrainedRun:
         with suppress(OutOfBudget):
             check_value(self.objective.value(p.x), p.f, p.f)
             c = self.rows.value(p.x)
-            if not np.allclose(c, p.c, rtol=1e-6, atol=1e-6 * max(1.0, largest(p.x))):
+            if not np.allclose(c, p.c, rtol=SAME, atol=SAME * max(1.0, largest(p.x))):
                 raise ValueError("`resume` is the state of a run with different `constraints`")
 
     def _violation(self, x: Vector) -> float:

@@ -15,10 +15,10 @@ import scipy
 from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from .. import _checkpoint, _options
+from .. import _options
 from .._checkpoint import blamed
 from .._core.bits import HESSIAN, NOISE
-from .._core.endings import BROKEN, OF_A_BUDGET, RUNNING
+from .._core.endings import BROKEN
 from .._formula import Formula
 from ..arguments import limits, listener, starting_point
 from .batches import held_out_arguments
@@ -53,7 +53,7 @@ def minimize(
     box = limits(bounds, x.size)
     opts = _options.settings(method, options, x.size)
     if opts["checkpoint"] is not None and opts["resume"] is None:
-        _warn_of_loss(opts["checkpoint"])
+        _warn_of_loss(*opts["checkpoint"])
     problem = problem_of(method, opts, fun, args, jac, hess, hessp)
     x = admitted(method, opts, box, x)
     if constraints is not None and not (isinstance(constraints, tuple | list) and not constraints):
@@ -104,15 +104,12 @@ def _check(
         warn(f"Unknown solver options: {unknown}")
 
 
-def _warn_of_loss(path: Path) -> None:
+def _warn_of_loss(path: Path, there: str) -> None:
     """Warn if a checkpoint of a run that could continue is about to be overwritten."""
-    if not path.exists():
-        return
-    there = _checkpoint.read(path)
-    if there["nit"] and there["ending"][0] in (RUNNING, *OF_A_BUDGET):
+    if there:
         warn(
-            f"`checkpoint`: {path} has {there['method']} after {there['nit']} iterations, and will "
-            f"be overwritten. To continue that run, pass `resume={str(path)!r}`."
+            f"`checkpoint`: {path} has {there}, and will be overwritten. To continue that run, "
+            f"pass `resume={str(path)!r}`."
         )
 
 
@@ -139,10 +136,7 @@ def _driven(run: RunState, observers: Observers, opts: dict[str, Any]) -> Optimi
             # spsa may not have found its rate before the first iteration
             if (run.r.nit >= 0 or run.perturbed is None) and run.r.ending != BROKEN:
                 result.state = run.save()
-                if result.nit or opts["resume"] is not None:
-                    with suppress(OSError):  # what has happened before is what matters
-                        observers.keep(result.state, result)
-            error.optimize_result = result  # type: ignore[attr-defined]
+            observers.interrupted(error, result, opts["resume"] is not None)
         raise
     observers.keep({**result.state, "since": run.since}, result)
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -49,6 +49,13 @@ class Observers:
     def report(self, run: RunState) -> None:
         for observer in self.now_and_then:
             observer(run)
+
+    def interrupted(self, error: BaseException, result: OptimizeResult, resumed: bool) -> None:
+        """Let an exception carry the result; write its state, unless the run has hardly begun."""
+        if "state" in result and (result.nit or resumed):
+            with suppress(OSError):  # what has happened before is what matters
+                self.keep(result.state, result)
+        error.optimize_result = result  # type: ignore[attr-defined]
 
     def keep(self, state: Any, result: OptimizeResult) -> None:
         """Write the last checkpoint; an error carries the result."""
@@ -120,8 +127,8 @@ def observers_of(
     if told := tells(callback, label, seen):
         observers.each.append(told)
     if opts["checkpoint"] is not None:
-        observers.file = Path(os.path.abspath(opts["checkpoint"]))  # `fun` may change the folder
-        every = opts["checkpoint_every"]
+        path, every = opts["checkpoint"].path, opts["checkpoint_every"]
+        observers.file = Path(os.path.abspath(path))  # `fun` may change the folder
         observers.now_and_then.append(writes_checkpoints(observers.file, every, save))
     return observers, log
 

@@ -134,8 +134,8 @@ def message_of(run: RunState, opts: dict[str, Any], ending: int) -> str:
 
 def where_to_go_on(ending: int, opts: dict[str, Any]) -> str:
     """A hint on how to resume from a checkpoint, if a budget ended the run."""
-    file = opts.get("checkpoint") if ending in endings.OF_A_BUDGET else None
-    return "" if file is None else f" To continue the run, pass `resume={str(file)!r}`."
+    target = opts.get("checkpoint") if ending in endings.OF_A_BUDGET else None
+    return "" if target is None else f" To continue the run, pass `resume={str(target.path)!r}`."
 
 
 def so_far(run: RunState, message: str) -> OptimizeResult:

@@ -471,7 +471,7 @@ def compare(
     -----
     A run in `checkpoint` is identified by its start, bounds, method, options and limits, with
     functions compared by their code. The objective is identified by its name and by its value and
-    gradient at the start, which takes one or two extra calls.
+    gradient at and near the start, which takes a few extra calls.
 
     A solver that raises an error becomes a row with ``success=False`` and the error as its message;
     Ctrl-C ends the comparison. The time excludes that of the recorder and that of compilation: each

@@ -363,8 +363,8 @@ def sweep(
 
     A run in `checkpoint` is identified by its start, bounds, method, options and seed, with
     functions compared by their code. The objective is identified by its name and by its value and
-    gradient at the start, which takes one or two extra calls. Results from a map of your own are
-    written as they arrive: if they arrive all at once, nothing is written before.
+    gradient at and near the start, which takes a few extra calls. Results from a map of your own
+    are written as they arrive: if they arrive all at once, nothing is written before.
 
     Examples
     --------
